@@ -1,0 +1,113 @@
+//! Interning: one object for one text, where types and code objects ask for it.
+
+use super::{Caches, INTERNED, Loaded, Object, WALKED};
+use crate::code::Field;
+use crate::graph::{Value, index};
+use std::borrow::Cow;
+
+/// A container on the way from a code object's constants to a string.
+struct Visit {
+    object: Object,
+    /// Items still to be looked at; the last one first.
+    left: usize,
+    /// For a frozenset: its members so far, once one of them has been replaced.
+    members: Option<Vec<Object>>,
+}
+
+impl<'g> Loaded<'g, '_> {
+    /// The interned object with this object's text: the first one that asked, or this one.
+    pub(super) fn intern(&mut self, object: Object, caches: &mut Caches<'g>) -> Object {
+        if self.has(object, INTERNED) {
+            return object;
+        }
+        let graph = self.graph;
+        let key: Cow<'g, [u8]> = match graph.value(self.origin(object)) {
+            Value::Str(text) if text.latin1 && !text.is_ascii() => Cow::Owned(text.to_string_lossy().into_bytes()),
+            _ => Cow::Borrowed(graph.payload(graph.node(self.origin(object)))),
+        };
+        let interned = *caches.interned.entry(key).or_insert(object);
+        self.bits[interned as usize] |= INTERNED;
+        interned
+    }
+
+    /// Interns all items of a tuple of names, in place.
+    pub(super) fn intern_all(&mut self, names: Object, caches: &mut Caches<'g>) {
+        let (start, len) = self.spans[names as usize];
+        for at in start as usize..(start + len) as usize {
+            self.parts[at] = self.intern(self.parts[at], caches);
+        }
+    }
+
+    /// Interns the strings among a code object's constants that look like names: last item first, tuples in place;
+    /// a frozenset with a replaced member is rebuilt (`Objects/codeobject.c`, `intern_constants`).
+    pub(super) fn intern_constants(&mut self, code: Object, caches: &mut Caches<'g>) {
+        let Some(consts) = self.field(code, Field::Consts) else { return };
+        let mut path = Vec::new();
+        self.enter(consts, &mut path);
+        while let Some(visit) = path.last_mut() {
+            let object = visit.object;
+            if visit.left == 0 {
+                let members = visit.members.take();
+                path.pop();
+                if let Some(members) = members {
+                    let rebuilt = self.rebuild(object, &members);
+                    self.put(&mut path, rebuilt);
+                }
+                continue;
+            }
+            visit.left -= 1;
+            let item = self.parts(object)[visit.left];
+            match self.node(item).code {
+                b'(' | b')' if !self.has(item, WALKED) => self.enter(item, &mut path),
+                b'>' => self.enter(item, &mut path),
+                _ => {
+                    if self.looks_like_a_name(item) {
+                        let interned = self.intern(item, caches);
+                        if interned != item {
+                            self.put(&mut path, interned);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn enter(&mut self, object: Object, path: &mut Vec<Visit>) {
+        if self.node(object).code != b'>' {
+            self.bits[object as usize] |= WALKED;
+        }
+        path.push(Visit { object, left: self.parts(object).len(), members: None });
+    }
+
+    /// Puts an object in the place that the innermost visited container is at.
+    fn put(&mut self, path: &mut [Visit], object: Object) {
+        let Some(visit) = path.last_mut() else { return };
+        let (start, len) = self.spans[visit.object as usize];
+        let range = start as usize..(start + len) as usize;
+        if self.node(visit.object).code == b'>' {
+            visit.members.get_or_insert_with(|| self.parts[range].to_vec())[visit.left] = object;
+        } else {
+            self.parts[range][visit.left] = object;
+        }
+    }
+
+    fn rebuild(&mut self, original: Object, members: &[Object]) -> Object {
+        let object = index(self.graph.len() + self.rebuilt.len());
+        self.rebuilt.push(self.origin(original).0);
+        self.spans.push((index(self.parts.len()), index(members.len())));
+        self.parts.extend_from_slice(members);
+        self.bits.push(0);
+        self.unordered.push(object);
+        object
+    }
+
+    fn looks_like_a_name(&self, object: Object) -> bool {
+        let python2 = self.profile.is_python2();
+        let name = match self.value(object) {
+            Value::Bytes(bytes) | Value::InternedBytes(bytes) if python2 => bytes,
+            Value::Str(text) if !python2 && text.is_ascii() => text.bytes,
+            _ => return false,
+        };
+        name.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'_')
+    }
+}

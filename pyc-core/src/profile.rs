@@ -1,0 +1,402 @@
+//! Profiles: everything in which one Python differs from another, from one table.
+//!
+//! marshal has no version in the stream and the interpreters disagree about the same bytes, so "is this stream valid" has
+//! no answer without "for whom". A [`Profile`] is that "whom": reading, modelling and writing ask it, and no other module
+//! compares Python versions.
+//!
+//! ```
+//! use pyc_core::{Profile, Release};
+//! let profile = Profile::for_release(&Release::parse("3.12.1").unwrap()).unwrap();
+//! assert_eq!(profile.magic, 3531);
+//! assert_eq!(profile.marshal_version, 4);
+//! ```
+
+use std::fmt;
+
+/// A Python feature version such as 3.12.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Version {
+    /// 2 or 3.
+    pub major: u8,
+    /// The second number.
+    pub minor: u8,
+}
+
+impl Version {
+    /// The version `major.minor`.
+    #[must_use]
+    pub const fn new(major: u8, minor: u8) -> Self {
+        Version { major, minor }
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.major, self.minor)
+    }
+}
+
+/// An exact release such as 3.14.2 or 3.15.0rc1; ordered as released.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Release {
+    /// 3.14
+    pub version: Version,
+    /// 2
+    pub micro: u8,
+    /// 0xA alpha, 0xB beta, 0xC candidate, 0xF final: the nibble of `sys.hexversion`.
+    pub level: u8,
+    /// The 1 of rc1; 0 for a final release.
+    pub serial: u8,
+}
+
+impl Release {
+    const fn new(major: u8, minor: u8, micro: u8) -> Self {
+        Release { version: Version::new(major, minor), micro, level: 0xF, serial: 0 }
+    }
+
+    const fn candidate(mut self, serial: u8) -> Self {
+        self.level = 0xC;
+        self.serial = serial;
+        self
+    }
+
+    /// Parses `3.14.2`, `3.15.0rc1`, `3.12` (then the latest known release of that version, if there is one).
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Release> {
+        let mut parts = text.trim().split('.');
+        let major = parts.next()?.parse().ok()?;
+        let minor = parts.next()?.parse().ok()?;
+        let version = Version::new(major, minor);
+        let Some(rest) = parts.next() else {
+            return Some(Profile::of(version).map_or(Release::new(major, minor, 0), |p| p.release));
+        };
+        let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+        let micro = rest[..digits].parse().ok()?;
+        let tail = rest[digits..].trim_end_matches('+');
+        let letters = tail.find(|c: char| c.is_ascii_digit()).unwrap_or(tail.len());
+        let level = match &tail[..letters] {
+            "" => return tail.is_empty().then_some(Release::new(major, minor, micro)),
+            "a" => 0xA,
+            "b" => 0xB,
+            "c" | "rc" => 0xC,
+            _ => return None,
+        };
+        Some(Release { version, micro, level, serial: tail[letters..].parse().ok()? })
+    }
+}
+
+impl fmt::Display for Release {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.version, self.micro)?;
+        match self.level {
+            0xF => Ok(()),
+            level => write!(f, "{}{}", ["a", "b", "rc"][usize::from(level.clamp(0xA, 0xC) - 0xA)], self.serial),
+        }
+    }
+}
+
+/// The fields between a .pyc file's magic number and its marshal stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum HeaderLayout {
+    /// 8 bytes: magic, mtime (up to 3.2).
+    Mtime,
+    /// 12 bytes: magic, mtime, source size (3.3 to 3.6).
+    MtimeSize,
+    /// 16 bytes: magic, flags, then mtime and size or a source hash (PEP 552, 3.7 and later).
+    Flags,
+}
+
+impl HeaderLayout {
+    /// Length of the header in bytes, the magic number included.
+    #[must_use]
+    pub const fn length(self) -> usize {
+        match self {
+            HeaderLayout::Mtime => 8,
+            HeaderLayout::MtimeSize => 12,
+            HeaderLayout::Flags => 16,
+        }
+    }
+}
+
+/// Which fields a marshalled code object has; see [`crate::code`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum CodeLayout {
+    /// 2.3 to 2.7: four integers, nine objects.
+    Python27,
+    /// 3.0 to 3.7: kwonlyargcount is new.
+    Python30,
+    /// 3.8 to 3.10: posonlyargcount is new.
+    Python38,
+    /// 3.11 and later: localsplusnames and localspluskinds, qualname, exceptiontable; no nlocals.
+    Python311,
+}
+
+/// The wording of short reads and of some checks, which changed twice (reference: `Python/marshal.c`, `r_byte`, `r_string`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Wording {
+    /// 2.7: no end-of-file check while integers are assembled.
+    Python27,
+    /// 3.4 to 3.11.4.
+    Python34,
+    /// 3.11.5 and later: every single byte is checked.
+    Python3115,
+}
+
+/// How one interpreter reads and writes marshal streams and .pyc files.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Profile {
+    /// 3.12
+    pub version: Version,
+    /// The exact release that is modelled; some answers depend on it.
+    pub release: Release,
+    /// The 16-bit magic number of final releases.
+    pub magic: u16,
+    /// The .pyc header.
+    pub header: HeaderLayout,
+    /// `marshal.version`, the highest format version that it writes.
+    pub marshal_version: u8,
+    /// The fields of code objects.
+    pub code_layout: CodeLayout,
+    /// The deepest nesting that the reader and the writer accept (2000; 1500 on WASI and Emscripten, 1000 on Windows).
+    pub max_depth: u32,
+    /// Size of a C pointer: 64 or 32.
+    pub pointer_bits: u8,
+}
+
+/// The one table of versions: the latest known release, magic number, header, marshal version, code layout.
+const fn row(
+    release: Release,
+    magic: u16,
+    header: HeaderLayout,
+    marshal_version: u8,
+    code_layout: CodeLayout,
+) -> Profile {
+    let version = release.version;
+    Profile { version, release, magic, header, marshal_version, code_layout, max_depth: 2000, pointer_bits: 64 }
+}
+
+static PROFILES: [Profile; 11] = {
+    use CodeLayout::{Python27, Python30, Python38, Python311};
+    use HeaderLayout::{Flags, Mtime, MtimeSize};
+    [
+        row(Release::new(2, 7, 18), 62211, Mtime, 2, Python27),
+        row(Release::new(3, 6, 15), 3379, MtimeSize, 4, Python30),
+        row(Release::new(3, 7, 17), 3394, Flags, 4, Python30),
+        row(Release::new(3, 8, 20), 3413, Flags, 4, Python38),
+        row(Release::new(3, 9, 25), 3425, Flags, 4, Python38),
+        row(Release::new(3, 10, 20), 3439, Flags, 4, Python38),
+        row(Release::new(3, 11, 15), 3495, Flags, 4, Python311),
+        row(Release::new(3, 12, 13), 3531, Flags, 4, Python311),
+        row(Release::new(3, 13, 15), 3571, Flags, 4, Python311),
+        row(Release::new(3, 14, 8), 3627, Flags, 5, Python311),
+        row(Release::new(3, 15, 0), 3666, Flags, 6, Python311),
+    ]
+};
+
+impl Profile {
+    /// Every modelled version, each at its latest known release, oldest first.
+    pub fn all() -> impl Iterator<Item = &'static Profile> {
+        PROFILES.iter()
+    }
+
+    /// The profile of a version at its latest known release.
+    #[must_use]
+    pub fn of(version: Version) -> Option<&'static Profile> {
+        PROFILES.iter().find(|p| p.version == version)
+    }
+
+    /// The profile of an exact release; `None` when its version is not modelled.
+    #[must_use]
+    pub fn for_release(release: &Release) -> Option<Profile> {
+        Profile::of(release.version).map(|p| Profile { release: *release, ..p.clone() })
+    }
+
+    /// The profile whose final releases write this magic number.
+    #[must_use]
+    pub fn for_magic(magic: u16) -> Option<&'static Profile> {
+        PROFILES.iter().find(|p| p.magic == magic)
+    }
+
+    /// The same interpreter built with pointers of this size.
+    #[must_use]
+    pub fn with_pointer_bits(self, pointer_bits: u8) -> Profile {
+        Profile { pointer_bits, ..self }
+    }
+
+    /// The same interpreter on a platform with another nesting limit.
+    #[must_use]
+    pub fn with_max_depth(self, max_depth: u32) -> Profile {
+        Profile { max_depth, ..self }
+    }
+
+    fn since(&self, major: u8, minor: u8) -> bool {
+        self.version >= Version::new(major, minor)
+    }
+
+    /// Python 2: `str` is bytes, `int` and `long` differ, streams have no flags and no references to objects.
+    #[must_use]
+    pub fn is_python2(&self) -> bool {
+        self.version.major == 2
+    }
+
+    pub(crate) fn wording(&self) -> Wording {
+        if self.is_python2() {
+            Wording::Python27
+        } else if self.release < Release::new(3, 11, 5) {
+            Wording::Python34
+        } else {
+            Wording::Python3115
+        }
+    }
+
+    /// Whether the reader knows this type byte (without its flag).
+    pub(crate) fn reads(&self, code: u8) -> bool {
+        match code {
+            b'0' | b'N' | b'T' | b'F' | b'.' | b'S' | b'i' | b'l' | b'f' | b'g' | b'x' | b'y' | b's' | b't' | b'u' => {
+                true
+            }
+            b'(' | b'[' | b'{' | b'<' | b'>' | b'c' => true,
+            b'I' => self.is_python2() || self.release >= Release::new(3, 6, 4),
+            b'R' => self.is_python2(),
+            b'a' | b'A' | b'z' | b'Z' | b')' | b'r' => !self.is_python2(),
+            b':' => self.since(3, 14),
+            b'}' => self.since(3, 15),
+            _ => false,
+        }
+    }
+
+    /// 3.14 wraps `unhashable type: 'list'` into a longer sentence.
+    pub(crate) fn wraps_unhashable(&self) -> bool {
+        self.since(3, 14)
+    }
+
+    /// A non-string among a code object's names ends the process before 3.9, and is a SystemError since.
+    pub(crate) fn non_string_name_aborts(&self) -> bool {
+        !self.since(3, 9)
+    }
+
+    /// Since 3.8 posonlyargcount, stacksize and flags are checked, and `could not convert` quotes its text.
+    pub(crate) fn checks_code_signs(&self) -> bool {
+        self.since(3, 8)
+    }
+
+    /// `code: varnames is too small` exists since 3.6.7 and 3.7.1.
+    pub(crate) fn checks_varnames(&self) -> bool {
+        !self.is_python2() && self.release >= Release::new(3, 6, 7) && self.release != Release::new(3, 7, 0)
+    }
+
+    /// Instrumented opcodes in co_code kill these versions while loading.
+    pub(crate) fn dies_of_instrumented_on_load(&self) -> bool {
+        self.since(3, 12) && !self.since(3, 14)
+    }
+
+    /// 3.6 to 3.10 recompute CO_NOFREE.
+    pub(crate) fn recomputes_nofree(&self) -> bool {
+        self.since(3, 6) && !self.since(3, 11)
+    }
+
+    /// The last field of a code object before 3.11 is the line table of 3.10, not lnotab.
+    pub(crate) fn has_linetable(&self) -> bool {
+        self.since(3, 10)
+    }
+
+    /// PEP 552's source hash is SipHash-1-3 since 3.11, SipHash-2-4 before.
+    pub(crate) fn source_hash_rounds(&self) -> (u32, u32) {
+        if self.since(3, 11) { (1, 3) } else { (2, 4) }
+    }
+
+    /// 3.13 turns a stacksize of 0 into 1.
+    pub(crate) fn least_stacksize(&self) -> i32 {
+        if self.since(3, 13) { 1 } else { i32::MIN }
+    }
+
+    /// 3.13 interns file name, name and qualified name.
+    pub(crate) fn interns_code_names(&self) -> bool {
+        self.since(3, 13)
+    }
+
+    /// 3.6 gives all code objects of one load the same file name object.
+    pub(crate) fn shares_filename(&self) -> bool {
+        self.version == Version::new(3, 6)
+    }
+
+    /// The largest int that the interpreter keeps one object of.
+    pub(crate) fn largest_small_int(&self) -> i64 {
+        if self.since(3, 15) { 1024 } else { 256 }
+    }
+
+    /// Whether `I` yields the cached small ints.
+    pub(crate) fn caches_int64(&self) -> bool {
+        self.since(3, 11)
+    }
+
+    /// Whether `l` yields the cached small ints.
+    pub(crate) fn caches_long(&self) -> bool {
+        self.since(3, 14)
+    }
+
+    /// Whether one-byte bytes objects are cached: 3.14 after 3.14.5 (known of 3.14.8), 3.15 after 3.15.0rc1.
+    pub(crate) fn caches_one_byte(&self) -> bool {
+        self.since(3, 15) && self.release > Release::new(3, 15, 0).candidate(1)
+            || self.version == Version::new(3, 14) && self.release > Release::new(3, 14, 5)
+    }
+
+    /// Whether the empty frozenset is one object.
+    pub(crate) fn caches_empty_frozenset(&self) -> bool {
+        !self.since(3, 10)
+    }
+
+    /// References to sets' members are held while they are written: by the iterator up to 3.8, by the sorted list since 3.11.
+    pub(crate) fn set_members_gain_reference(&self) -> bool {
+        !self.since(3, 9) || self.since(3, 11)
+    }
+
+    /// Sets are written in a sorted order.
+    pub(crate) fn sorts_sets(&self) -> bool {
+        self.since(3, 11)
+    }
+
+    /// The sort key of a set's member is dumped from an object with one more reference.
+    pub(crate) fn sort_key_is_shared(&self) -> bool {
+        self.since(3, 13)
+    }
+
+    /// An error stops the writer at once.
+    pub(crate) fn writer_stops_at_first_error(&self) -> bool {
+        self.since(3, 14)
+    }
+
+    /// Code objects make a new `co_code` when they are dumped.
+    pub(crate) fn rebuilds_code(&self) -> bool {
+        self.since(3, 11)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn releases_parse_print_and_compare() {
+        let ordered =
+            ["2.7.18", "3.6.15", "3.14.0a1", "3.14.0b3", "3.14.0rc1", "3.14.0", "3.14.2", "3.15.0rc1", "3.15.0"];
+        let releases: Vec<Release> = ordered.iter().map(|t| Release::parse(t).unwrap()).collect();
+        assert!(releases.is_sorted());
+        for (text, release) in ordered.iter().zip(&releases) {
+            assert_eq!(&release.to_string(), text);
+        }
+        for bad in ["", "3", "3.x", "3.12.", "3.12.1z2", "3.12.1rc", "3.12.1rcx"] {
+            assert_eq!(Release::parse(bad), None, "{bad:?}");
+        }
+        assert_eq!(Release::parse("3.12"), Profile::of(Version::new(3, 12)).map(|p| p.release));
+        assert_eq!(Release::parse("3.13.0+"), Release::parse("3.13.0"));
+    }
+
+    #[test]
+    fn the_table_is_ordered_and_its_magics_are_known() {
+        assert!(PROFILES.is_sorted_by(|a, b| a.version < b.version && a.marshal_version <= b.marshal_version));
+        for p in Profile::all() {
+            assert_eq!(Profile::for_magic(p.magic), Some(p));
+        }
+    }
+}

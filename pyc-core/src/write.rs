@@ -1,0 +1,162 @@
+//! Writes a graph as it is: the exact inverse of reading.
+//!
+//! A tool that changes one constant must not change anything else, so the writer uses the encoding that each node has.
+//! Only the numbers of references are worked out anew, from the order in which flagged objects are written: for a graph
+//! that was read they come out as they were, and for a graph that was changed they come out right.
+
+use crate::code::{OBJECTS_BEFORE_LINE, leading_ints};
+use crate::graph::{FLAG_REF, Graph, NodeId, bit};
+
+/// Why a graph cannot be written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WriteError {
+    /// A reference to an object that is not written before it, or is not flagged.
+    DanglingReference {
+        /// The reference.
+        reference: NodeId,
+        /// What it stands for.
+        target: NodeId,
+    },
+    /// A container holds itself other than through a reference.
+    Cycle(NodeId),
+    /// The graph has no nodes.
+    Empty,
+}
+
+impl std::fmt::Display for WriteError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            WriteError::DanglingReference { reference, target } => write!(
+                f,
+                "node {} refers to node {}, which is not written before it with its flag set",
+                reference.0, target.0
+            ),
+            WriteError::Cycle(id) => write!(f, "node {} contains itself without a reference", id.0),
+            WriteError::Empty => f.write_str("the graph is empty"),
+        }
+    }
+}
+
+impl std::error::Error for WriteError {}
+
+const UNWRITTEN: u32 = u32::MAX;
+
+impl Graph<'_> {
+    /// The stream of this graph. For a graph that was read: exactly the bytes that were consumed.
+    ///
+    /// # Errors
+    /// Never for a graph that was read. A graph that was built or changed may refer to an object that is not written
+    /// earlier, or contain itself.
+    ///
+    /// ```
+    /// use pyc_core::{Profile, Version, read};
+    /// let profile = Profile::of(Version::new(3, 8)).unwrap();
+    /// let stream = b"\xa9\x02l\x01\0\0\0\x05\0r\0\0\0\0"; // a tuple that contains itself, and 5 in an odd encoding
+    /// assert_eq!(read(stream, profile).unwrap().write().unwrap(), stream);
+    /// ```
+    pub fn write(&self) -> Result<Vec<u8>, WriteError> {
+        if self.is_empty() {
+            return Err(WriteError::Empty);
+        }
+        let mut writer = Writer {
+            graph: self,
+            out: Vec::with_capacity(self.consumed.max(16)),
+            slot: vec![UNWRITTEN; self.nodes.len()],
+            slots: 0,
+            frames: Vec::new(),
+        };
+        writer.run()?;
+        Ok(writer.out)
+    }
+}
+
+struct Writer<'g, 'a> {
+    graph: &'g Graph<'a>,
+    out: Vec<u8>,
+    /// For each node: the number that references to it get.
+    slot: Vec<u32>,
+    slots: u32,
+    /// Containers that are being written, and how many of their children are.
+    frames: Vec<(NodeId, u32)>,
+}
+
+impl Writer<'_, '_> {
+    fn run(&mut self) -> Result<(), WriteError> {
+        self.object(self.graph.root)?;
+        while let Some(&(id, done)) = self.frames.last() {
+            let node = self.graph.node(id);
+            if node.code == b'c' && done as usize == OBJECTS_BEFORE_LINE && done < node.len {
+                let line = self.graph.ints[node.extra as usize].firstlineno;
+                self.out.extend_from_slice(&line.to_le_bytes());
+            }
+            if done == node.len {
+                self.frames.pop();
+                continue;
+            }
+            if let Some(frame) = self.frames.last_mut() {
+                frame.1 += 1;
+            }
+            self.object(self.graph.edges[(node.start + done) as usize])?;
+        }
+        Ok(())
+    }
+
+    fn object(&mut self, id: NodeId) -> Result<(), WriteError> {
+        let node = self.graph.node(id);
+        let flag = if node.is(bit::FLAG) { FLAG_REF } else { 0 };
+        self.out.push(node.code | flag);
+        let takes_slot = match node.code {
+            b't' if self.graph.python2 => true,
+            b'0' | b'N' | b'T' | b'F' | b'.' | b'S' | b'r' | b'R' => false,
+            _ => flag != 0,
+        };
+        if takes_slot {
+            self.slot[id.at()] = self.slots;
+            self.slots += 1;
+        }
+        let payload = || self.graph.payload(node);
+        match node.code {
+            b'i' => self.out.extend_from_slice(&node.extra.to_le_bytes()[..node.len as usize]),
+            b'I' | b'g' | b'y' | b'f' | b'x' => self.out.extend_from_slice(payload()),
+            b'l' => {
+                let count = (node.len / 2).cast_signed();
+                let count = if node.extra != 0 { -count } else { count };
+                self.out.extend_from_slice(&count.to_le_bytes());
+                self.out.extend_from_slice(payload());
+            }
+            b's' | b't' | b'u' | b'a' | b'A' => {
+                self.out.extend_from_slice(&node.len.to_le_bytes());
+                self.out.extend_from_slice(payload());
+            }
+            b'z' | b'Z' => {
+                self.out.push(node.len.to_le_bytes()[0]);
+                self.out.extend_from_slice(payload());
+            }
+            b'r' | b'R' => {
+                let target = NodeId(node.start);
+                let slot = self.slot[target.at()];
+                if slot == UNWRITTEN {
+                    return Err(WriteError::DanglingReference { reference: id, target });
+                }
+                self.out.extend_from_slice(&slot.to_le_bytes());
+            }
+            b'(' | b'[' | b'<' | b'>' => self.out.extend_from_slice(&node.len.to_le_bytes()),
+            b')' => self.out.push(node.len.to_le_bytes()[0]),
+            b'c' => {
+                let mut ints = self.graph.ints[node.extra as usize];
+                for int in leading_ints(self.graph.layout, &mut ints) {
+                    self.out.extend_from_slice(&int.to_le_bytes());
+                }
+            }
+            _ => {}
+        }
+        if node.has_edges() {
+            // Reading gives every node one place; a graph that was changed may loop.
+            if self.frames.len() > self.graph.nodes.len() {
+                return Err(WriteError::Cycle(id));
+            }
+            self.frames.push((id, 0));
+        }
+        Ok(())
+    }
+}
