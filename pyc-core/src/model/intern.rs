@@ -15,26 +15,48 @@ struct Visit {
 }
 
 impl<'g> Loaded<'g, '_> {
-    /// The interned object with this object's text: the first one that asked, or this one.
-    pub(super) fn intern(&mut self, object: Object, caches: &mut Caches<'g>) -> Object {
+    /// The interned object with the text of a string that has just been made and that nobody else holds yet.
+    pub(super) fn intern_new(&mut self, object: Object, caches: &mut Caches<'g>) -> Object {
+        let interned = *caches.interned.entry(self.key(object)).or_insert(object);
+        self.bits[interned as usize] |= INTERNED;
+        interned
+    }
+
+    /// The interned object with this object's text. It is another object unless this one is interned already, because an
+    /// equal string was interned before: in the value that the caller keeps.
+    fn intern(&mut self, object: Object, caches: &mut Caches<'g>) -> Object {
         if self.has(object, INTERNED) {
             return object;
         }
-        let graph = self.graph;
-        let key: Cow<'g, [u8]> = match graph.value(self.origin(object)) {
-            Value::Str(text) if text.latin1 && !text.is_ascii() => Cow::Owned(text.to_string_lossy().into_bytes()),
-            _ => Cow::Borrowed(graph.payload(graph.node(self.origin(object)))),
-        };
-        let interned = *caches.interned.entry(key).or_insert(object);
+        let key = self.key(object);
+        if let Some(&interned) = caches.interned.get(&key) {
+            return interned;
+        }
+        let interned = self.copy(object, &[]);
         self.bits[interned as usize] |= INTERNED;
+        caches.interned.insert(key, interned);
         interned
+    }
+
+    fn key(&self, object: Object) -> Cow<'g, [u8]> {
+        let graph = self.graph;
+        let origin = self.origin(object);
+        match graph.value(origin) {
+            Value::Str(text) if text.latin1 && !text.is_ascii() => Cow::Owned(text.to_string_lossy().into_bytes()),
+            _ => Cow::Borrowed(graph.payload(graph.node(origin))),
+        }
+    }
+
+    /// Interns one part of an object, in place.
+    pub(super) fn intern_part(&mut self, at: usize, caches: &mut Caches<'g>) {
+        self.parts[at] = self.intern(self.parts[at], caches);
     }
 
     /// Interns all items of a tuple of names, in place.
     pub(super) fn intern_all(&mut self, names: Object, caches: &mut Caches<'g>) {
         let (start, len) = self.spans[names as usize];
         for at in start as usize..(start + len) as usize {
-            self.parts[at] = self.intern(self.parts[at], caches);
+            self.intern_part(at, caches);
         }
     }
 
@@ -50,7 +72,8 @@ impl<'g> Loaded<'g, '_> {
                 let members = visit.members.take();
                 path.pop();
                 if let Some(members) = members {
-                    let rebuilt = self.rebuild(object, &members);
+                    let rebuilt = self.copy(object, &members);
+                    self.unordered.push(rebuilt);
                     self.put(&mut path, rebuilt);
                 }
                 continue;
@@ -91,13 +114,13 @@ impl<'g> Loaded<'g, '_> {
         }
     }
 
-    fn rebuild(&mut self, original: Object, members: &[Object]) -> Object {
-        let object = index(self.graph.len() + self.rebuilt.len());
-        self.rebuilt.push(self.origin(original).0);
-        self.spans.push((index(self.parts.len()), index(members.len())));
-        self.parts.extend_from_slice(members);
+    /// A new object like another one, with these parts.
+    fn copy(&mut self, original: Object, parts: &[Object]) -> Object {
+        let object = index(self.graph.len() + self.copies.len());
+        self.copies.push(self.origin(original).0);
+        self.spans.push((index(self.parts.len()), index(parts.len())));
+        self.parts.extend_from_slice(parts);
         self.bits.push(0);
-        self.unordered.push(object);
         object
     }
 

@@ -55,8 +55,9 @@ pub struct Loaded<'g, 'a> {
     /// For each container: its parts in `parts`, as start and length. Duplicates are gone, NULL is gone.
     spans: Vec<(u32, u32)>,
     parts: Vec<Object>,
-    /// For a frozenset that a code object rebuilt: the node of the original. Their objects follow those of the nodes.
-    rebuilt: Vec<u32>,
+    /// For objects that code objects make (interned strings, rebuilt frozensets): the node of the original. Their numbers
+    /// follow those of the nodes.
+    copies: Vec<u32>,
     /// Sets and frozensets (2.7: dicts too), inner ones before outer ones.
     unordered: Vec<Object>,
     /// For each object: owners among the objects reachable from the root, plus the caller's for the root.
@@ -87,7 +88,7 @@ impl<'g, 'a> Loaded<'g, 'a> {
             bits: vec![0; nodes],
             spans: vec![(0, 0); nodes],
             parts: Vec::with_capacity(graph.edges.len()),
-            rebuilt: Vec::new(),
+            copies: Vec::new(),
             unordered: Vec::new(),
             owners: Vec::new(),
             hazard: None,
@@ -114,7 +115,7 @@ impl<'g, 'a> Loaded<'g, 'a> {
 
     fn origin(&self, object: Object) -> NodeId {
         NodeId(match (object as usize).checked_sub(self.graph.len()) {
-            Some(i) => self.rebuilt[i],
+            Some(i) => self.copies[i],
             None => object,
         })
     }
@@ -178,12 +179,12 @@ impl<'g, 'a> Loaded<'g, 'a> {
             Value::Long(long) => self.int(id.0, long.to_i64(), profile.caches_long(), caches),
             Value::Bytes([]) => {
                 let object = self.cached(*caches.empty.entry(b's').or_insert(id.0));
-                if profile.is_python2() { self.intern(object, caches) } else { object }
+                if profile.is_python2() { self.intern_new(object, caches) } else { object }
             }
             Value::Bytes([byte]) if profile.caches_one_byte() => {
                 self.cached(*caches.one_byte.entry(*byte).or_insert(id.0))
             }
-            Value::InternedBytes(_) => self.intern(id.0, caches),
+            Value::InternedBytes(_) => self.intern_new(id.0, caches),
             Value::Str(text) if !profile.is_python2() => {
                 let mut characters = text.code_points();
                 let single = match (characters.next(), characters.next()) {
@@ -197,7 +198,7 @@ impl<'g, 'a> Loaded<'g, 'a> {
                         self.bits[first as usize] |= INTERNED;
                         self.cached(first)
                     }
-                    None if text.interned => self.intern(id.0, caches),
+                    None if text.interned => self.intern_new(id.0, caches),
                     None => id.0,
                 }
             }
@@ -295,7 +296,7 @@ impl<'g, 'a> Loaded<'g, 'a> {
         }
         if self.profile.interns_code_names() {
             for at in own_names.into_iter().flatten() {
-                self.parts[at] = self.intern(self.parts[at], caches);
+                self.intern_part(at, caches);
             }
         }
         if let Err(cause) = self.shown_code(id) {
@@ -325,7 +326,7 @@ impl<'g, 'a> Loaded<'g, 'a> {
 
     /// Counts each object's owners among the objects that the root reaches.
     fn count_owners(&mut self) {
-        let total = self.graph.len() + self.rebuilt.len();
+        let total = self.graph.len() + self.copies.len();
         let mut owners = vec![0_u32; total];
         let mut seen = vec![false; total];
         let mut open = vec![self.root()];
