@@ -15,29 +15,68 @@ struct Table {
     base: &'static [u8; 256],
     caches: &'static [u8; 256],
     deadly: &'static [u8],
-    /// 3.15: the opcode of GET_ITER, whose argument is rewritten, too.
+    /// 3.15: the opcode of GET_ITER, whose argument is rewritten, too (not that of its specialized forms).
     get_iter: Option<u8>,
+    counters: Option<Counters>,
+}
+
+/// The counters that loading puts into the first cache unit of an instruction (`Python/specialize.c`, `_PyCode_Quicken`).
+/// Since 3.14 that walk knows the caches of base opcodes only: in a stream that contains specialized ones it goes out of
+/// step, and what it writes stays visible in `co_code`.
+struct Counters {
+    adaptive: u16,
+    /// Opcodes whose counter starts with another value.
+    special: &'static [(u8, u16)],
 }
 
 static TABLES: [Table; 5] = {
     use tables as t;
-    const fn table(
-        minor: u8,
-        base: &'static [u8; 256],
-        caches: &'static [u8; 256],
-        deadly: &'static [u8],
-        get_iter: Option<u8>,
-    ) -> Table {
-        Table { version: Version::new(3, minor), base, caches, deadly, get_iter }
+    const fn table(minor: u8, base: &'static [u8; 256], caches: &'static [u8; 256], deadly: &'static [u8]) -> Table {
+        Table { version: Version::new(3, minor), base, caches, deadly, get_iter: None, counters: None }
     }
     [
-        table(11, &t::BASE_311, &t::CACHES_311, t::DEADLY_311, None),
-        table(12, &t::BASE_312, &t::CACHES_312, t::DEADLY_312, None),
-        table(13, &t::BASE_313, &t::CACHES_313, t::DEADLY_313, None),
-        table(14, &t::BASE_314, &t::CACHES_314, t::DEADLY_314, None),
-        table(15, &t::BASE_315, &t::CACHES_315, t::DEADLY_315, Some(70)),
+        table(11, &t::BASE_311, &t::CACHES_311, t::DEADLY_311),
+        table(12, &t::BASE_312, &t::CACHES_312, t::DEADLY_312),
+        table(13, &t::BASE_313, &t::CACHES_313, t::DEADLY_313),
+        Table {
+            counters: Some(Counters {
+                adaptive: 0x0011,
+                special: &[(75, 0xFFFC), (100, 0x5555), (101, 0x5555), (102, 0x5555), (103, 0x5555)],
+            }),
+            ..table(14, &t::BASE_314, &t::CACHES_314, t::DEADLY_314)
+        },
+        Table {
+            get_iter: Some(70),
+            counters: Some(Counters {
+                adaptive: 0x0009,
+                special: &[(74, 0x7D06), (99, 0x5555), (100, 0x5555), (101, 0x5555), (102, 0x5555), (128, 0xFF77)],
+            }),
+            ..table(15, &t::BASE_315, &t::CACHES_315, t::DEADLY_315)
+        },
     ]
 };
+
+impl Table {
+    fn of(profile: &Profile) -> Option<&'static Table> {
+        TABLES.iter().find(|t| t.version == profile.version)
+    }
+
+    fn write_counters(&self, code: &mut [u8]) {
+        let Some(counters) = &self.counters else { return };
+        let mut at = 0;
+        while at + 4 <= code.len() {
+            let opcode = code[at];
+            let is_base = self.base[usize::from(opcode)] == opcode;
+            let caches = if is_base { self.caches[usize::from(opcode)] } else { 0 };
+            if caches > 0 {
+                let special = counters.special.iter().find(|(op, _)| *op == opcode);
+                let counter = special.map_or(counters.adaptive, |(_, counter)| *counter);
+                code[at + 2..at + 4].copy_from_slice(&counter.to_le_bytes());
+            }
+            at += 2 + 2 * usize::from(caches);
+        }
+    }
+}
 
 /// `co_code` of a code object that was loaded with these instructions and flags, under a profile of 3.11 or later; other
 /// profiles show them as they are.
@@ -48,14 +87,15 @@ static TABLES: [Table; 5] = {
 /// ```
 /// use pyc_core::{Profile, Version, opcode};
 /// let profile = Profile::of(Version::new(3, 12)).unwrap();
-/// // 148 is a specialized COMPARE_OP (107 is its base there for some numbers); caches are zeroed.
-/// assert_eq!(opcode::shown(&[0x97, 0, 0x7c, 0], 0, profile), Ok(vec![0x97, 0, 0x7c, 0]));
+/// // 6 is a specialized form of BINARY_OP (122), which has one cache unit.
+/// assert_eq!(opcode::shown(&[6, 2, 0xAB, 0xCD], 0, profile), Ok(vec![122, 2, 0, 0]));
 /// ```
 pub fn shown(code: &[u8], flags: i32, profile: &Profile) -> Result<Vec<u8>, Cause> {
     let mut out = code.to_vec();
-    let Some(table) = TABLES.iter().find(|t| t.version == profile.version) else {
+    let Some(table) = Table::of(profile) else {
         return Ok(out);
     };
+    table.write_counters(&mut out);
     let mut at = 0;
     while at + 1 < out.len() {
         let opcode = out[at];
@@ -63,7 +103,7 @@ pub fn shown(code: &[u8], flags: i32, profile: &Profile) -> Result<Vec<u8>, Caus
             return Err(Cause::InstrumentedOpcode);
         }
         out[at] = table.base[usize::from(opcode)];
-        if table.get_iter == Some(out[at]) && out[at + 1] != 0 {
+        if table.get_iter == Some(opcode) && out[at + 1] != 0 {
             let awaitable = flags & (flag::COROUTINE | flag::ITERABLE_COROUTINE) != 0;
             out[at + 1] = if awaitable { 2 } else { 3 };
         }
@@ -80,7 +120,7 @@ pub fn shown(code: &[u8], flags: i32, profile: &Profile) -> Result<Vec<u8>, Caus
 /// Whether loading this code kills the interpreter (3.12 and 3.13 look at every instruction then).
 pub(crate) fn kills_on_load(code: &[u8], profile: &Profile) -> bool {
     profile.dies_of_instrumented_on_load()
-        && TABLES.iter().find(|t| t.version == profile.version).is_some_and(|table| {
+        && Table::of(profile).is_some_and(|table| {
             // 70 of 3.13, ENTER_EXECUTOR, only kills when the code is shown.
             let deadly = |op: u8| op > 240 && table.deadly.contains(&op);
             let mut at = 0;
