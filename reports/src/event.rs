@@ -1,0 +1,308 @@
+//! What can happen in a run, as one JSON object per line.
+//!
+//! A campaign can be killed at any moment, and what it has found until then must be readable. So a run is not one
+//! document that is written at the end but a stream of events, each complete in itself: numbers come as cumulative
+//! snapshots of which the last one counts, and a finding that changes is simply written again.
+//!
+//! The types are the specification; `schema/event.schema.json` is generated from them for readers in other languages.
+
+use protocol::Facts;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The version of the log's format, written in [`Run::format`]. Readers refuse logs of another version.
+pub const FORMAT: u32 = 1;
+
+/// One line of a run's log.
+///
+/// The first event of a log is a [`Run`], the last one is an [`End`]; a log without `End` is that of a run that was
+/// killed or is still going on. Between them anything may come in any order.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(tag = "event", rename_all = "snake_case")]
+#[allow(clippy::large_enum_variant)] // an event lives for one write
+pub enum Event {
+    /// The header.
+    Run(Run),
+    /// A subject was found, or found unusable.
+    Subject(Subject),
+    /// How far one subject has got with one generator.
+    Counts(Counts),
+    /// Two subjects do not do what they owe each other.
+    Finding(Finding),
+    /// A subject did not answer a case.
+    Fault(FaultEvent),
+    /// Something that a person should read.
+    Note(Note),
+    /// The run ended in an orderly way.
+    End(End),
+}
+
+/// The header: what was run, where, and how to run it again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Run {
+    /// The version of the log's format.
+    #[cfg_attr(test, schemars(extend("const" = FORMAT)))]
+    pub format: u32,
+    /// The version of Provost, as in `provost --version`.
+    pub provost_version: String,
+    /// The version of the generators. A seed repeats a run only under the same number.
+    pub generator_version: u32,
+    /// When the run started: RFC 3339, UTC.
+    #[cfg_attr(test, schemars(extend("format" = "date-time")))]
+    pub started: String,
+    /// The shell command that repeats this run, with the seed and the limits spelled out.
+    pub command: String,
+    /// The seed of all generators.
+    pub seed: u64,
+    /// The time limit in minutes, if there is one.
+    pub minutes: Option<f64>,
+    /// The limit of cases, if there is one.
+    pub cases: Option<u64>,
+    /// The generators that take part.
+    pub generators: Vec<String>,
+    /// The machine.
+    pub host: Host,
+}
+
+/// The machine on which a run takes place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Host {
+    /// The operating system: `linux`.
+    pub os: String,
+    /// The architecture: `x86_64`.
+    pub arch: String,
+    /// The number of logical processors that the run may use.
+    pub cpus: u32,
+}
+
+/// A subject: what it is and whether it can take part. A later event with the same id replaces this one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Subject {
+    /// `core`, `cpython:X.Y`, `exec:<adapter>`. Oracles that need no interpreter speak as `core`.
+    pub id: String,
+    /// Whether it takes part in the run.
+    pub usable: bool,
+    /// Why it is not usable, or why it was left out.
+    pub reason: Option<String>,
+    /// What the user can do about that.
+    pub advice: Option<String>,
+    /// What the interpreter says of itself; none for subjects that are not interpreters or never started.
+    #[cfg_attr(test, schemars(with = "Option<crate::schema::Facts>"))]
+    pub facts: Option<Box<Facts>>,
+    /// How it is driven: `embedded`, `script`, `pyodide`, `native`.
+    pub driver: Option<String>,
+    /// Why it is driven in that way.
+    pub driver_reason: Option<String>,
+    /// Where it was found: `PATH`, `pyenv`, `PROVOST_PYTHONS`.
+    pub found_by: Option<String>,
+    /// From the start of the process to its first answer, in milliseconds.
+    pub start_up_ms: Option<u64>,
+}
+
+/// How far one subject has got with one generator since the run started. Cumulative: the last snapshot counts.
+///
+/// Each case ends in one of four ways: `cases` = `compared` + all of `inconclusive` + all of `skipped` + `faulted`;
+/// and `compared` = `agreed` + `expected` + `diverged`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Counts {
+    /// The subject's id.
+    pub subject: String,
+    /// The generator's name; oracles that need no generator give their own (`preserve`).
+    pub generator: String,
+    /// Cases given to the subject.
+    pub cases: u64,
+    /// Their total length in bytes.
+    pub bytes: u64,
+    /// Cases on which an oracle came to agree or diverge.
+    pub compared: u64,
+    /// Compared cases without any divergence.
+    pub agreed: u64,
+    /// Cases on which no oracle could decide, by reason.
+    pub inconclusive: BTreeMap<String, u64>,
+    /// Cases that the subject is declared incapable of, by reason.
+    pub skipped: BTreeMap<String, u64>,
+    /// Cases that were not answered: crash, timeout, out of memory, protocol fault.
+    pub faulted: u64,
+    /// Compared cases with a divergence that is not listed in corpus/expected.
+    pub diverged: u64,
+    /// Compared cases whose every divergence is listed in corpus/expected.
+    pub expected: u64,
+    /// Cases that the subject accepted, whatever the oracles said.
+    pub accepted: u64,
+    /// Cases that the subject rejected, whatever the oracles said.
+    pub rejected: u64,
+    /// How often its process had to be started again.
+    pub restarts: u64,
+    /// Wall-clock time that the subject took for these cases, in milliseconds.
+    pub ms: u64,
+}
+
+/// One signature with its smallest case so far. A later event with the same signature replaces this one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Finding {
+    /// What makes two divergences the same finding.
+    pub signature: String,
+    /// What the two sides owe each other.
+    pub relation: String,
+    /// The subject whose case this is.
+    pub subject: String,
+    /// Every subject in which this signature has been seen, `subject` included.
+    pub seen_in: Vec<String>,
+    /// The generator that made the case.
+    pub generator: String,
+    /// The case.
+    pub case: Case,
+    /// What should have come.
+    pub expected: Side,
+    /// What came.
+    pub observed: Side,
+    /// Where the two first differ, in words or as a path in the canon.
+    pub first_difference: Option<String>,
+    /// One line of Python that shows the observed side.
+    pub repro_python: Option<String>,
+    /// One line of Rust, or one shell command, that shows the expected side.
+    pub repro_rust: Option<String>,
+    /// How many cases had this signature so far.
+    pub occurrences: u64,
+    /// Whether the minimizer is done, so that the case will not become smaller.
+    pub smallest: bool,
+    /// The reason given in corpus/expected, if the signature is listed there.
+    pub expected_entry: Option<String>,
+}
+
+/// One input.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Case {
+    /// The file that holds it, relative to the run's directory, if it was kept.
+    pub path: Option<String>,
+    /// SHA-256 of the bytes, in hexadecimal.
+    #[cfg_attr(test, schemars(regex(pattern = "^[0-9a-f]{64}$")))]
+    pub sha256: String,
+    /// Its length in bytes.
+    pub length: u64,
+    /// The first bytes, at most 512 of them, in hexadecimal.
+    #[cfg_attr(test, schemars(regex(pattern = "^([0-9a-f]{2})*$"), length(max = 1024)))]
+    pub hex: String,
+    /// Whether `hex` is less than the whole case.
+    pub truncated: bool,
+}
+
+impl Case {
+    /// How many bytes of a case an event carries at most.
+    pub const EXCERPT: usize = 512;
+}
+
+/// What one side of a finding says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Side {
+    /// The subject that says it.
+    pub subject: String,
+    /// What became of the case.
+    pub outcome: Outcome,
+    /// The exception, or an excerpt of the canon, or of the dumped bytes in hexadecimal. The report marks the first
+    /// place at which the two sides' details differ.
+    pub detail: String,
+}
+
+/// What a subject can do with a case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// A value came out.
+    Accepted,
+    /// An exception came out.
+    Rejected,
+    /// Declared incapable.
+    Skipped,
+    /// No answer.
+    Faulted,
+    /// The model says that nobody can know.
+    Undefined,
+}
+
+/// A case that a subject did not answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct FaultEvent {
+    /// The subject's id.
+    pub subject: String,
+    /// `SIGSEGV`, `timeout`, `out of memory`, `protocol`.
+    pub kind: String,
+    /// What is known of it: the last words on stderr, the limit that struck.
+    pub detail: String,
+    /// The case that did it, if it could be told.
+    pub case: Option<Case>,
+    /// Why the model predicted it; none if it did not, which makes the fault news.
+    pub expected_by_model: Option<String>,
+}
+
+/// Something that a person should read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Note {
+    /// How much it matters.
+    pub level: Level,
+    /// What it says.
+    pub text: String,
+}
+
+/// How much a note matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Level {
+    /// Good to know.
+    Info,
+    /// Something is not as it should be; the results stand.
+    Warning,
+    /// Something is broken; results may be missing.
+    Error,
+}
+
+/// The run ended in an orderly way.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct End {
+    /// What came out.
+    pub verdict: Verdict,
+    /// The exit code of the command.
+    pub exit_code: i32,
+    /// Whether the user stopped it before its limits were reached.
+    pub interrupted: bool,
+    /// How long it took, in seconds.
+    pub seconds: f64,
+}
+
+/// What came out of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Everything that was compared agrees, or diverges as listed.
+    Agree,
+    /// At least one divergence is not listed.
+    Diverged,
+    /// The harness failed; neither of the above can be said.
+    Broken,
+    /// No case was compared with an interpreter.
+    NothingCompared,
+}

@@ -1,0 +1,255 @@
+//! Writing a run's log so that no death of the harness can spoil it, and reading it back whatever happened.
+
+use crate::{Counts, End, Event, FORMAT, FaultEvent, Finding, Note, Run, Subject};
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// The name of the log in a run's directory.
+pub const FILE_NAME: &str = "run.jsonl";
+
+/// The log of a run in progress.
+#[derive(Debug)]
+pub struct Log {
+    file: File,
+    path: PathBuf,
+    /// The length of the file up to the end of the last complete line.
+    complete: u64,
+}
+
+impl Log {
+    /// Creates the directory if need be and an empty [`FILE_NAME`] in it.
+    ///
+    /// # Errors
+    /// When that is not possible, or when there is a log already: logs are evidence and are never overwritten.
+    pub fn create(dir: &Path) -> io::Result<Log> {
+        std::fs::create_dir_all(dir)?;
+        let path = dir.join(FILE_NAME);
+        let file = OpenOptions::new()
+            .append(true)
+            .create_new(true)
+            .open(&path)
+            .map_err(|e| io::Error::new(e.kind(), format!("cannot create the log {}: {e}", path.display())))?;
+        Ok(Log { file, path, complete: 0 })
+    }
+
+    /// Where the log is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Appends one event as one line, which has left this process when the call returns. A finding has then also reached
+    /// the disk, so that not even a power failure loses it.
+    ///
+    /// # Errors
+    /// When the disk is full or gone. The log then still ends with the last complete line, as far as the disk allows.
+    pub fn write(&mut self, event: &Event) -> io::Result<()> {
+        let mut line = serde_json::to_vec(event)?;
+        line.push(b'\n');
+        if let Err(error) = self.file.write_all(&line) {
+            // Half a line in the middle would make everything behind it unreadable.
+            let _ = self.file.set_len(self.complete);
+            return Err(error);
+        }
+        self.complete += line.len() as u64;
+        match event {
+            Event::Finding(_) => self.file.sync_data(),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A run as its log tells it, with later events in place of the earlier ones that they replace.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunLog {
+    /// The header.
+    pub run: Run,
+    /// The subjects, in the order in which they first appear.
+    pub subjects: Vec<Subject>,
+    /// The last snapshot for each pair of subject and generator, in the order in which the pairs first appear.
+    pub counts: Vec<Counts>,
+    /// The last state of each finding, in the order in which the signatures first appear.
+    pub findings: Vec<Finding>,
+    /// All faults.
+    pub faults: Vec<FaultEvent>,
+    /// All notes.
+    pub notes: Vec<Note>,
+    /// How the run ended, if it did.
+    pub end: Option<End>,
+    /// What is missing, if the log does not tell the whole run.
+    pub partial: Option<Gap>,
+    /// How many events were read.
+    pub events: u64,
+}
+
+/// Why a log does not tell the whole run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gap {
+    /// There is no `end` event: the run was killed or is still going on.
+    NoEnd,
+    /// The last line is torn: the run was killed in the middle of writing it.
+    TornLine,
+}
+
+/// Why a file is not the log of a run. Lines count from 1.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The file cannot be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A complete line is not JSON.
+    #[error("line {line}: not JSON: {source}")]
+    BadJson {
+        /// The line.
+        line: usize,
+        /// What the parser says.
+        source: serde_json::Error,
+    },
+    /// A line has no `event`, or one that this version does not know.
+    #[error("line {line}: unknown event {name}; was the log written by another version of Provost?")]
+    UnknownEvent {
+        /// The line.
+        line: usize,
+        /// The event's name, as JSON.
+        name: String,
+    },
+    /// The fields of an event are not those that it has.
+    #[error("line {line}: bad `{event}` event: {source}")]
+    BadEvent {
+        /// The line.
+        line: usize,
+        /// The event's name.
+        event: String,
+        /// What is wrong with its fields.
+        source: serde_json::Error,
+    },
+    /// The log is of another version.
+    #[error("line {line}: the log has format {found}, this version of Provost reads format {FORMAT}")]
+    Format {
+        /// The line.
+        line: usize,
+        /// The version that it says it has.
+        found: String,
+    },
+    /// The first event is not `run`, or there is none.
+    #[error("line {line}: the first event of a log must be `run`; is this the log of a Provost run?")]
+    NoRun {
+        /// The line.
+        line: usize,
+    },
+    /// There are two headers, as when two logs were joined.
+    #[error("line {line}: a second `run` event; a log tells of one run")]
+    SecondRun {
+        /// The line.
+        line: usize,
+    },
+    /// Something comes after `end`.
+    #[error("line {line}: an event after `end`; a log tells of one run")]
+    AfterEnd {
+        /// The line.
+        line: usize,
+    },
+}
+
+/// Reads the log at `path`. A log without an `end` event or with a torn last line is that of a killed run, which is no
+/// error: [`RunLog::partial`] says so.
+///
+/// # Errors
+/// See [`ReadError`].
+pub fn read(path: &Path) -> Result<RunLog, ReadError> {
+    let bytes = std::fs::read(path).map_err(|source| ReadError::Io { path: path.to_owned(), source })?;
+    let mut log: Option<RunLog> = None;
+    let mut torn = false;
+    let mut line = 0;
+    for text in bytes.split_inclusive(|&b| b == b'\n') {
+        line += 1;
+        // An object that was cut off never parses, so a last line that parses is whole even without its line end.
+        let value = match serde_json::from_slice::<serde_json::Value>(text) {
+            Ok(value) => value,
+            Err(_) if !text.ends_with(b"\n") => {
+                torn = true;
+                break;
+            }
+            Err(source) => return Err(ReadError::BadJson { line, source }),
+        };
+        let event = parse(value, line)?;
+        match (&mut log, event) {
+            (Some(log), _) if log.end.is_some() => return Err(ReadError::AfterEnd { line }),
+            (Some(_), Event::Run(_)) => return Err(ReadError::SecondRun { line }),
+            (Some(log), event) => log.fold(event),
+            (log @ None, Event::Run(run)) => *log = Some(RunLog::new(run)),
+            (None, _) => return Err(ReadError::NoRun { line }),
+        }
+    }
+    let mut log = log.ok_or(ReadError::NoRun { line: line.max(1) })?;
+    log.partial = match (torn, &log.end) {
+        (true, _) => Some(Gap::TornLine),
+        (false, None) => Some(Gap::NoEnd),
+        (false, Some(_)) => None,
+    };
+    Ok(log)
+}
+
+const EVENTS: [&str; 7] = ["run", "subject", "counts", "finding", "fault", "note", "end"];
+
+/// The event in one line, with errors that say more than serde's.
+fn parse(value: serde_json::Value, line: usize) -> Result<Event, ReadError> {
+    let event = match value.get("event").and_then(|v| v.as_str()) {
+        Some(name) if EVENTS.contains(&name) => name.to_owned(),
+        _ => {
+            let name = value.get("event").map_or("(no `event` field)".to_owned(), ToString::to_string);
+            return Err(ReadError::UnknownEvent { line, name });
+        }
+    };
+    if event == "run" && value.get("format") != Some(&FORMAT.into()) {
+        let found = value.get("format").map_or("(none)".to_owned(), ToString::to_string);
+        return Err(ReadError::Format { line, found });
+    }
+    serde_json::from_value(value).map_err(|source| ReadError::BadEvent { line, event, source })
+}
+
+impl RunLog {
+    /// A run of which nothing is known but its header.
+    fn new(run: Run) -> RunLog {
+        RunLog {
+            run,
+            subjects: Vec::new(),
+            counts: Vec::new(),
+            findings: Vec::new(),
+            faults: Vec::new(),
+            notes: Vec::new(),
+            end: None,
+            partial: None,
+            events: 1,
+        }
+    }
+
+    fn fold(&mut self, event: Event) {
+        self.events += 1;
+        match event {
+            Event::Run(run) => self.run = run,
+            Event::Subject(new) => replace(&mut self.subjects, new, |a, b| a.id == b.id),
+            Event::Counts(new) => {
+                replace(&mut self.counts, new, |a, b| (&a.subject, &a.generator) == (&b.subject, &b.generator));
+            }
+            Event::Finding(new) => replace(&mut self.findings, new, |a, b| a.signature == b.signature),
+            Event::Fault(fault) => self.faults.push(fault),
+            Event::Note(note) => self.notes.push(note),
+            Event::End(end) => self.end = Some(end),
+        }
+    }
+}
+
+/// Puts `new` in the place of what it replaces, or at the end. Linear, as all of these lists are short.
+fn replace<T>(all: &mut Vec<T>, new: T, same: impl Fn(&T, &T) -> bool) {
+    match all.iter_mut().find(|old| same(old, &new)) {
+        Some(old) => *old = new,
+        None => all.push(new),
+    }
+}
