@@ -1,0 +1,147 @@
+//! Host: puts one CPython and the embedded worker into one process.
+//!
+//! The worker is a shared library that needs Python's symbols but is linked to no Python. Whoever loads it decides which
+//! interpreter it gets: this program opens the wanted libpython with `RTLD_GLOBAL` first and the worker second, so one build
+//! of the worker serves every CPython from 3.9 on. Everything that must be settled before an interpreter starts, namely
+//! the answer pipe, the limits and the environment, is settled here; `interpreters/PROTOCOL.md` says what and why.
+
+// Loading libraries and calling into them is the purpose of this program, and there is no safe way to do it.
+#![allow(unsafe_code)]
+#![warn(clippy::undocumented_unsafe_blocks)]
+
+use anyhow::{Context, Result, bail, ensure};
+use clap::Parser;
+use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_LOCAL, RTLD_NOW};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use std::ffi::{CStr, CString, c_char, c_int};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Serves the worker protocol on standard input and output with the given CPython (3.9 or later).
+#[derive(Parser)]
+struct Args {
+    /// The interpreter's shared library, such as /usr/lib/libpython3.12.so.1.0
+    #[arg(long)]
+    libpython: PathBuf,
+    /// The directory that holds the interpreter's lib/python3.X
+    #[arg(long)]
+    prefix: PathBuf,
+    /// The embedded worker, libworker.so
+    #[arg(long)]
+    worker: PathBuf,
+    /// Where the standard library's .py files are, when the interpreter cannot tell
+    #[arg(long)]
+    stdlib: Option<PathBuf>,
+}
+
+fn main() -> ExitCode {
+    match run(&Args::parse()) {
+        Ok(status) => status,
+        Err(e) => {
+            eprintln!("host: {e:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(args: &Args) -> Result<ExitCode> {
+    die_of_signals_like_python();
+    limit_resources()?;
+    let answers = take_stdout().context("cannot duplicate standard output")?;
+    set_environment(args);
+    let libpython = open_libpython(args)?;
+    skip_site(&libpython);
+    let stdlib = CString::new(args.stdlib.clone().unwrap_or_default().into_os_string().into_vec())?;
+    // SAFETY: opening a library runs its initializers; those of a Rust cdylib touch nothing of ours.
+    let worker = unsafe { Library::open(Some(&args.worker), RTLD_NOW | RTLD_LOCAL) }
+        .with_context(|| format!("cannot open the worker {}", args.worker.display()))?;
+    // SAFETY: the signature is the one that the worker exports the symbol with.
+    let serve = unsafe { worker.get::<unsafe extern "C" fn(c_int, *const c_char) -> c_int>(b"provost_serve") }
+        .with_context(|| format!("{} is not a Provost worker", args.worker.display()))?;
+    // SAFETY: `answers` is open and `stdlib` ends in NUL; both outlive the call. It is the only call in this process.
+    let status = unsafe { serve(answers.as_raw_fd(), stdlib.as_ptr()) };
+    // An interpreter that has run must not be unmapped: its exit handlers are still to come.
+    std::mem::forget((libpython, worker));
+    Ok(u8::try_from(status).map_or(ExitCode::FAILURE, ExitCode::from))
+}
+
+/// Undoes what the Rust runtime does to SIGSEGV and SIGBUS: it would turn an overflow of the C stack, which CPython dies of
+/// by SIGSEGV, into SIGABRT.
+fn die_of_signals_like_python() {
+    for signal in [libc::SIGSEGV, libc::SIGBUS] {
+        // SAFETY: the default disposition runs no code, and no other thread exists yet.
+        unsafe { libc::signal(signal, libc::SIG_DFL) };
+    }
+}
+
+fn limit_resources() -> Result<()> {
+    set_limit(Resource::Core, 0)?;
+    if let Some(text) = std::env::var_os("PROVOST_MEMORY_MIB") {
+        let mib: Option<u64> = text.to_str().and_then(|t| t.parse().ok());
+        let mib = mib.with_context(|| format!("PROVOST_MEMORY_MIB is {text:?}, not a number of MiB"))?;
+        set_limit(Resource::As, mib.saturating_mul(1 << 20))?;
+    }
+    Ok(())
+}
+
+/// Sets the soft limit, which is the one that acts, as near to `wanted` as the hard limit allows.
+fn set_limit(resource: Resource, wanted: u64) -> Result<()> {
+    let maximum = getrlimit(resource).maximum;
+    let current = Some(maximum.map_or(wanted, |m| m.min(wanted)));
+    setrlimit(resource, Rlimit { current, maximum }).with_context(|| format!("cannot limit {resource:?} to {wanted}"))
+}
+
+/// Moves the answer pipe from fd 1 to a private descriptor, and fd 1 to where fd 2 goes.
+fn take_stdout() -> rustix::io::Result<OwnedFd> {
+    let answers = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdout(), 3)?;
+    rustix::stdio::dup2_stdout(rustix::stdio::stderr())?;
+    Ok(answers)
+}
+
+/// Leaves the interpreter no variable of the user's that changes what it does.
+fn set_environment(args: &Args) {
+    let inherited = std::env::vars_os().map(|(name, _)| name).filter(|name| name.as_bytes().starts_with(b"PYTHON"));
+    for name in inherited.collect::<Vec<_>>() {
+        // SAFETY: no other thread exists yet, so nobody reads the environment meanwhile.
+        unsafe { std::env::remove_var(name) };
+    }
+    for (name, value) in [
+        ("PYTHONHOME", args.prefix.as_os_str()),
+        ("PYTHONHASHSEED", "0".as_ref()),
+        ("PYTHONDONTWRITEBYTECODE", "1".as_ref()),
+    ] {
+        // SAFETY: as above.
+        unsafe { std::env::set_var(name, value) };
+    }
+}
+
+fn open_libpython(args: &Args) -> Result<Library> {
+    let name = args.libpython.display();
+    // SAFETY: opening libpython runs its initializers, which only set up its own data.
+    let library = unsafe { Library::open(Some(&args.libpython), RTLD_NOW | RTLD_GLOBAL) }
+        .with_context(|| format!("cannot open {name}"))?;
+    // SAFETY: every CPython since 1.5 exports the function with this signature.
+    let get_version = unsafe { library.get::<unsafe extern "C" fn() -> *const c_char>(b"Py_GetVersion") }
+        .with_context(|| format!("{name} is not a Python library"))?;
+    // SAFETY: the function may be called before initialization and returns a static string.
+    let version = unsafe { CStr::from_ptr(get_version()) }.to_string_lossy();
+    let mut numbers = version.split(['.', ' ']).map(|n| n.parse::<u32>().ok());
+    let Some((Some(major), Some(minor))) = numbers.next().zip(numbers.next()) else {
+        bail!("{name} has a version that cannot be read: {version}");
+    };
+    ensure!((major, minor) >= (3, 9), "{name} is Python {major}.{minor}; before 3.9 use the script worker");
+    // Its objects have another layout than the stable ABI that the worker is built for.
+    ensure!(!version.contains("free-threading"), "{name} is a free-threading build; use the script worker");
+    Ok(library)
+}
+
+/// Without the `site` module start-up is faster, and no .pth file of the user's runs.
+fn skip_site(libpython: &Library) {
+    // SAFETY: where the variable exists it is an int.
+    if let Ok(flag) = unsafe { libpython.get::<*mut c_int>(b"Py_NoSiteFlag") } {
+        // SAFETY: `flag` is the address of that variable, and the interpreter reads it only later.
+        unsafe { **flag = 1 };
+    }
+}

@@ -1,0 +1,307 @@
+//! One worker process: bytes in, frames out, and how it ended.
+//!
+//! A worker that waits for room in its answer pipe while its parent waits for room in the request pipe would wait for
+//! ever. So nothing here blocks on one pipe: a single `poll` loop writes requests, reads answers and drains stderr,
+//! whichever is ready. That needs no threads, and a silent worker is simply a poll that times out.
+
+use crate::fault::Fault;
+use crate::interpreter::Limits;
+use crate::launch::Launch;
+use protocol::{Answer, Facts, MAX_FRAME, Request, VERSION};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
+use std::io::{ErrorKind, Read, Write};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, ExitStatus};
+use std::sync::mpsc::channel;
+use std::time::{Duration, Instant};
+
+/// How much of stderr is kept.
+const LAST_WORDS: usize = 4096;
+
+/// How long a worker whose answers ended may take to end as well, before it is killed.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// A running worker. Dropping it kills its process group and reaps it.
+#[derive(Debug)]
+pub(crate) struct Worker {
+    child: Child,
+    ended: Option<ExitStatus>,
+    stdin: Option<ChildStdin>,
+    stdout: ChildStdout,
+    stderr: Option<ChildStderr>,
+    outgoing: Vec<u8>,
+    written: usize,
+    incoming: Vec<u8>,
+    taken: usize,
+    last_words: Vec<u8>,
+    /// For reading; a field, because clearing it anew for each answer would cost more than the answer.
+    buffer: Box<[u8]>,
+}
+
+/// Why no answer came.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    /// The answer pipe ended, so the process has ended or is about to.
+    Closed,
+    /// Nothing for this long.
+    Silent(Duration),
+    /// Something that is not an answer.
+    Nonsense(String),
+}
+
+/// What one round of `poll` brought.
+enum Progress {
+    Wrote,
+    Other,
+    Closed,
+}
+
+impl Worker {
+    /// Starts a worker and asks for its facts.
+    ///
+    /// # Errors
+    /// Why it did not start or did not introduce itself, in words that follow "it" or stand alone.
+    pub(crate) fn start(launch: &Launch, optimize: u8, limits: &Limits) -> Result<(Worker, Facts), String> {
+        let mut worker = Worker::spawn(launch, optimize, limits)?;
+        worker.send(&Request::Hello.encode())?;
+        let payload = match worker.receive(limits.start) {
+            Ok(payload) => payload,
+            Err(stop) => return Err(worker.bury(stop, limits).0.to_string()),
+        };
+        match Answer::decode(&payload, 0) {
+            Ok(Answer::Facts(facts)) if facts.protocol == VERSION => Ok((worker, *facts)),
+            Ok(Answer::Facts(facts)) => {
+                Err(format!("it speaks worker protocol {}, this program speaks {VERSION}", facts.protocol))
+            }
+            Ok(Answer::Failed(reason)) => Err(format!("it could not introduce itself: {reason}")),
+            Ok(_) => Err("it broke the worker protocol: its answer to hello is not its facts".into()),
+            Err(e) => Err(format!("it broke the worker protocol: {e}")),
+        }
+    }
+
+    fn spawn(launch: &Launch, optimize: u8, limits: &Limits) -> Result<Worker, String> {
+        let mut command = launch.command(optimize, limits);
+        let program = command.get_program().to_owned();
+        let explain = |e: std::io::Error| format!("{} could not be started: {e}", program.display());
+        let mut child = command.spawn().map_err(explain)?;
+        let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        let worker = Worker {
+            child,
+            ended: None,
+            stdin,
+            stdout: stdout.expect("stdout is a pipe"),
+            stderr,
+            outgoing: Vec::new(),
+            written: 0,
+            incoming: Vec::new(),
+            taken: 0,
+            last_words: Vec::new(),
+            buffer: vec![0; 1 << 16].into_boxed_slice(),
+        };
+        if let Some(stdin) = &worker.stdin {
+            rustix::io::ioctl_fionbio(stdin, true).map_err(|e| explain(e.into()))?;
+        }
+        Ok(worker)
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Queues a request; it is written while its answers are waited for.
+    ///
+    /// # Errors
+    /// When it is longer than a frame may be.
+    pub(crate) fn send(&mut self, payload: &[u8]) -> Result<(), String> {
+        protocol::write_frame(&mut self.outgoing, payload).map_err(|e| e.to_string())
+    }
+
+    /// Whether there are bytes that no request asked for.
+    pub(crate) fn has_more(&self) -> bool {
+        self.taken < self.incoming.len()
+    }
+
+    /// The next answer. The time runs from the last sign of life: a part of the request taken, or this call.
+    pub(crate) fn receive(&mut self, limit: Duration) -> Result<Vec<u8>, Stop> {
+        if let Some(frame) = self.take_frame()? {
+            return Ok(frame);
+        }
+        let mut deadline = Instant::now() + limit;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(Stop::Silent(limit));
+            }
+            match self.pump(left)? {
+                Progress::Wrote => deadline = Instant::now() + limit,
+                Progress::Other => {}
+                Progress::Closed => return Err(Stop::Closed),
+            }
+            if let Some(frame) = self.take_frame()? {
+                return Ok(frame);
+            }
+        }
+    }
+
+    fn take_frame(&mut self) -> Result<Option<Vec<u8>>, Stop> {
+        let ready = &self.incoming[self.taken..];
+        let Some(head) = ready.first_chunk::<4>() else { return Ok(None) };
+        let length = u32::from_le_bytes(*head) as usize;
+        if length > MAX_FRAME {
+            return Err(Stop::Nonsense(protocol::FrameError::TooLong(length).to_string()));
+        }
+        let Some(payload) = ready.get(4..4 + length) else { return Ok(None) };
+        let payload = payload.to_vec();
+        self.taken += 4 + length;
+        if self.taken == self.incoming.len() {
+            self.incoming.clear();
+            self.taken = 0;
+        }
+        Ok(Some(payload))
+    }
+
+    /// Waits until something can be read or written, and does it.
+    fn pump(&mut self, timeout: Duration) -> Result<Progress, Stop> {
+        let failed = |e: std::io::Error| Stop::Nonsense(format!("the pipe to the worker failed: {e}"));
+        let mut fds = vec![PollFd::new(&self.stdout, PollFlags::IN)];
+        if let Some(stderr) = &self.stderr {
+            fds.push(PollFd::new(stderr, PollFlags::IN));
+        }
+        let errors = fds.len();
+        if let Some(stdin) = self.stdin.as_ref().filter(|_| self.written < self.outgoing.len()) {
+            fds.push(PollFd::new(stdin, PollFlags::OUT));
+        }
+        match poll(&mut fds, Timespec::try_from(timeout).ok().as_ref()) {
+            Ok(_) => {}
+            Err(Errno::INTR) => return Ok(Progress::Other),
+            Err(e) => return Err(failed(e.into())),
+        }
+        let ready = |index: usize| fds.get(index).is_some_and(|fd| !fd.revents().is_empty());
+        let (answers, words, room) = (ready(0), errors > 1 && ready(1), ready(errors));
+
+        if words {
+            self.listen();
+        }
+        let mut progress = if room { self.write() } else { Progress::Other };
+        if answers {
+            match self.stdout.read(&mut self.buffer) {
+                Ok(0) => progress = Progress::Closed,
+                Ok(n) => {
+                    self.incoming.drain(..self.taken);
+                    self.taken = 0;
+                    self.incoming.extend_from_slice(&self.buffer[..n]);
+                }
+                Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                Err(e) => return Err(failed(e)),
+            }
+        }
+        Ok(progress)
+    }
+
+    fn write(&mut self) -> Progress {
+        let Some(stdin) = &mut self.stdin else { return Progress::Other };
+        match stdin.write(&self.outgoing[self.written..]) {
+            Ok(n) => {
+                self.written += n;
+                if self.written == self.outgoing.len() {
+                    self.outgoing.clear();
+                    self.written = 0;
+                }
+                Progress::Wrote
+            }
+            Err(e) if matches!(e.kind(), ErrorKind::Interrupted | ErrorKind::WouldBlock) => Progress::Other,
+            Err(_) => {
+                // It reads no more. Whether it has already answered is for the other pipe to say.
+                self.stdin = None;
+                Progress::Other
+            }
+        }
+    }
+
+    /// Reads what stderr has ready and keeps the end of it.
+    fn listen(&mut self) {
+        let Some(stderr) = &mut self.stderr else { return };
+        match stderr.read(&mut self.buffer) {
+            Ok(n) if n > 0 => {
+                self.last_words.extend_from_slice(&self.buffer[..n]);
+                let surplus = self.last_words.len().saturating_sub(LAST_WORDS);
+                self.last_words.drain(..surplus);
+            }
+            Err(e) if e.kind() == ErrorKind::Interrupted => {}
+            Ok(_) | Err(_) => self.stderr = None,
+        }
+    }
+
+    /// Listens to the last words until stderr ends or the time is over.
+    fn listen_until_closed(&mut self, limit: Duration) {
+        let deadline = Instant::now() + limit;
+        while let Some(stderr) = &self.stderr {
+            let left = Timespec::try_from(deadline.saturating_duration_since(Instant::now())).ok();
+            let mut fds = [PollFd::new(stderr, PollFlags::IN)];
+            match poll(&mut fds, left.as_ref()) {
+                Ok(0) => return,
+                Ok(_) => self.listen(),
+                Err(Errno::INTR) => {}
+                Err(_) => return,
+            }
+        }
+    }
+
+    /// Whether the process has ended. It is not reaped yet, so its group id cannot belong to anybody else.
+    pub(crate) fn has_ended(&self) -> bool {
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        self.ended.is_some() || !matches!(waitid(WaitId::Pid(Pid::from_child(&self.child)), options), Ok(None))
+    }
+
+    /// Waits for an end that is near: a process closes its pipes a moment before it can be waited for.
+    fn ends_within(&self, limit: Duration) -> bool {
+        let id = Pid::from_child(&self.child);
+        let (sender, receiver) = channel();
+        std::thread::spawn(move || {
+            while matches!(waitid(WaitId::Pid(id), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT), Err(Errno::INTR)) {}
+            sender.send(())
+        });
+        receiver.recv_timeout(limit).is_ok()
+    }
+
+    /// Kills the group and reaps the worker; the status is the worker's own if it had already ended.
+    fn end(&mut self) -> Option<ExitStatus> {
+        if self.ended.is_none() {
+            // Fails only if nobody is left to kill.
+            let _ = kill_process_group(Pid::from_child(&self.child), Signal::KILL);
+            self.ended = self.child.wait().ok();
+        }
+        self.ended
+    }
+
+    /// Ends a worker that did not answer; the fault, and whether the case it worked on is certainly the cause.
+    pub(crate) fn bury(mut self, stop: Stop, limits: &Limits) -> (Fault, bool) {
+        match stop {
+            Stop::Silent(after) => (Fault::Timeout { after }, false),
+            Stop::Nonsense(reason) => (Fault::Protocol { reason }, false),
+            Stop::Closed => {
+                self.listen_until_closed(GRACE);
+                let by_itself = self.has_ended() || (self.stderr.is_none() && self.ends_within(GRACE));
+                let Some(status) = self.end() else {
+                    return (Fault::Protocol { reason: "how it ended is not known".into() }, false);
+                };
+                if !by_itself && status.signal() == Some(Signal::KILL.as_raw()) {
+                    (Fault::Protocol { reason: "it closed its answers and went on running".into() }, false)
+                } else if status.success() && self.has_more() {
+                    (Fault::Protocol { reason: "its answers end in the middle of a frame".into() }, false)
+                } else {
+                    let stderr = String::from_utf8_lossy(&self.last_words).into_owned();
+                    Fault::of_exit(status, stderr, limits.cpu_seconds)
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
