@@ -1,0 +1,228 @@
+//! What real interpreters answered, as data: exceptions, values and re-dumps seen on CPython 2.7 to 3.15. These rows need
+//! no interpreter; the harness asks the interpreters themselves, on far more streams.
+
+use pyc_core::model::{Dump, Loaded};
+use pyc_core::{Profile, Release, read};
+
+const PYTHON_2: &[&str] = &["2.7.18"];
+const PYTHON_3: &[&str] =
+    &["3.6.15", "3.7.16", "3.8.18", "3.9.18", "3.10.13", "3.11.7", "3.12.1", "3.13.0", "3.14.8", "3.15.0"];
+
+fn profile(release: &str) -> Profile {
+    Profile::for_release(&Release::parse(release).unwrap()).unwrap()
+}
+
+/// What the interpreter does with the stream: `Class: message`, or the canon with `;` for line ends.
+fn outcome(release: &str, stream: &[u8]) -> String {
+    let profile = profile(release);
+    match read(stream, &profile) {
+        Err(error) => {
+            assert!(error.offset <= stream.len(), "{release} {stream:x?}: {error}");
+            error.exception(&profile).to_string()
+        }
+        Ok(graph) => {
+            assert_eq!(graph.write().unwrap(), stream[..graph.consumed()], "{release} {stream:x?}");
+            let loaded = Loaded::new(&graph, &profile);
+            loaded.canon().trim_end().replace('\n', ";")
+        }
+    }
+}
+
+fn check(releases: &[&str], stream: &[u8], expected: &str) {
+    for release in releases {
+        assert_eq!(outcome(release, stream), expected, "{release} {stream:x?}");
+    }
+}
+
+/// The re-dump at the interpreter's own marshal version.
+fn check_dump(release: &str, stream: &[u8], expected: &[u8]) {
+    let profile = profile(release);
+    let graph = read(stream, &profile).unwrap();
+    let dump = Loaded::new(&graph, &profile).dump(profile.marshal_version);
+    let Dump::Bytes { bytes, .. } = dump else { panic!("{release} {stream:x?}: {dump:?}") };
+    assert_eq!(bytes, expected, "{release} {stream:x?}");
+}
+
+#[test]
+fn short_streams() {
+    let before = &["3.6.15", "3.10.13", "3.11.4"];
+    let after = &["3.11.5", "3.12.1", "3.15.0"];
+    for all in [PYTHON_2, PYTHON_3] {
+        check(all, b"", "EOFError: EOF read where object expected");
+        check(all, b"[\x01\0\0\0", "EOFError: EOF read where object expected");
+        check(all, b"?", "ValueError: bad marshal data (unknown type code)");
+        check(all, b"0", "TypeError: NULL object in marshal data for object");
+        check(all, b"(\x01\0\0\x000", "TypeError: NULL object in marshal data for tuple");
+        check(all, b">\x01\0\0\x000", "TypeError: NULL object in marshal data for set");
+    }
+    check(PYTHON_3, b"i\x01\0", "EOFError: marshal data too short");
+    check(PYTHON_3, b"s\x05\0\0\0abc", "EOFError: marshal data too short");
+    check(PYTHON_2, b"s\x05\0\0\0abc", "EOFError: EOF read where object expected");
+    for stream in [&b"z"[..], b"f", b")"] {
+        check(before, stream, "EOFError: EOF read where object expected");
+        check(after, stream, "EOFError: EOF read where not expected");
+    }
+}
+
+#[test]
+fn sizes_and_digits() {
+    check(PYTHON_2, b"s\xff\xff\xff\xff", "ValueError: bad marshal data (string size out of range)");
+    check(PYTHON_3, b"s\xff\xff\xff\xff", "ValueError: bad marshal data (bytes object size out of range)");
+    check(PYTHON_2, b"u\xff\xff\xff\xff", "ValueError: bad marshal data (unicode size out of range)");
+    check(PYTHON_3, b"u\xff\xff\xff\xff", "ValueError: bad marshal data (string size out of range)");
+    for all in [PYTHON_2, PYTHON_3] {
+        check(all, b"(\xff\xff\xff\xff", "ValueError: bad marshal data (tuple size out of range)");
+        check(all, b"[\xff\xff\xff\xff", "ValueError: bad marshal data (list size out of range)");
+        check(all, b"<\xff\xff\xff\xff", "ValueError: bad marshal data (set size out of range)");
+        check(all, b"l\0\0\0\x80", "ValueError: bad marshal data (long size out of range)");
+        check(all, b"l\x01\0\0\0\0\x80", "ValueError: bad marshal data (digit out of range in long)");
+        check(all, b"l\x02\0\0\0\x01\0\0\0", "ValueError: bad marshal data (unnormalized long data)");
+        check(all, b"l\x02\0\0\0\x01\x80\0\0", "ValueError: bad marshal data (digit out of range in long)");
+    }
+    check(PYTHON_3, b"l\x02\0\0\0\x01\0", "EOFError: marshal data too short");
+}
+
+#[test]
+fn python2_reads_missing_bytes_as_ones() {
+    check(PYTHON_2, b"i", "int -1");
+    check(PYTHON_2, b"i\x01", "int -ff");
+    check(PYTHON_2, b"I", "int -1");
+    check(PYTHON_2, b"l\x01\0\0\0", "ValueError: bad marshal data (digit out of range in long)");
+    check(PYTHON_2, b"\xce", "ValueError: bad marshal data (unknown type code)");
+    // A failed value does not end the dict: the later error is the one that is raised.
+    check(PYTHON_2, b"{[\0\0\0\0N", "EOFError: EOF read where object expected");
+    check(PYTHON_2, b"{[\0\0\0\0N0", "TypeError: unhashable type: 'list'");
+    check(PYTHON_2, b"{N0T.0", "dict 1;true;ellipsis");
+    check(PYTHON_2, b"(\x02\0\0\0t\x01\0\0\0xR\0\0\0\0", "tuple 2;bytes \"78\";bytes \"78\"");
+    check(PYTHON_2, b"R\0\0\0\0", "ValueError: bad marshal data (string ref out of range)");
+}
+
+#[test]
+fn null_ends_dicts_and_travels_through_code_and_slices() {
+    check(PYTHON_3, b"{N0T.0", "dict 0");
+    check(PYTHON_3, b"{NT\xb0", "dict 1;none;true");
+    check(&["3.14.8", "3.15.0"], b"{:N0", "dict 0");
+    check(&["3.14.8"], b"[\x01\0\0\0:0", "TypeError: NULL object in marshal data for list");
+    let code = |ints: usize| [&b"c"[..], &[0; 24][..4 * ints], b"0"].concat();
+    check(&["3.8.18", "3.10.13"], &code(6), "TypeError: NULL object in marshal data for object");
+    check(&["3.11.4"], &code(5), "TypeError: NULL object in marshal data for object");
+    check(&["3.11.5", "3.15.0"], &code(5), "TypeError: NULL object in marshal data for code object");
+    check(&["3.10.13"], &[b"{".as_slice(), &code(6)].concat(), "dict 0");
+}
+
+#[test]
+fn references() {
+    for bad in [&b"r\0\0\0\0"[..], b"\xa9\x01r\x01\0\0\0", b"r\xff\xff\xff\xff", b"\xbe\x01\0\0\0r\0\0\0\0"] {
+        check(PYTHON_3, bad, "ValueError: bad marshal data (invalid reference)");
+    }
+    check(PYTHON_3, b"\xa9\x01r\0\0\0\0", "tuple 1;ref 0");
+    check(PYTHON_3, b"\xdb\x02\0\0\0\xf2\0\0\0\0r\0\0\0\0", "list 2;ref 0;ref 0");
+    check(&["3.15.0"], b"\xa9\x02\xfdNT0r\x01\0\0\0", "ValueError: bad marshal data (invalid reference)");
+    // None takes no slot.
+    check(PYTHON_3, b"\xa9\x02\xcer\x01\0\0\0", "ValueError: bad marshal data (invalid reference)");
+}
+
+#[test]
+fn unhashable() {
+    let old = &PYTHON_3[..8];
+    check(old, b"<\x01\0\0\0[\0\0\0\0", "TypeError: unhashable type: 'list'");
+    check(old, b"{[\0\0\0\0N0", "TypeError: unhashable type: 'list'");
+    let new = &["3.14.8", "3.15.0"];
+    check(new, b"<\x01\0\0\0[\0\0\0\0", "TypeError: cannot use 'list' as a set element (unhashable type: 'list')");
+    check(new, b"{)\x01[\0\0\0\0N0", "TypeError: cannot use 'tuple' as a dict key (unhashable type: 'list')");
+    check(PYTHON_3, b"{[\0\0\0\x000", "dict 0");
+}
+
+#[test]
+fn undefined_behaviour_is_named() {
+    let check = |releases: &[&str], stream: &[u8], name: &str| {
+        for release in releases {
+            let error = read(stream, &profile(release)).unwrap_err();
+            assert_eq!(error.cause().map(pyc_core::Cause::name), Some(name), "{release} {stream:x?}");
+        }
+    };
+    check(PYTHON_3, b"\xa9\x01<\x01\0\0\0r\0\0\0\0", "hash-of-unfinished-tuple");
+    check(PYTHON_3, b"\xa9\x01{r\0\0\0\0N0", "hash-of-unfinished-tuple");
+    check(PYTHON_3, b"[\x02\0\0\0\xa9\x01r\0\0\0\0<\x01\0\0\0r\0\0\0\0", "hash-of-unfinished-tuple");
+    // The unhashable item comes first, so the hole is not reached.
+    let list_first = b"\xa9\x02[\0\0\0\0<\x01\0\0\0r\0\0\0\0";
+    assert_eq!(outcome("3.12.1", list_first), "TypeError: unhashable type: 'list'");
+}
+
+#[test]
+fn depth() {
+    for release in ["2.7.18", "3.6.15", "3.12.1", "3.15.0"] {
+        let nest = |n: usize, inside: &[u8]| [&b"[\x01\0\0\0".repeat(n)[..], inside].concat();
+        assert!(outcome(release, &nest(1999, b"N")).ends_with("none"));
+        assert_eq!(outcome(release, &nest(2000, b"N")), "ValueError: recursion limit exceeded");
+        assert_eq!(outcome(release, &nest(1999, b"{0")), "ValueError: recursion limit exceeded");
+        let at_end = if release == "2.7.18" { "ValueError: recursion limit exceeded" } else { "EOFError: EOF read where object expected" };
+        assert_eq!(outcome(release, &nest(2000, b"")), at_end);
+    }
+}
+
+/// `dumps(loads(b))`, as every version was seen to answer.
+#[test]
+fn re_dumps() {
+    let same = |releases: &[&str], stream: &[u8], dump: &[u8]| releases.iter().for_each(|r| check_dump(r, stream, dump));
+    same(PYTHON_2, b"i\x01\0\0\0", b"i\x01\0\0\0");
+    same(PYTHON_3, b"i\x01\0\0\0", b"\xe9\x01\0\0\0");
+    same(&PYTHON_3[..9], b"i\x01\x01\0\0", b"i\x01\x01\0\0");
+    same(&["3.15.0"], b"i\x01\x01\0\0", b"\xe9\x01\x01\0\0");
+    same(&PYTHON_3[1..5], b"I\x05\0\0\0\0\0\0\0", b"i\x05\0\0\0");
+    same(&PYTHON_3[5..], b"I\x05\0\0\0\0\0\0\0", b"\xe9\x05\0\0\0");
+    same(&PYTHON_3[..8], b"l\x01\0\0\0\x01\0", b"i\x01\0\0\0");
+    same(&PYTHON_3[8..], b"l\x01\0\0\0\x01\0", b"\xe9\x01\0\0\0");
+    same(PYTHON_2, b"s\0\0\0\0", b"t\0\0\0\0");
+    same(PYTHON_3, b"s\0\0\0\0", b"\xf3\0\0\0\0");
+    same(&PYTHON_3[..8], b"s\x01\0\0\0A", b"s\x01\0\0\0A");
+    same(&["3.14.2", "3.15.0rc1"], b"s\x01\0\0\0A", b"s\x01\0\0\0A");
+    same(&["3.14.8", "3.15.0"], b"s\x01\0\0\0A", b"\xf3\x01\0\0\0A");
+    same(PYTHON_3, b"z\x02qz", b"z\x02qz");
+    same(PYTHON_3, b"Z\x02qz", b"\xda\x02qz");
+    same(PYTHON_3, b"t\x02\0\0\0\xc3\xa9", b"\xf4\x02\0\0\0\xc3\xa9");
+    same(PYTHON_3, b"z\x02\xe9\xe9", b"u\x04\0\0\0\xc3\xa9\xc3\xa9");
+    same(PYTHON_3, b")\0", b"\xa9\0");
+    same(&PYTHON_3[..4], b">\0\0\0\0", b"\xbe\0\0\0\0");
+    same(&PYTHON_3[4..], b">\0\0\0\0", b">\0\0\0\0");
+    same(&["3.8.18", "3.11.7", "3.15.0rc1"], b"<\x01\0\0\0i\xe8\x07\0\0", b"<\x01\0\0\0\xe9\xe8\x07\0\0");
+    same(&["3.9.18", "3.10.13"], b"<\x01\0\0\0i\xe8\x07\0\0", b"<\x01\0\0\0i\xe8\x07\0\0");
+    same(PYTHON_3, b")\x02Z\x02qzZ\x02qz", b")\x02\xda\x02qzr\0\0\0\0");
+    same(PYTHON_3, b")\x02z\x02qzz\x02qz", b")\x02z\x02qzz\x02qz");
+    same(PYTHON_3, b")\x02\xe9\xe8\x07\0\0r\0\0\0\0", b")\x02\xe9\xe8\x07\0\0r\0\0\0\0");
+    same(PYTHON_3, b")\x02\xe9\xe8\x07\0\0i\xe9\x07\0\0", b")\x02i\xe8\x07\0\0i\xe9\x07\0\0");
+    same(PYTHON_2, b"I\x05\0\0\0\0\0\0\0", b"i\x05\0\0\0");
+    same(PYTHON_2, b"u\x06\0\0\0\xed\xa0\xbd\xed\xb8\x80", b"u\x04\0\0\0\xf0\x9f\x98\x80");
+    same(PYTHON_3, b"u\x06\0\0\0\xed\xa0\xbd\xed\xb8\x80", b"u\x06\0\0\0\xed\xa0\xbd\xed\xb8\x80");
+}
+
+/// Sets are sorted by the dumps of their members since 3.11; until 3.12 a flag makes a member come late.
+#[test]
+fn set_order() {
+    let set = b"<\x03\0\0\0Z\x02zzi\x01\0\0\0i\xe8\x07\0\0";
+    check_dump("3.12.1", set, b"<\x03\0\0\0\xe9\xe8\x07\0\0\xda\x02zz\xe9\x01\0\0\0");
+    check_dump("3.13.0", set, b"<\x03\0\0\0\xda\x02zz\xe9\x01\0\0\0\xe9\xe8\x07\0\0");
+}
+
+#[test]
+fn older_formats_repeat_shared_parts_and_refuse_newer_types() {
+    let profile = profile("3.14.8");
+    let dump = |stream: &[u8], version| {
+        let graph = read(stream, &profile).unwrap();
+        Loaded::new(&graph, &profile).dump(version)
+    };
+    let unmarshallable = dump(b":NNN", 4);
+    assert!(matches!(unmarshallable, Dump::Raises(e) if e.message == "unmarshallable object"));
+    let twice = dump(b"[\x02\0\0\0\xdb\x01\0\0\0Tr\0\0\0\0", 2);
+    assert!(matches!(twice, Dump::Bytes { bytes, .. } if bytes == b"[\x02\0\0\0[\x01\0\0\0T[\x01\0\0\0T"));
+    let cycle = dump(b"\xdb\x01\0\0\0r\0\0\0\0", 2);
+    assert!(matches!(cycle, Dump::Raises(e) if e.message == "object too deeply nested to marshal"));
+    // A chain of pairs of the same thing doubles with every link.
+    let mut bomb = b"[\x1e\0\0\0\xdb\0\0\0\0".to_vec();
+    for i in 0..29_u32 {
+        bomb.extend_from_slice(b"\xdb\x02\0\0\0");
+        bomb.extend((0..2).flat_map(|_| [&b"r"[..], &i.to_le_bytes()].concat()));
+    }
+    assert!(matches!(dump(&bomb, 2), Dump::Undefined(pyc_core::Cause::Expansion)));
+    assert!(matches!(dump(&bomb, 4), Dump::Bytes { .. }));
+}
