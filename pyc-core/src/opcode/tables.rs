@@ -3,8 +3,10 @@
 //! Made by loading a code object for each of the 256 opcodes, followed by units that are not zero, and looking at what the
 //! interpreter dumps (`harness/tests/opcode_tables.rs` does it again and compares; `BLESS=1` rewrites this file).
 
+// 3.11
+
+/// The opcode that `co_code` shows for each opcode.
 #[rustfmt::skip]
-/// 3.11: the opcode that `co_code` shows for each opcode.
 pub(super) static BASE_311: [u8; 256] = [
     0, 1, 2, 122, 122, 122, 122, 122, 122, 9, 10, 11, 12, 122, 122, 15,
     122, 25, 25, 25, 25, 25, 171, 171, 171, 25, 107, 107, 107, 107, 30, 31,
@@ -24,8 +26,8 @@ pub(super) static BASE_311: [u8; 256] = [
     0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
 ];
 
+/// How many cache units follow each opcode.
 #[rustfmt::skip]
-/// 3.11: how many cache units follow each opcode.
 pub(super) static CACHES_311: [u8; 256] = [
     0, 0, 0, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 1, 1, 0,
     1, 4, 4, 4, 4, 4, 4, 4, 4, 4, 2, 2, 2, 2, 0, 0,
@@ -45,11 +47,14 @@ pub(super) static CACHES_311: [u8; 256] = [
     0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
 ];
 
-/// 3.11: opcodes that kill the interpreter when it loads the code (3.12, 3.13) or shows `co_code`.
+/// Opcodes that kill the interpreter when it loads the code (3.12, 3.13) or shows `co_code`.
+#[rustfmt::skip]
 pub(super) static DEADLY_311: &[u8] = &[];
 
+// 3.12
+
+/// The opcode that `co_code` shows for each opcode.
 #[rustfmt::skip]
-/// 3.12: the opcode that `co_code` shows for each opcode.
 pub(super) static BASE_312: [u8; 256] = [
     0, 1, 2, 3, 4, 5, 122, 122, 122, 9, 122, 11, 12, 122, 122, 15,
     122, 17, 122, 25, 25, 25, 25, 171, 171, 25, 26, 27, 171, 171, 30, 31,
@@ -69,8 +74,8 @@ pub(super) static BASE_312: [u8; 256] = [
     151, 171, 83, 150, 142, 110, 140, 121, 93, 114, 115, 4, 5, 253, 254, 0,
 ];
 
+/// How many cache units follow each opcode.
 #[rustfmt::skip]
-/// 3.12: how many cache units follow each opcode.
 pub(super) static CACHES_312: [u8; 256] = [
     0, 0, 0, 0, 0, 0, 1, 1, 1, 0, 1, 0, 0, 1, 1, 0,
     1, 0, 1, 1, 1, 1, 1, 3, 3, 1, 0, 0, 3, 3, 0, 0,
@@ -90,11 +95,14 @@ pub(super) static CACHES_312: [u8; 256] = [
     0, 3, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0,
 ];
 
-/// 3.12: opcodes that kill the interpreter when it loads the code (3.12, 3.13) or shows `co_code`.
+/// Opcodes that kill the interpreter when it loads the code (3.12, 3.13) or shows `co_code`.
+#[rustfmt::skip]
 pub(super) static DEADLY_312: &[u8] = &[253, 254];
 
+// 3.13
+
+/// The opcode that `co_code` shows for each opcode.
 #[rustfmt::skip]
-/// 3.13: the opcode that `co_code` shows for each opcode.
 pub(super) static BASE_313: [u8; 256] = [
     0, 1, 2, 45, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15,
     16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31,
@@ -114,8 +122,8 @@ pub(super) static BASE_313: [u8; 256] = [
     103, 118, 93, 72, 53, 57, 54, 247, 79, 77, 100, 97, 98, 99, 254, 0,
 ];
 
+/// How many cache units follow each opcode.
 #[rustfmt::skip]
-/// 3.13: how many cache units follow each opcode.
 pub(super) static CACHES_313: [u8; 256] = [
     0, 0, 0, 1, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
     0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
@@ -135,11 +143,14 @@ pub(super) static CACHES_313: [u8; 256] = [
     0, 0, 1, 1, 3, 0, 0, 0, 0, 1, 1, 1, 1, 1, 0, 0,
 ];
 
-/// 3.13: opcodes that kill the interpreter when it loads the code (3.12, 3.13) or shows `co_code`.
+/// Opcodes that kill the interpreter when it loads the code (3.12, 3.13) or shows `co_code`.
+#[rustfmt::skip]
 pub(super) static DEADLY_313: &[u8] = &[70, 247, 254];
 
+// 3.14
+
+/// The opcode that `co_code` shows for each opcode.
 #[rustfmt::skip]
-/// 3.14: the opcode that `co_code` shows for each opcode.
 pub(super) static BASE_314: [u8; 256] = [
     0, 1, 2, 44, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15,
     16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31,
@@ -159,8 +170,8 @@ pub(super) static BASE_314: [u8; 256] = [
     28, 103, 100, 101, 102, 128, 35, 120, 68, 96, 52, 55, 4, 75, 254, 255,
 ];
 
+/// How many cache units follow each opcode.
 #[rustfmt::skip]
-/// 3.14: how many cache units follow each opcode.
 pub(super) static CACHES_314: [u8; 256] = [
     0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
     0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
@@ -180,11 +191,14 @@ pub(super) static CACHES_314: [u8; 256] = [
     0, 1, 1, 1, 1, 0, 0, 0, 0, 1, 3, 3, 0, 1, 0, 0,
 ];
 
-/// 3.14: opcodes that kill the interpreter when it loads the code (3.12, 3.13) or shows `co_code`.
+/// Opcodes that kill the interpreter when it loads the code (3.12, 3.13) or shows `co_code`.
+#[rustfmt::skip]
 pub(super) static DEADLY_314: &[u8] = &[238, 254, 255];
 
+// 3.15
+
+/// The opcode that `co_code` shows for each opcode.
 #[rustfmt::skip]
-/// 3.15: the opcode that `co_code` shows for each opcode.
 pub(super) static BASE_315: [u8; 256] = [
     0, 1, 2, 42, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15,
     16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31,
@@ -204,8 +218,8 @@ pub(super) static BASE_315: [u8; 256] = [
     102, 99, 100, 101, 128, 33, 119, 66, 95, 50, 53, 4, 74, 253, 254, 255,
 ];
 
+/// How many cache units follow each opcode.
 #[rustfmt::skip]
-/// 3.15: how many cache units follow each opcode.
 pub(super) static CACHES_315: [u8; 256] = [
     0, 0, 0, 5, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
     0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
@@ -225,5 +239,6 @@ pub(super) static CACHES_315: [u8; 256] = [
     1, 1, 1, 1, 1, 0, 0, 0, 1, 3, 3, 1, 1, 0, 0, 0,
 ];
 
-/// 3.15: opcodes that kill the interpreter when it loads the code (3.12, 3.13) or shows `co_code`.
+/// Opcodes that kill the interpreter when it loads the code (3.12, 3.13) or shows `co_code`.
+#[rustfmt::skip]
 pub(super) static DEADLY_315: &[u8] = &[237, 253, 254];
