@@ -227,6 +227,7 @@ mod tests {
             platform: "linux".into(),
             optimize: vec![0, 1, 2],
             build: String::new(),
+            interned_elsewhere: Vec::new(),
         }
     }
 

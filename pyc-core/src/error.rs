@@ -82,6 +82,9 @@ pub enum Cause {
     CachesPastEnd,
     /// The written form is exponentially larger than the value: shared parts are repeated, or cycles walked, before version 3.
     Expansion,
+    /// A code object is loaded after the first one was dropped, and with it the file name that the reader still compares
+    /// with (3.6 and before).
+    FilenameFreed,
     /// Sets nested so deep that sorting them takes exponential time (3.11 and later).
     NestedSets,
 }
@@ -97,6 +100,7 @@ impl Cause {
             Cause::InstrumentedOpcode => "instrumented-opcode",
             Cause::CachesPastEnd => "caches-past-end",
             Cause::Expansion => "expansion",
+            Cause::FilenameFreed => "filename-freed",
             Cause::NestedSets => "nested-sets",
         }
     }
@@ -115,6 +119,7 @@ impl fmt::Display for Cause {
             Cause::InstrumentedOpcode => "the interpreter crashes: an instrumented opcode in co_code",
             Cause::CachesPastEnd => "the interpreter writes out of bounds: inline caches reach past the end of co_code",
             Cause::Expansion => "the interpreter repeats shared parts without end",
+            Cause::FilenameFreed => "the interpreter uses the file name of a code object that it has freed",
             Cause::NestedSets => "the interpreter sorts nested sets in exponential time",
         })
     }

@@ -11,6 +11,7 @@
 //! assert_eq!(profile.marshal_version, 4);
 //! ```
 
+use crate::graph::Text;
 use std::fmt;
 
 /// A Python feature version such as 3.12.
@@ -161,6 +162,10 @@ pub struct Profile {
     pub max_depth: u32,
     /// Size of a C pointer: 64 or 32.
     pub pointer_bits: u8,
+    /// The characters below 256 whose interned string is not the one that the interpreter keeps for that character, one bit
+    /// each. 3.11 and 3.12 intern the names of their frozen modules first, so it depends on the build; ask the interpreter
+    /// whether `sys.intern(chr(c)) is chr(c)`.
+    pub interned_elsewhere: [u64; 4],
 }
 
 /// The one table of versions: the latest known release, magic number, header, marshal version, code layout.
@@ -172,7 +177,17 @@ const fn row(
     code_layout: CodeLayout,
 ) -> Profile {
     let version = release.version;
-    Profile { version, release, magic, header, marshal_version, code_layout, max_depth: 2000, pointer_bits: 64 }
+    Profile {
+        version,
+        release,
+        magic,
+        header,
+        marshal_version,
+        code_layout,
+        max_depth: 2000,
+        pointer_bits: 64,
+        interned_elsewhere: [0; 4],
+    }
 }
 
 static PROFILES: [Profile; 11] = {
@@ -227,6 +242,21 @@ impl Profile {
     #[must_use]
     pub fn with_max_depth(self, max_depth: u32) -> Profile {
         Profile { max_depth, ..self }
+    }
+
+    /// The same interpreter in a build that has interned other strings for these characters.
+    #[must_use]
+    pub fn with_interned_elsewhere(mut self, characters: &[u8]) -> Profile {
+        for &c in characters {
+            self.interned_elsewhere[usize::from(c >> 6)] |= 1 << (c & 63);
+        }
+        self
+    }
+
+    /// Whether a string of one character below 256 is interned as another object than the cached one.
+    pub(crate) fn interns_elsewhere(&self, text: &Text) -> bool {
+        let character = text.code_points().next().and_then(|c| u8::try_from(c).ok());
+        character.is_some_and(|c| self.interned_elsewhere[usize::from(c >> 6)] >> (c & 63) & 1 != 0)
     }
 
     fn since(&self, major: u8, minor: u8) -> bool {
@@ -361,9 +391,9 @@ impl Profile {
         self.since(3, 13)
     }
 
-    /// An error stops the writer at once.
+    /// An error stops the writer at once (not in 3.14.2; seen in 3.14.8).
     pub(crate) fn writer_stops_at_first_error(&self) -> bool {
-        self.since(3, 14)
+        self.release > Release::new(3, 14, 2)
     }
 
     /// Code objects make a new `co_code` when they are dumped.

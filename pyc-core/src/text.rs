@@ -92,8 +92,8 @@ pub(crate) fn parse_float(bytes: &[u8], python2: bool) -> Option<u64> {
         return Some(f64::INFINITY.to_bits() | sign);
     }
     if digits.eq_ignore_ascii_case(b"nan") {
-        // 2.7 makes every NaN positive.
-        return Some(0x7FF8_0000_0000_0000 | if python2 { 0 } else { sign });
+        // 2.7 computes its NaN, and x86 computes a negative one.
+        return Some(0x7FF8_0000_0000_0000 | sign ^ if python2 { 1 << 63 } else { 0 });
     }
     if !digits.iter().all(|b| matches!(b, b'0'..=b'9' | b'.' | b'e' | b'E' | b'+' | b'-'))
         || !digits.iter().any(u8::is_ascii_digit)
@@ -196,6 +196,7 @@ mod tests {
         }
         assert_eq!(parse_float(b"-nan", false), Some(0xFFF8_0000_0000_0000));
         assert_eq!(parse_float(b"-nan", true), Some(0x7FF8_0000_0000_0000));
+        assert_eq!(parse_float(b"nan", true), Some(0xFFF8_0000_0000_0000));
     }
 
     #[test]

@@ -31,6 +31,7 @@ pub(crate) struct Facts {
     platform: String,
     optimize: Vec<u8>,
     build: String,
+    interned_elsewhere: Vec<u8>,
 }
 
 fn case() -> Case {
@@ -61,6 +62,7 @@ fn events() -> Vec<Event> {
         platform: "linux".into(),
         optimize: vec![0, 1, 2],
         build: "9.8.7 (main)".into(),
+        interned_elsewhere: vec![120],
     };
     let run = Run {
         format: FORMAT,

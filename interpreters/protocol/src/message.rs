@@ -79,6 +79,7 @@ pub struct Facts {
     pub platform: String,
     pub optimize: Vec<u8>,
     pub build: String,
+    pub interned_elsewhere: Vec<u8>,
 }
 
 /// What a worker answers.
@@ -327,6 +328,7 @@ mod tests {
             platform: "linux".into(),
             optimize: vec![0, 1, 2],
             build: "3.12.1 (main)".into(),
+            interned_elsewhere: b"_x".to_vec(),
         };
         let loaded =
             Loaded { consumed: Some(7), canon: Ok(vec![1; 32]), dumps: vec![Ok(b"N".to_vec()), Err(exception())] };

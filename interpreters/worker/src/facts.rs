@@ -31,7 +31,22 @@ pub(crate) fn facts(py: Python<'_>, stdlib: &str) -> PyResult<Answer> {
         platform: sys.getattr("platform")?.extract()?,
         optimize: vec![0, 1, 2],
         build: sys.getattr("version")?.extract::<String>()?.replace('\n', " "),
+        interned_elsewhere: interned_elsewhere(py)?,
     })))
+}
+
+/// The characters whose interned string is not the one that the interpreter keeps for them.
+fn interned_elsewhere(py: Python<'_>) -> PyResult<Vec<u8>> {
+    let intern = py.import("sys")?.getattr("intern")?;
+    let chr = py.import("builtins")?.getattr("chr")?;
+    let mut elsewhere = Vec::new();
+    for c in 0..=u8::MAX {
+        let kept = chr.call1((c,))?;
+        if !intern.call1((&kept,))?.is(&kept) {
+            elsewhere.push(c);
+        }
+    }
+    Ok(elsewhere)
 }
 
 /// The four bytes that a .pyc file of this interpreter begins with.

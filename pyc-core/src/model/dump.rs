@@ -49,7 +49,7 @@ impl Aspect {
 const MAX_SET_NESTING: u32 = 20;
 
 /// A value whose dump takes more steps than this, and more than 16 for each object, is written again and again.
-const FREE_STEPS: usize = 1 << 20;
+const FREE_STEPS: usize = 1 << 16;
 
 #[derive(Clone, Copy)]
 enum Failure {
@@ -78,6 +78,7 @@ struct Writer<'l, 'g, 'a> {
     borrowed: HashMap<Object, u32>,
     frames: Vec<Frame>,
     steps: usize,
+    /// How many sets the object that is being written is in.
     nesting: u32,
     failure: Option<Failure>,
     undefined: Option<Cause>,
@@ -148,6 +149,7 @@ impl<'l, 'g, 'a> Writer<'l, 'g, 'a> {
                     if let Some(frame) = self.frames.pop()
                         && let Some(members) = frame.order
                     {
+                        self.nesting -= 1;
                         self.release(&members);
                     }
                 }
@@ -403,6 +405,7 @@ impl<'l, 'g, 'a> Writer<'l, 'g, 'a> {
             }
             _ => self.out.push(code | flag),
         }
+        self.nesting += u32::from(order.is_some());
         self.frames.push(Frame { object, order, done: 0 });
     }
 
@@ -417,7 +420,7 @@ impl<'l, 'g, 'a> Writer<'l, 'g, 'a> {
         let profile = self.loaded.profile;
         let mut members = members.to_vec();
         if profile.sorts_sets() {
-            if self.nesting + self.sets_open() >= MAX_SET_NESTING {
+            if self.nesting >= MAX_SET_NESTING {
                 self.undefined = Some(Cause::NestedSets);
                 return Some(members);
             }
@@ -441,10 +444,6 @@ impl<'l, 'g, 'a> Writer<'l, 'g, 'a> {
         Some(members)
     }
 
-    fn sets_open(&self) -> u32 {
-        index(self.frames.iter().filter(|f| f.order.is_some()).count())
-    }
-
     fn release(&mut self, members: &[Object]) {
         for member in members {
             if let Some(n) = self.borrowed.get_mut(member) {
@@ -458,8 +457,7 @@ impl<'l, 'g, 'a> Writer<'l, 'g, 'a> {
         if let Some(key) = keys.get(&member) {
             return key.clone();
         }
-        let nesting = self.nesting + self.sets_open() + 1;
-        let mut writer = Writer::new(self.loaded, self.version, nesting);
+        let mut writer = Writer::new(self.loaded, self.version, self.nesting + 1);
         if self.loaded.profile.sort_key_is_shared() {
             writer.borrowed.insert(member, 1);
         }

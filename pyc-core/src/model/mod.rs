@@ -23,8 +23,10 @@ mod canon;
 mod dump;
 mod equality;
 mod intern;
+mod loss;
 
 pub use dump::{Aspect, Dump};
+pub use loss::Loss;
 
 use crate::code::{CodeInts, Field, fields, flag};
 use crate::error::Cause;
@@ -73,7 +75,9 @@ struct Caches<'g> {
     one_byte: HashMap<u8, Object>,
     empty: HashMap<u8, Object>,
     interned: HashMap<Cow<'g, [u8]>, Object>,
+    /// 3.6: the file name that later code objects get, and whether the reader's pointer to it may be stale.
     filename: Option<Object>,
+    filename_at_risk: bool,
 }
 
 impl<'g, 'a> Loaded<'g, 'a> {
@@ -193,9 +197,15 @@ impl<'g, 'a> Loaded<'g, 'a> {
                     _ => None,
                 };
                 match single {
-                    // The caller has seen to it that these are interned.
                     Some(first) => {
-                        self.bits[first as usize] |= INTERNED;
+                        let elsewhere = !text.bytes.is_empty() && profile.interns_elsewhere(&text);
+                        if elsewhere && text.interned {
+                            return self.intern_new(id.0, caches);
+                        }
+                        // The caller has seen to it that the others are interned.
+                        if !elsewhere {
+                            self.bits[first as usize] |= INTERNED;
+                        }
                         self.cached(first)
                     }
                     None if text.interned => self.intern_new(id.0, caches),
@@ -241,11 +251,15 @@ impl<'g, 'a> Loaded<'g, 'a> {
             self.parts.extend(edges.iter().map(|e| self.objects[e.at()]));
         }
         let id = id.0;
+        let made = self.parts.len();
         match node.code {
             b'{' | b'}' => equality::drop_duplicate_keys(self, start),
             b'<' | b'>' => equality::drop_duplicate_members(self, start),
             _ => {}
         }
+        // A key whose value is NULL is dropped as well.
+        let dropped = self.parts.len() < made || is_dict && made - start + 1 < edges.len();
+        caches.filename_at_risk |= dropped && caches.filename.is_some();
         self.spans[id as usize] = (index(start), index(self.parts.len() - start));
         match node.code {
             b'(' | b')' if edges.is_empty() => self.objects[id as usize] = self.empty(id, b'(', caches),
@@ -273,6 +287,10 @@ impl<'g, 'a> Loaded<'g, 'a> {
             && let Some(at) = filename
         {
             let name = self.parts[at];
+            // The reader holds no reference: if the first code object is gone, so may be its name.
+            if caches.filename_at_risk {
+                self.hazard.get_or_insert(Cause::FilenameFreed);
+            }
             match caches.filename {
                 Some(first) if self.text(first) == self.text(name) => self.parts[at] = first,
                 Some(_) => {}
