@@ -53,7 +53,11 @@ fn tables_are_the_interpreters() {
             let gap = if end == text.len() { "" } else { "\n" };
             text.replace_range(start..end, &format!("{section}{gap}"));
         } else {
-            assert_eq!(text[start..end].trim_end(), section.trim_end(), "{version}: run again with BLESS=1 to take what the interpreter says");
+            assert_eq!(
+                text[start..end].trim_end(),
+                section.trim_end(),
+                "{version}: run again with BLESS=1 to take what the interpreter says"
+            );
         }
     }
     if std::env::var_os("BLESS").is_some() {
@@ -136,7 +140,8 @@ fn section(profile: &Profile, shown: &[Shown], survives: bool, old: &str) -> Str
     table("BASE", "The opcode that `co_code` shows for each opcode.", &|i| alive(i).map_or(i, |(base, _)| base.into()));
     table("CACHES", "How many cache units follow each opcode.", &|i| alive(i).map_or(0, |(_, caches)| caches));
     let deadly: Vec<String> = deadly.iter().map(ToString::to_string).collect();
-    writeln!(out, "\n/// Opcodes that kill the interpreter when it loads the code (3.12, 3.13) or shows `co_code`.").unwrap();
+    writeln!(out, "\n/// Opcodes that kill the interpreter when it loads the code (3.12, 3.13) or shows `co_code`.")
+        .unwrap();
     writeln!(out, "#[rustfmt::skip]\npub(super) static DEADLY_{name}: &[u8] = &[{}];", deadly.join(", ")).unwrap();
     out
 }

@@ -30,9 +30,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let release = Release::parse(version).ok_or("not a Python version")?;
     let profile = Profile::for_release(&release).ok_or("this version is not supported")?;
-    let bytecode = BYTECODE.iter().rfind(|(since, _)| Release::parse(since).is_some_and(|s| s.version <= release.version));
+    let bytecode =
+        BYTECODE.iter().rfind(|(since, _)| Release::parse(since).is_some_and(|s| s.version <= release.version));
     let (_, bytecode) = bytecode.ok_or("no bytecode for this version")?;
-    let payload = module(&profile, bytecode, &format!("hello from a .pyc that no Python made, for {}", profile.version))?;
+    let payload =
+        module(&profile, bytecode, &format!("hello from a .pyc that no Python made, for {}", profile.version))?;
     let header = Header::MtimeSize { flags: 0, mtime: 0, size: 0 };
     std::fs::write(output, Pyc::new(&profile, header, &payload).to_bytes())?;
     println!("{output}: {} bytes for Python {}", payload.len() + profile.header.length(), profile.version);

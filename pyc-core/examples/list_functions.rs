@@ -17,7 +17,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 .take(usize::try_from(code.ints().argcount).unwrap_or(0))
                 .map(|name| text(&graph, name))
                 .collect();
-            let name = code.object(Field::Qualname).or(code.object(Field::Name)).map_or(String::new(), |n| text(&graph, n));
+            let name =
+                code.object(Field::Qualname).or(code.object(Field::Name)).map_or(String::new(), |n| text(&graph, n));
             println!("line {:4}  {name}({})", code.ints().firstlineno, arguments.join(", "));
         }
     }

@@ -156,7 +156,11 @@ fn depth() {
         assert!(outcome(release, &nest(1999, b"N")).ends_with("none"));
         assert_eq!(outcome(release, &nest(2000, b"N")), "ValueError: recursion limit exceeded");
         assert_eq!(outcome(release, &nest(1999, b"{0")), "ValueError: recursion limit exceeded");
-        let at_end = if release == "2.7.18" { "ValueError: recursion limit exceeded" } else { "EOFError: EOF read where object expected" };
+        let at_end = if release == "2.7.18" {
+            "ValueError: recursion limit exceeded"
+        } else {
+            "EOFError: EOF read where object expected"
+        };
         assert_eq!(outcome(release, &nest(2000, b"")), at_end);
     }
 }
@@ -164,7 +168,8 @@ fn depth() {
 /// `dumps(loads(b))`, as every version was seen to answer.
 #[test]
 fn re_dumps() {
-    let same = |releases: &[&str], stream: &[u8], dump: &[u8]| releases.iter().for_each(|r| check_dump(r, stream, dump));
+    let same =
+        |releases: &[&str], stream: &[u8], dump: &[u8]| releases.iter().for_each(|r| check_dump(r, stream, dump));
     same(PYTHON_2, b"i\x01\0\0\0", b"i\x01\0\0\0");
     same(PYTHON_3, b"i\x01\0\0\0", b"\xe9\x01\0\0\0");
     same(&PYTHON_3[..9], b"i\x01\x01\0\0", b"i\x01\x01\0\0");

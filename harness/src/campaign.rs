@@ -1,0 +1,214 @@
+//! Campaigns: every subject gets cases until a limit is reached, and everything that comes of it is told as it happens.
+//!
+//! One thread for each subject makes the cases, asks and judges; the caller's thread hears of it through messages and is
+//! the only one that writes. A thread waits until what it found is saved before it goes on, so killing the program at any
+//! moment loses nothing.
+
+use crate::case::Case;
+use crate::expected::Expected;
+use crate::generators::Generator;
+use crate::hunter::Hunter;
+use crate::observation::Observation;
+use crate::oracle::{Divergence, Signature};
+use crate::subjects::Subject;
+use crate::subjects::core::Core;
+use anyhow::Result;
+use protocol::Facts;
+use reports::{Counts, Level};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// What to do, and when to stop.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// Decides all cases.
+    pub seed: u64,
+    /// Stop after this time.
+    pub time: Option<Duration>,
+    /// Stop after this many cases for each subject.
+    pub cases: Option<u64>,
+    /// Which cases, taken in turn.
+    pub generators: Vec<Generator>,
+    /// Take every file of each standard library at every level, and stop when all are done.
+    pub full: bool,
+    /// How many subjects work at the same time.
+    pub jobs: usize,
+    /// The folder with `seeds`, `golden` and `regressions`.
+    pub corpus: PathBuf,
+    /// The folder of compiled standard libraries.
+    pub cache: PathBuf,
+    /// The divergences that are known.
+    pub expected: Expected,
+}
+
+/// A subject that takes part.
+pub struct Member {
+    /// `cpython:3.12`, or `core:3.12` for the core alone.
+    pub id: String,
+    /// `cpython`
+    pub family: String,
+    /// `3.12.1`
+    pub version: String,
+    /// The core under this subject's profile.
+    pub core: Core,
+    /// What its interpreter says of itself.
+    pub facts: Option<Facts>,
+    /// The interpreter; none for the core alone.
+    pub subject: Option<Box<dyn Subject>>,
+}
+
+impl Member {
+    /// An interpreter that is compared with the core.
+    #[must_use]
+    pub fn interpreter(id: &str, facts: &Facts, core: Core, subject: Box<dyn Subject>) -> Member {
+        Member {
+            id: id.into(),
+            family: facts.implementation.clone(),
+            version: facts.version.clone(),
+            core,
+            facts: Some(facts.clone()),
+            subject: Some(subject),
+        }
+    }
+
+    /// The core alone, with the oracles that need no interpreter.
+    #[must_use]
+    pub fn alone(core: Core) -> Member {
+        let version = core.profile().version.to_string();
+        Member { id: format!("core:{version}"), family: "core".into(), version, core, facts: None, subject: None }
+    }
+}
+
+/// A divergence with the smallest case that this subject has had of it.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// Whose case it is.
+    pub subject: String,
+    /// That subject's version.
+    pub version: String,
+    /// What differs.
+    pub divergence: Divergence,
+    /// The case.
+    pub case: Case,
+    /// What the core says of it.
+    pub predicted: Observation,
+    /// What the subject says of it.
+    pub observed: Observation,
+    /// The entry of [`Plan::expected`] that lists it.
+    pub expected: Option<usize>,
+}
+
+/// A case that was not answered.
+#[derive(Debug, Clone)]
+pub struct Silence {
+    /// Whose.
+    pub subject: String,
+    /// `SIGSEGV`, `timeout` ...
+    pub kind: String,
+    /// What is known of it.
+    pub detail: String,
+    /// The case.
+    pub case: Case,
+    /// The cause that the model gives, if it predicted that something would happen.
+    pub predicted: Option<String>,
+}
+
+/// What a campaign tells while it goes on.
+pub enum Message {
+    /// A divergence that is new, or has a smaller case.
+    Found(Box<Found>),
+    /// How often signatures occurred in one batch, in which subject, and the entry that lists them.
+    Occurred(String, BTreeMap<Signature, (u64, Option<usize>)>),
+    /// A case was not answered.
+    Silent(Box<Silence>),
+    /// New snapshots for one subject, one for each generator.
+    Counted(Vec<Counts>),
+    /// Something that a person should read.
+    Noted(Level, String),
+    /// Everything told before must be on disk before this is answered.
+    Save(Sender<()>),
+    /// A subject can no longer be asked: its id, and why.
+    Broke(String, String),
+}
+
+/// Runs a campaign; `hear` gets every message in this thread, and its first error ends the campaign.
+///
+/// # Errors
+/// The first error of `hear`.
+pub fn run(
+    plan: &Plan,
+    members: Vec<Member>,
+    stop: &AtomicBool,
+    hear: &mut dyn FnMut(Message) -> Result<()>,
+) -> Result<()> {
+    let gate = Gate::new(plan.jobs.max(1));
+    let deadline = plan.time.map(|time| Instant::now() + time);
+    // Ends the threads when `hear` fails, without touching the caller's flag.
+    let failed = AtomicBool::new(false);
+    let over = || {
+        stop.load(Ordering::Relaxed)
+            || failed.load(Ordering::Relaxed)
+            || deadline.is_some_and(|deadline| Instant::now() >= deadline)
+    };
+    std::thread::scope(|scope| {
+        let (sender, receiver) = channel();
+        for member in members {
+            let sender = sender.clone();
+            let (gate, over) = (&gate, &over);
+            scope.spawn(move || {
+                let id = member.id.clone();
+                if let Err(broken) = Hunter::new(plan, member, sender.clone()).hunt(gate, over) {
+                    // Nobody listens any more only when the campaign has already failed.
+                    let _ = sender.send(Message::Broke(id, broken.to_string()));
+                }
+            });
+        }
+        drop(sender);
+        let mut result = Ok(());
+        for message in receiver {
+            if result.is_err() {
+                continue;
+            }
+            result = hear(message);
+            failed.store(result.is_err(), Ordering::Relaxed);
+        }
+        result
+    })
+}
+
+/// Lets a limited number of threads work at the same time.
+pub(crate) struct Gate {
+    free: Mutex<usize>,
+    changed: Condvar,
+}
+
+impl Gate {
+    fn new(free: usize) -> Gate {
+        Gate { free: Mutex::new(free), changed: Condvar::new() }
+    }
+
+    /// Waits for a place and works there.
+    pub(crate) fn pass<T>(&self, work: impl FnOnce() -> T) -> T {
+        struct Place<'a>(&'a Gate);
+        impl Drop for Place<'_> {
+            fn drop(&mut self) {
+                *self.0.free.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+                self.0.changed.notify_one();
+            }
+        }
+        let free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut free = self.changed.wait_while(free, |free| *free == 0).unwrap_or_else(PoisonError::into_inner);
+        *free -= 1;
+        drop(free);
+        let _place = Place(self);
+        work()
+    }
+}
+
+#[cfg(test)]
+#[path = "campaign_tests.rs"]
+mod tests;

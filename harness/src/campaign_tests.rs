@@ -1,0 +1,314 @@
+//! Campaigns with subjects that behave as a test wants them to.
+
+use super::*;
+use crate::observation::{Accepted, Canon, Dump, Fault};
+use crate::oracle::Relation;
+use crate::record::Recorder;
+use crate::subjects::{Broken, Compiled};
+use protocol::{CanonMode, Compile, Exception, Load};
+use sha2::{Digest, Sha256};
+use std::sync::atomic::AtomicU32;
+
+/// How a subject differs from what the core predicts of it.
+#[derive(Clone, Copy, PartialEq)]
+enum Behaviour {
+    Honest,
+    /// Flips a bit in each dump at version 4.
+    DumpsWrongly,
+    /// Rejects what it should accept.
+    RejectsAll,
+    /// Dies of streams of even length.
+    Crashes,
+    /// As `DumpsWrongly`, but not in a process that is fresh.
+    WrongOnlyWhenUsed,
+    /// Never answers.
+    TimesOut,
+    /// Can no longer be asked after some batches.
+    Breaks,
+}
+
+/// A subject made of the core's own predictions.
+struct Fake {
+    core: Core,
+    behaviour: Behaviour,
+    fresh: bool,
+    asked: u32,
+    /// Cases that the model calls undefined and that were asked all the same.
+    killers: std::sync::Arc<AtomicU32>,
+}
+
+impl Fake {
+    fn observe(&self, case: &[u8], load: &Load) -> Observation {
+        let observation = self.core.predict(case).observation;
+        let used = self.behaviour == Behaviour::WrongOnlyWhenUsed && !self.fresh;
+        let crash = || interpreters::Fault::Crash { signal: "SIGSEGV".into(), stderr: String::new() };
+        let timeout = || interpreters::Fault::Timeout { after: Duration::from_secs(1) };
+        match observation {
+            Observation::Undefined(_) => {
+                self.killers.fetch_add(1, Ordering::Relaxed);
+                Observation::Faulted(Fault::Worker(crash()))
+            }
+            _ if self.behaviour == Behaviour::TimesOut => Observation::Faulted(Fault::Worker(timeout())),
+            _ if self.behaviour == Behaviour::Crashes && case.len().is_multiple_of(2) => {
+                Observation::Faulted(Fault::Worker(crash()))
+            }
+            Observation::Accepted(_) if self.behaviour == Behaviour::RejectsAll => {
+                Observation::Rejected(Exception { class: "ValueError".into(), message: "no".into() })
+            }
+            Observation::Accepted(Accepted { consumed, canon, mut dumps }) => {
+                dumps.retain(|(version, _)| load.versions.contains(version));
+                for (version, dump) in &mut dumps {
+                    if let Dump::Bytes { bytes, unpredictable, .. } = dump {
+                        *unpredictable = None;
+                        if *version == 4 && (used || self.behaviour == Behaviour::DumpsWrongly) {
+                            bytes[0] ^= 0x80;
+                        }
+                    }
+                }
+                let canon = match (load.canon, canon) {
+                    (CanonMode::None, _) => Canon::Unasked,
+                    (CanonMode::Hash, Canon::Text(text)) => Canon::Hash(Sha256::digest(text).into()),
+                    (_, canon) => canon,
+                };
+                Observation::Accepted(Accepted { consumed, canon, dumps })
+            }
+            other => other,
+        }
+    }
+}
+
+impl Subject for Fake {
+    fn load(&mut self, load: &Load) -> Result<Vec<Observation>, Broken> {
+        self.asked += 1;
+        if self.behaviour == Behaviour::Breaks && self.asked > 2 {
+            let (interpreter, reason, advice) = ("fake".into(), "it broke".into(), "repair it".into());
+            return Err(Broken { interpreter, reason, advice });
+        }
+        Ok(load.cases.iter().map(|case| self.observe(case, load)).collect())
+    }
+
+    fn compile(&mut self, _: &Compile) -> Result<Compiled, Broken> {
+        Ok(Compiled::Faulted("it has no compiler".into()))
+    }
+
+    fn restarts(&self) -> u32 {
+        0
+    }
+
+    fn fresh(&self) -> Box<dyn Subject> {
+        let (behaviour, killers) = (self.behaviour, std::sync::Arc::clone(&self.killers));
+        Box::new(Fake { core: self.core.clone(), behaviour, fresh: true, asked: 0, killers })
+    }
+}
+
+fn plan(seed: u64, cases: u64) -> Plan {
+    Plan {
+        seed,
+        time: None,
+        cases: Some(cases),
+        generators: vec![Generator::Values, Generator::Streams],
+        full: false,
+        jobs: 2,
+        corpus: PathBuf::from("there is no corpus"),
+        cache: PathBuf::from("there is no cache"),
+        expected: Expected::default(),
+    }
+}
+
+fn fake(version: &str, behaviour: Behaviour) -> Member {
+    let core = Core::named(version).unwrap();
+    let killers = std::sync::Arc::default();
+    let subject = Box::new(Fake { core: core.clone(), behaviour, fresh: false, asked: 0, killers });
+    Member {
+        id: format!("fake:{version}"),
+        family: "fake".into(),
+        version: version.into(),
+        core,
+        facts: None,
+        subject: Some(subject),
+    }
+}
+
+/// What a campaign came to: the last numbers, without the time, and each finding with the hash of its case.
+#[derive(Debug, Default, PartialEq)]
+struct Came {
+    counts: BTreeMap<(String, String), Counts>,
+    findings: BTreeMap<Signature, String>,
+    notes: Vec<String>,
+    broke: Vec<String>,
+}
+
+fn came_of(plan: &Plan, members: Vec<Member>) -> Came {
+    let mut came = Came::default();
+    run(plan, members, &AtomicBool::new(false), &mut |message| {
+        match message {
+            Message::Found(found) => {
+                came.findings.insert(found.divergence.signature, crate::case::sha256_hex(&found.case.bytes));
+            }
+            Message::Counted(counts) => {
+                let each = |c: Counts| ((c.subject.clone(), c.generator.clone()), Counts { ms: 0, ..c });
+                came.counts.extend(counts.into_iter().map(each));
+            }
+            Message::Save(saved) => saved.send(()).unwrap(),
+            Message::Noted(_, text) => came.notes.push(text),
+            Message::Broke(_, reason) => came.broke.push(reason),
+            Message::Occurred(..) | Message::Silent(_) => {}
+        }
+        Ok(())
+    })
+    .unwrap();
+    came
+}
+
+/// A finding about the subject, not about the core alone.
+fn about_the_subject(came: &Came) -> Vec<String> {
+    came.findings.keys().filter(|s| s.relation == Relation::Model).map(|s| s.path.clone()).collect()
+}
+
+#[test]
+fn every_case_ends_in_exactly_one_way() {
+    for behaviour in [Behaviour::Honest, Behaviour::DumpsWrongly, Behaviour::Crashes, Behaviour::TimesOut] {
+        let came = came_of(&plan(1, 150), vec![fake("3.10", behaviour), fake("2.7", behaviour)]);
+        assert_eq!(came.counts.len(), 4);
+        for counts in came.counts.values() {
+            let sum = |reasons: &BTreeMap<String, u64>| reasons.values().sum::<u64>();
+            let (inconclusive, skipped) = (sum(&counts.inconclusive), sum(&counts.skipped));
+            assert_eq!(counts.cases, counts.compared + inconclusive + skipped + counts.faulted, "{counts:?}");
+            assert_eq!(counts.compared, counts.agreed + counts.expected + counts.diverged, "{counts:?}");
+        }
+        let total: u64 = came.counts.values().map(|counts| counts.cases).sum();
+        assert_eq!(total, 300, "a limit of cases is kept exactly");
+    }
+}
+
+#[test]
+fn the_same_seed_gives_the_same_campaign_and_another_seed_another_one() {
+    let members = || vec![fake("3.10", Behaviour::DumpsWrongly), fake("3.8", Behaviour::RejectsAll)];
+    let first = came_of(&plan(5, 150), members());
+    assert_eq!(first, came_of(&plan(5, 150), members()));
+    // Whoever else takes part makes no difference.
+    let alone = came_of(&plan(5, 150), vec![fake("3.10", Behaviour::DumpsWrongly)]);
+    for (key, counts) in &alone.counts {
+        assert_eq!(first.counts.get(key), Some(counts));
+    }
+    assert_ne!(first, came_of(&plan(6, 150), members()));
+}
+
+#[test]
+fn each_behaviour_is_seen_for_what_it_is() {
+    let came = |behaviour| came_of(&plan(3, 150), vec![fake("3.10", behaviour)]);
+    let sum = |came: &Came, count: fn(&Counts) -> u64| came.counts.values().map(count).sum::<u64>();
+
+    let honest = came(Behaviour::Honest);
+    assert_eq!(about_the_subject(&honest), [""; 0]);
+    assert!(sum(&honest, |c| c.agreed) > 80, "{honest:?}");
+
+    let wrong = came(Behaviour::DumpsWrongly);
+    assert_eq!(about_the_subject(&wrong), ["dump[4].flag"]);
+
+    let rejecting = came(Behaviour::RejectsAll);
+    assert_eq!(about_the_subject(&rejecting), ["outcome"]);
+    assert!(sum(&rejecting, |c| c.diverged) > 30);
+
+    let crashing = came(Behaviour::Crashes);
+    assert!(about_the_subject(&crashing).iter().all(|path| path == "outcome"), "{crashing:?}");
+    assert!(sum(&crashing, |c| c.diverged) > 30);
+
+    let slow = came(Behaviour::TimesOut);
+    assert_eq!(about_the_subject(&slow), [""; 0]);
+    assert_eq!((sum(&slow, |c| c.agreed), sum(&slow, |c| c.diverged)), (0, 0));
+
+    let broken = came(Behaviour::Breaks);
+    assert_eq!(broken.broke.len(), 1, "{:?}", broken.broke);
+}
+
+#[test]
+fn what_only_a_used_process_does_is_noted_as_flaky() {
+    let came = came_of(&plan(3, 150), vec![fake("3.10", Behaviour::WrongOnlyWhenUsed)]);
+    assert!(came.notes.iter().any(|note| note.contains("flaky")), "{:?}", came.notes);
+}
+
+#[test]
+fn only_a_few_killers_are_asked() {
+    let member = fake("3.10", Behaviour::Honest);
+    let core = member.core.clone();
+    let killers = std::sync::Arc::<AtomicU32>::default();
+    let subject = Fake { core, behaviour: Behaviour::Honest, fresh: false, asked: 0, killers: killers.clone() };
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(dir.path().join("seeds")).unwrap();
+    for index in 0..50_u8 {
+        let killer = [b"\xa9\x02<\x01\0\0\0r\0\0\0\0i".as_slice(), &[index, 0, 0, 0]].concat();
+        std::fs::write(dir.path().join(format!("seeds/{index}.marshal")), killer).unwrap();
+    }
+    let plan = Plan { generators: vec![Generator::Streams], corpus: dir.path().into(), ..plan(1, 50) };
+    let came = came_of(&plan, vec![Member { subject: Some(Box::new(subject)), ..member }]);
+    let counts = came.counts.values().next().unwrap();
+    let asked = u64::from(killers.load(Ordering::Relaxed));
+    assert!(asked > 0 && asked < 50, "{asked}");
+    assert_eq!(counts.faulted, asked);
+    assert_eq!(counts.skipped.values().sum::<u64>(), 50 - asked, "{counts:?}");
+    assert_eq!(counts.compared, 0, "what is undefined is never agreement");
+}
+
+#[test]
+fn without_an_interpreter_the_core_is_checked_by_itself() {
+    let came = came_of(&plan(2, 100), Core::all().map(Member::alone).collect());
+    for core in Core::all() {
+        let id = format!("core:{}", core.profile().version);
+        let counts = &came.counts[&(id, "values".to_owned())];
+        assert!(counts.agreed > counts.cases / 2, "{counts:?}");
+    }
+    assert_eq!(about_the_subject(&came), [""; 0]);
+}
+
+#[test]
+fn a_finding_is_on_disk_before_the_next_batch_and_survives_a_kill() {
+    let out = tempfile::tempdir().unwrap();
+    let plan = plan(4, 150);
+    let mut recorder = Recorder::create(out.path(), plan.seed, &plan.expected).unwrap();
+    let header = reports::Run {
+        format: reports::FORMAT,
+        provost_version: "0".into(),
+        generator_version: 1,
+        started: "1970-01-01T00:00:00Z".into(),
+        command: String::new(),
+        seed: 4,
+        minutes: None,
+        cases: None,
+        generators: vec![],
+        host: reports::Host { os: String::new(), arch: String::new(), cpus: 1 },
+    };
+    recorder.write(&reports::Event::Run(header)).unwrap();
+    let (folder, log) = (recorder.folder().to_owned(), recorder.log_path().to_owned());
+    let mut saves = 0;
+    run(&plan, vec![fake("3.10", Behaviour::DumpsWrongly)], &AtomicBool::new(false), &mut |message| {
+        let save = matches!(message, Message::Save(_));
+        recorder.hear(message)?;
+        if save {
+            // As if the process ended here: what is on disk now is all there is.
+            saves += 1;
+            let run = reports::read(&log)?;
+            assert!(!run.findings.is_empty() && run.end.is_none());
+            for finding in run.findings {
+                let bytes = std::fs::read(folder.join(finding.case.path.unwrap())).unwrap();
+                assert_eq!(crate::case::sha256_hex(&bytes), finding.case.sha256);
+            }
+        }
+        Ok(())
+    })
+    .unwrap();
+    assert!(saves > 0);
+    recorder.flush().unwrap();
+    let run = reports::read(&log).unwrap();
+    let diverged: u64 = run.counts.iter().map(|counts| counts.diverged).sum();
+    let occurrences: u64 = run.findings.iter().map(|finding| finding.occurrences).sum();
+    assert!(occurrences >= diverged, "{occurrences} and {diverged}");
+}
+
+#[test]
+fn a_failing_listener_ends_the_campaign_with_its_error() {
+    let error = run(&plan(1, u64::MAX), vec![fake("3.10", Behaviour::Honest)], &AtomicBool::new(false), &mut |_| {
+        anyhow::bail!("the disk is full")
+    });
+    assert_eq!(error.unwrap_err().to_string(), "the disk is full");
+}

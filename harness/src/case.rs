@@ -1,0 +1,99 @@
+//! Cases: real bytes, and where they came from.
+//!
+//! A divergence is worth nothing when it cannot be had again, so a case never travels without its origin: the generator,
+//! the seed and the index that make it anew, or the interpreter, the file and the level that it was compiled from.
+
+use crate::generators::Generator;
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use std::fmt;
+
+/// Where a case came from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    /// `generate(generator, target, seed, index, bases)` made it.
+    Generated {
+        /// `values` or `streams`.
+        generator: &'static str,
+        /// The seed of the run.
+        seed: u64,
+        /// The number of the case in this generator's sequence.
+        index: u64,
+    },
+    /// An interpreter compiled a file of its standard library.
+    Compiled {
+        /// The interpreter's id.
+        interpreter: String,
+        /// Path of the .py file below the standard library, with `/`.
+        path: String,
+        /// 0, 1 or 2.
+        optimize: u8,
+    },
+    /// An interpreter dumped what another case holds.
+    Dumped {
+        /// The marshal version it was dumped with.
+        version: u8,
+        /// That other case.
+        of: Box<Origin>,
+    },
+    /// A file, named by a person or by the corpus.
+    File(String),
+}
+
+impl Origin {
+    /// A case made by a generator.
+    #[must_use]
+    pub fn generated(generator: Generator, seed: u64, index: u64) -> Origin {
+        Origin::Generated { generator: generator.name(), seed, index }
+    }
+
+    /// The generator's name, for counters; files count as streams.
+    #[must_use]
+    pub fn generator(&self) -> &'static str {
+        match self {
+            Origin::Generated { generator, .. } => generator,
+            Origin::Compiled { .. } => Generator::Stdlib.name(),
+            Origin::Dumped { of, .. } => of.generator(),
+            Origin::File(_) => Generator::Streams.name(),
+        }
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Origin::Generated { generator, seed, index } => write!(f, "{generator} seed {seed} index {index}"),
+            Origin::Compiled { interpreter, path, optimize } => {
+                write!(f, "{path} compiled by {interpreter} at optimization {optimize}")
+            }
+            Origin::Dumped { version, of } => write!(f, "the dump at version {version} of {of}"),
+            Origin::File(path) => f.write_str(path),
+        }
+    }
+}
+
+/// One input.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Case {
+    /// A marshal stream.
+    pub bytes: Vec<u8>,
+    /// Where it came from.
+    pub origin: Origin,
+}
+
+/// The SHA-256 of some bytes in hexadecimal: the name of a case's file.
+#[must_use]
+pub fn sha256_hex(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
+/// Lower-case hexadecimal digits.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    use fmt::Write;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("writing to a string cannot fail");
+        text
+    })
+}

@@ -1,0 +1,197 @@
+//! The command line: what every subcommand shares.
+//!
+//! Exit status: 0 all is well; 1 something diverges, or a file is bad; 2 the command was wrong, or something is broken.
+
+mod check;
+mod doctor;
+mod hunt;
+mod replay;
+
+use anyhow::Result;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use interpreters::{Driver, Found, Interpreter, Limits, Options, Workspace, discover_with, selects};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+
+/// Property-based fuzzing and differential testing of Python's marshal format and .pyc files.
+#[derive(Debug, Parser)]
+#[command(name = "provost", version, max_term_width = 120)]
+struct Cli {
+    #[command(subcommand)]
+    command: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Compare pyc-core with every Python interpreter found, and write a report
+    Hunt(hunt::Hunt),
+    /// Say which interpreters there are, how they are driven, and which cannot be used and why
+    Doctor(doctor::Doctor),
+    /// Look at .pyc files and marshal streams; needs no Python
+    Check(check::Check),
+    /// Show what every subject does with one case, and the first difference
+    Replay(replay::Replay),
+}
+
+/// How interpreters are looked for.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Search {
+    /// Also this interpreter: an executable, a shared libpython or a prefix (repeatable; PROVOST_PYTHONS: a list of paths)
+    #[arg(long, value_name = "PATH")]
+    python: Vec<PathBuf>,
+    /// Do not search PATH and the usual folders
+    #[arg(long)]
+    no_search: bool,
+    /// Leave the Pyodide releases out
+    #[arg(long)]
+    no_pyodide: bool,
+    /// Use only this driver [default: embedded where possible, else script]
+    #[arg(long)]
+    driver: Option<DriverName>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum DriverName {
+    Embedded,
+    Script,
+    Pyodide,
+}
+
+/// What a search came to.
+pub(crate) struct Discovery {
+    pub(crate) found: Found,
+    /// Whether something that was named by the user cannot be used.
+    pub(crate) named_is_unusable: bool,
+    /// Why the embedded worker is missing, if it is.
+    pub(crate) not_built: Option<String>,
+}
+
+impl Search {
+    /// Builds the embedded worker and finds the interpreters.
+    pub(crate) fn run(&self) -> Discovery {
+        let driver = self.driver.map(|driver| match driver {
+            DriverName::Embedded => Driver::Embedded,
+            DriverName::Script => Driver::Script,
+            DriverName::Pyodide => Driver::Pyodide,
+        });
+        let mut pythons = self.python.clone();
+        pythons.extend(std::env::var_os("PROVOST_PYTHONS").iter().flat_map(std::env::split_paths));
+        pythons.retain(|path| !path.as_os_str().is_empty());
+        let needs_worker = !matches!(driver, Some(Driver::Script | Driver::Pyodide));
+        let (home, not_built) = workspace(needs_worker);
+        let options = Options {
+            pythons: pythons.clone(),
+            search: !self.no_search,
+            driver,
+            pyodide: !self.no_pyodide,
+            home,
+            limits: Limits::default(),
+        };
+        let found = discover_with(&options, &|message| eprintln!("{message}"));
+        let named =
+            |what: &str| pythons.iter().any(|path| Path::new(what) == path || real(path) == real(Path::new(what)));
+        let named_is_unusable = found.unusable.iter().any(|unusable| named(&unusable.what));
+        Discovery { found, named_is_unusable, not_built }
+    }
+}
+
+fn real(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.to_owned())
+}
+
+/// The folder of this repository.
+pub(crate) fn root() -> PathBuf {
+    real(&Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))
+}
+
+/// The folder that cargo builds this workspace in: that of the running program, if cargo made it.
+fn target_dir() -> PathBuf {
+    let program = std::env::current_exe().unwrap_or_default();
+    let made_by_cargo = |folder: &&Path| folder.join("CACHEDIR.TAG").is_file();
+    program.ancestors().skip(1).take(3).find(made_by_cargo).map_or_else(|| root().join("target"), Path::to_owned)
+}
+
+/// The files that workers are made of; builds the embedded worker if it is wanted. The text says why it is not there.
+fn workspace(build: bool) -> (Workspace, Option<String>) {
+    let target = target_dir();
+    let home = Workspace::at(&root().join("interpreters"), &target.join("release"));
+    if !build {
+        return (home, None);
+    }
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let result = Command::new(&cargo)
+        .args(["build", "--quiet", "--release", "-p", "worker", "-p", "host", "--target-dir"])
+        .arg(&target)
+        .current_dir(root())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .status();
+    let why = match result {
+        Ok(status) if status.success() => None,
+        Ok(status) => Some(format!("cargo build -p worker -p host failed ({status})")),
+        Err(e) => Some(format!("{} cannot be run: {e}", cargo.display())),
+    };
+    (home, why.map(|why| format!("{why}; going on with the other drivers")))
+}
+
+/// The interpreters that the selectors select: all of them if there is no selector. The error names a selector that
+/// selects nothing.
+pub(crate) fn select<'a>(found: &'a [Interpreter], selectors: &[String]) -> Result<Vec<&'a Interpreter>> {
+    for selector in selectors {
+        if !found.iter().any(|one| selects(selector, &one.id, &one.facts)) {
+            let ids: Vec<&str> = found.iter().map(|one| one.id.as_str()).collect();
+            let ids = if ids.is_empty() { "none".into() } else { ids.join(", ") };
+            anyhow::bail!("--subject {selector} selects nothing; there are: {ids}");
+        }
+    }
+    let chosen = |one: &&Interpreter| {
+        selectors.is_empty() || selectors.iter().any(|selector| selects(selector, &one.id, &one.facts))
+    };
+    Ok(found.iter().filter(chosen).collect())
+}
+
+/// How to get an interpreter, for people who have none or want more.
+pub(crate) const MORE: &str = "more interpreters: `uv python install 3.13` or `pyenv install 3.13` (with \
+    PYTHON_CONFIGURE_OPTS=--enable-shared for the fastest driver), your system's packages, --python PATH or \
+    PROVOST_PYTHONS for one that is somewhere else; with Node.js and npm on PATH, CPython 3.14 and 3.15 as Pyodide";
+
+/// Runs the command line.
+#[must_use]
+pub fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Task::Hunt(hunt) => hunt.run(),
+        Task::Doctor(doctor) => doctor.run(),
+        Task::Check(check) => check.run(),
+        Task::Replay(replay) => replay.run(),
+    };
+    match result {
+        Ok(status) => ExitCode::from(status),
+        // Whoever reads us has read enough.
+        Err(e) if is_broken_pipe(&e) => ExitCode::SUCCESS,
+        Err(e) => {
+            eprintln!("provost: {e:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let broken = |e: &std::io::Error| e.kind() == std::io::ErrorKind::BrokenPipe;
+    error.chain().any(|cause| cause.downcast_ref().is_some_and(broken))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_root_is_the_workspace() {
+        assert!(root().join("interpreters/PROTOCOL.md").is_file() && root().join("corpus/CANON.md").is_file());
+    }
+}

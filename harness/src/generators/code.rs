@@ -1,0 +1,158 @@
+//! Small valid code objects in the target's layout.
+//!
+//! The loader checks little of a code object, and what it does not check can kill the interpreter later. So these are
+//! valid where somebody looks (counts, types, matching lengths) and random elsewhere (line tables, constants).
+
+use super::emit::{Emitter, Facts, Kind, Place, State, Style, random_bytes};
+use super::luck::Luck;
+
+/// Opcodes that crash some 3.11+ interpreter when it loads or dumps them: the instrumented ones and ENTER_EXECUTOR.
+const DEADLY: [u8; 7] = [70, 237, 238, 247, 253, 254, 255];
+
+/// More than the most inline cache units that any instruction has.
+const CACHE_UNITS: usize = 10;
+
+/// Kind bits of local variables, 3.11+.
+const LOCAL: u8 = 0x20;
+const CELL: u8 = 0x40;
+const FREE: u8 = 0x80;
+
+/// Argument counts and the flags that belong to them.
+struct Signature {
+    positional: u32,
+    positional_only: u32,
+    keyword_only: u32,
+    /// Locals, arguments first.
+    locals: u32,
+    flags: u32,
+}
+
+impl Emitter<'_, '_> {
+    /// A code object; its fields are at `level + 1`, their items at `level + 2`.
+    pub(super) fn code(&mut self, place: Place, level: u32) -> Facts {
+        let version = self.target.version;
+        self.codes -= 1;
+        let slot = self.open(b'c', Kind::Other, State::Sealed);
+        let signature = self.signature();
+        self.count(signature.positional);
+        if version >= (3, 8) {
+            self.count(signature.positional_only);
+        }
+        if version >= (3, 0) {
+            self.count(signature.keyword_only);
+        }
+        if version < (3, 11) {
+            self.count(signature.locals);
+        }
+        let stack = self.u.pick(&[0, 1, 2, 10, 255, 1000]);
+        self.count(stack);
+        self.count(signature.flags);
+
+        let instructions = self.instructions();
+        self.bytes(&instructions, Kind::Other);
+        let facts = self.constants(place, level + 1);
+        if self.u.below(4) < 3 || self.reference(Place::Closed, Some(Kind::Names)).is_none() {
+            let n = self.u.below(4);
+            self.names(n);
+        }
+        let (cells, frees) = (self.u.pick(&[0, 0, 0, 1, 2]), self.u.pick(&[0, 0, 0, 1, 2]));
+        if version >= (3, 11) {
+            self.names(signature.locals + cells + frees);
+            let kinds = self.kinds(signature.locals, cells, frees);
+            self.bytes(&kinds, Kind::Bytes);
+        } else {
+            for n in [signature.locals, frees, cells] {
+                self.names(n);
+            }
+        }
+        for _ in 0..if version >= (3, 11) { 3 } else { 2 } {
+            self.name();
+        }
+        let line = self.u.pick(&[1, 0, 2, 1000, 0x7fff_ffff, -1]);
+        self.long(line);
+        for _ in 0..if version >= (3, 11) { 2 } else { 1 } {
+            if self.u.below(4) < 3 || self.reference(Place::Closed, Some(Kind::Bytes)).is_none() {
+                let table = random_bytes(self.u);
+                self.bytes(&table, Kind::Bytes);
+            }
+        }
+        self.close(slot, facts);
+        facts
+    }
+
+    fn count(&mut self, n: u32) {
+        self.size(n as usize);
+    }
+
+    fn signature(&mut self) -> Signature {
+        let locals = self.u.below(6);
+        let positional = self.u.below(locals + 1);
+        let positional_only = self.u.below(positional + 1);
+        let keyword_only = self.u.below(locals - positional + 1);
+        let mut flags = self.u.pick(&[0, 0x40, 0x43, 0x3, 0x13, 0x23, 0x83, 0x100_0003, 0x2_0040]);
+        let rest = locals - positional - keyword_only;
+        let starred = self.u.below(rest.min(2) + 1);
+        flags |= self.u.pick(&[[0, 0x4, 0xc], [0, 0x8, 0xc]])[starred as usize];
+        Signature { positional, positional_only, keyword_only, locals, flags }
+    }
+
+    /// Any bytes up to 3.10, which looks at none. Later versions rewrite instructions while loading and dumping.
+    fn instructions(&mut self) -> Vec<u8> {
+        let n = self.u.index(12);
+        let mut code = self.u.octets(n * 2);
+        if self.target.version < (3, 11) {
+            return code;
+        }
+        for instruction in code.chunks_mut(2) {
+            if DEADLY.contains(&instruction[0]) {
+                instruction[0] = 0;
+            }
+        }
+        if n > 0 {
+            // Caches that reach beyond the end are written there by dumps.
+            code.extend([0; 2 * CACHE_UNITS]);
+        }
+        code
+    }
+
+    fn constants(&mut self, place: Place, level: u32) -> Facts {
+        let place = if place == Place::Hashed { Place::Hashed } else { Place::Closed };
+        let n = self.u.index(4);
+        self.tuple(n, place, level)
+    }
+
+    fn names(&mut self, n: u32) {
+        let code = self.tuple_code(n as usize);
+        let slot = self.open(code, Kind::Names, State::Open);
+        self.tuple_size(code, n as usize);
+        for _ in 0..n {
+            self.name();
+        }
+        self.close(slot, Facts::PURE);
+    }
+
+    fn kinds(&mut self, locals: u32, cells: u32, frees: u32) -> Vec<u8> {
+        let local = |u: &mut arbitrary::Unstructured<'_>| LOCAL | u.pick(&[0, 0, 0, CELL]);
+        let mut kinds: Vec<u8> = (0..locals).map(|_| local(self.u)).collect();
+        kinds.extend((0..cells).map(|_| CELL));
+        kinds.extend((0..frees).map(|_| FREE));
+        kinds
+    }
+
+    /// `)` or `(` for a tuple of `n` items.
+    pub(super) fn tuple_code(&mut self, n: usize) -> u8 {
+        let short = n < 256
+            && match self.style {
+                Style::Writer(version) => version >= 4,
+                Style::Any => self.allows(3) && self.u.below(2) == 1,
+            };
+        if short { b')' } else { b'(' }
+    }
+
+    pub(super) fn tuple_size(&mut self, code: u8, n: usize) {
+        match u8::try_from(n) {
+            Ok(n) if code == b')' => self.out.push(n),
+            _ => self.size(n),
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! Generators: where a campaign's cases come from when they do not come from a compiler.
+//!
+//! A divergence that cannot be had again is worth nothing, so a case is a pure function of a few bytes, its *tape*: no
+//! clock, no environment, no global state. [`tape`] makes the bytes of case number `index` of a campaign, and
+//! [`arbitrary::Unstructured`] turns them into decisions, so the same code serves a campaign (tapes from a seed) and a
+//! coverage-guided fuzzer (tapes from the fuzzer). What is kept of a finding is the stream itself, never the tape: tapes
+//! lose their meaning whenever a generator changes.
+//!
+//! | generator | asks | reaches | cannot reach |
+//! |---|---|---|---|
+//! | `stdlib` | do we read what is really out there? | everything that compilers and the standard library do | whatever no compiler emits: cycles, odd encodings, errors |
+//! | [`values`] | is every *value* right? | sharing, cycles, hashing, every type, every boundary; always valid for its target | encodings that no writer chooses, rejected streams, huge sizes, real bytecode |
+//! | [`streams`] | is every *encoding* right? | long forms, odd spellings, flags and references anywhere, single broken rules, mutations | deep agreement about values: many of its streams are rejected early |
+//!
+//! The generators write bytes with a small emitter of their own. They share nothing with pyc-core but the version table
+//! (through [`Target`]), because a bug that reader, writer and generator have in common would be invisible.
+
+mod code;
+mod emit;
+mod luck;
+mod mutate;
+mod skim;
+pub mod streams;
+pub mod values;
+
+pub use mutate::mutate;
+
+use arbitrary::Unstructured;
+use pyc_core::Profile;
+use std::path::Path;
+use std::{fmt, fs, io, str};
+
+/// The interpreter that a stream is meant for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Target {
+    /// Python's version: (3, 12).
+    pub version: (u8, u8),
+    /// `marshal.version`, the highest format version of the target.
+    pub marshal_version: u8,
+    /// The deepest nesting that the target's reader accepts, in objects.
+    pub max_depth: u32,
+}
+
+impl Target {
+    fn is_python2(self) -> bool {
+        self.version.0 == 2
+    }
+}
+
+impl From<&Profile> for Target {
+    fn from(profile: &Profile) -> Target {
+        Target {
+            version: (profile.version.major, profile.version.minor),
+            marshal_version: profile.marshal_version,
+            max_depth: profile.max_depth,
+        }
+    }
+}
+
+/// Which generator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Generator {
+    /// Streams that exist: compiled files of standard libraries, seeds, whatever the caller brings.
+    Stdlib,
+    /// Random value graphs, always valid: [`values`].
+    Values,
+    /// Random encodings, valid or nearly so, and mutations: [`streams`].
+    Streams,
+}
+
+impl Generator {
+    /// All generators, in the order in which they are listed for people.
+    pub const ALL: [Generator; 3] = [Generator::Stdlib, Generator::Values, Generator::Streams];
+
+    /// The name on the command line and in reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Generator::Stdlib => "stdlib",
+            Generator::Values => "values",
+            Generator::Streams => "streams",
+        }
+    }
+}
+
+impl fmt::Display for Generator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl str::FromStr for Generator {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        Generator::ALL.into_iter().find(|g| g.name() == name).ok_or_else(|| {
+            let names = Generator::ALL.map(Generator::name).join(", ");
+            format!("no generator is called {name:?}; there are {names}")
+        })
+    }
+}
+
+/// Case number `index` of the campaign `seed`: a marshal stream for `target`, the same on every machine.
+///
+/// `bases` are streams to start from: `streams` mutates them (and makes do with streams of its own when there are none),
+/// `stdlib` hands them out in turn as they are, `values` does not look at them.
+#[must_use]
+pub fn generate(generator: Generator, target: Target, seed: u64, index: u64, bases: &[Vec<u8>]) -> Vec<u8> {
+    let tape = tape(seed, generator.name(), index);
+    let mut u = Unstructured::new(&tape);
+    match generator {
+        Generator::Stdlib => {
+            let turn = index.checked_rem(bases.len() as u64).and_then(|i| usize::try_from(i).ok());
+            turn.map(|i| bases[i].clone()).unwrap_or_default()
+        }
+        Generator::Values => values::generate(&mut u, target),
+        Generator::Streams => streams::generate(&mut u, target, bases),
+    }
+}
+
+/// The pseudo-random bytes from which a case is made: 64 bytes to 4 KiB, most often a few hundred.
+///
+/// SplitMix64, started from a hash (FNV-1a) of everything that names the case.
+#[must_use]
+pub fn tape(seed: u64, generator: &str, index: u64) -> Vec<u8> {
+    let named = [&seed.to_le_bytes(), generator.as_bytes(), &index.to_le_bytes()].concat();
+    let mut state = named
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3));
+    let mut next = || {
+        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    };
+    let words = 8 << [0, 1, 2, 3, 4, 5, 5, 6][(next() & 7) as usize];
+    (0..words).flat_map(|_| next().to_le_bytes()).collect()
+}
+
+/// The streams in a folder of seeds, by file name and in its order: `.marshal` files as they are, `.pyc` files as they
+/// are too (header included; whoever wants the stream inside cuts it off).
+///
+/// # Errors
+/// When the folder or one of its files cannot be read.
+pub fn seeds(folder: &Path) -> io::Result<Vec<(String, Vec<u8>)>> {
+    let mut seeds = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|e| e == "marshal" || e == "pyc") {
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            seeds.push((name, fs::read(&path)?));
+        }
+    }
+    seeds.sort();
+    Ok(seeds)
+}
+
+#[cfg(test)]
+mod tests;

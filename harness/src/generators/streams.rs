@@ -1,0 +1,46 @@
+//! Random *encodings*: legal ones that no writer chooses, and streams that break a rule.
+//!
+//! A reader is more than the inverse of its writer. It must take long forms of short things, flags that nobody needs,
+//! references from anywhere, odd spellings of floats, Latin-1 bytes in "ASCII" strings, bytes after the end; and where it
+//! refuses, it must refuse for the right reason. Half of these streams are legal (those of [`super::values`] in any
+//! spelling), a quarter break exactly one rule, a quarter are mutations of streams that exist.
+
+use super::Target;
+use super::emit::Style;
+use super::luck::Luck;
+use super::mutate::{break_rule, mutate};
+use super::values::compose;
+use arbitrary::Unstructured;
+
+/// A stream for the target's reader to accept or to refuse.
+#[must_use]
+pub fn generate(u: &mut Unstructured<'_>, target: Target, bases: &[Vec<u8>]) -> Vec<u8> {
+    match u.below(8) {
+        0..=3 => legal(u, target),
+        4 | 5 => {
+            let stream = compose(u, target, Style::Any);
+            break_rule(u, target, &stream)
+        }
+        _ => {
+            let stream = base(u, target, bases);
+            let other = base(u, target, bases);
+            mutate(u, &stream, &other)
+        }
+    }
+}
+
+/// A stream that the target accepts, in any spelling, now and then with a few bytes after its end.
+#[must_use]
+pub fn legal(u: &mut Unstructured<'_>, target: Target) -> Vec<u8> {
+    let mut stream = compose(u, target, Style::Any);
+    if u.one_in(8) {
+        let n = u.index(9);
+        stream.extend(u.octets(n));
+    }
+    stream
+}
+
+/// One of the bases, or a stream of our own.
+fn base(u: &mut Unstructured<'_>, target: Target, bases: &[Vec<u8>]) -> Vec<u8> {
+    if bases.is_empty() || u.one_in(4) { compose(u, target, Style::Any) } else { bases[u.index(bases.len())].clone() }
+}

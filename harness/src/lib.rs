@@ -1,0 +1,26 @@
+//! Provost's harness: it makes cases, gives them to subjects, lets oracles judge what comes back, and records it.
+//!
+//! ```text
+//! generators -> case -> subjects -> observation -> oracle -> (expected) -> campaign -> record -> reports
+//!  stdlib ------^
+//! ```
+//!
+//! The data flows in that order, and each step knows only the ones before it. The command line (`provost`) is a thin layer
+//! over this library, and the fuzz targets are another.
+
+pub mod campaign;
+pub mod canon;
+pub mod case;
+pub mod check;
+pub mod cli;
+pub mod expected;
+pub mod generators;
+mod hunter;
+pub mod observation;
+pub mod oracle;
+pub mod progress;
+pub mod record;
+pub mod repro;
+pub mod stdlib;
+pub mod subjects;
+mod supply;

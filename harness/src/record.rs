@@ -1,0 +1,345 @@
+//! Writes down a campaign: the run's folder, its cases, its log.
+//!
+//! ```text
+//! reports/out/<run>/run.jsonl                 events, see the crate `reports`
+//! reports/out/<run>/cases/<sha256>.marshal    the case of each finding and fault, on disk before its event
+//! reports/out/<run>/report.html               made from run.jsonl alone
+//! ```
+
+use crate::campaign::{Found, Message, Silence};
+use crate::case::{hex, sha256_hex};
+use crate::expected::Expected;
+use crate::observation::Observation;
+use crate::oracle::Signature;
+use crate::repro;
+use anyhow::{Context, Result};
+use reports::{Case, Counts, Event, FaultEvent, Finding, Level, Log, Note, Outcome, Side};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// How often the numbers of a run in progress are written.
+const SNAPSHOT: Duration = Duration::from_secs(5);
+
+/// A run that is being recorded.
+pub struct Recorder {
+    log: Log,
+    folder: PathBuf,
+    expected: Expected,
+    findings: BTreeMap<Signature, Record>,
+    counts: BTreeMap<(String, String), Counts>,
+    changed: BTreeSet<(String, String)>,
+    met: BTreeSet<usize>,
+    broken: Vec<(String, String)>,
+    snapshot: Instant,
+}
+
+/// A finding, and whether its last state is in the log.
+struct Record {
+    finding: Finding,
+    unexpected: bool,
+    changed: bool,
+}
+
+/// The moment as `2026-01-31T23:59:58Z`.
+#[must_use]
+pub fn rfc3339(time: SystemTime) -> String {
+    let seconds = time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let (days, second) = (seconds / 86_400, seconds % 86_400);
+    // Days since 0000-03-01, in eras of 400 years (http://howardhinnant.github.io/date_algorithms.html, civil_from_days).
+    let days = days + 719_468;
+    let (era, day) = (days / 146_097, days % 146_097);
+    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let day = day - (153 * month + 2) / 5 + 1;
+    let (year, month) = (era * 400 + year + month / 10, if month < 10 { month + 3 } else { month - 9 });
+    format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", second / 3600, second / 60 % 60, second % 60)
+}
+
+/// A new folder for a run; two runs that begin in the same second with the same seed get two.
+fn new_folder(out: &Path, seed: u64) -> Result<PathBuf> {
+    std::fs::create_dir_all(out).with_context(|| format!("cannot create {}", out.display()))?;
+    let time = rfc3339(SystemTime::now()).replace([':', '-'], "").replace('T', "-").replace('Z', "");
+    for attempt in 1.. {
+        let suffix = if attempt == 1 { String::new() } else { format!("-{attempt}") };
+        let folder = out.join(format!("{time}-{seed:x}{suffix}"));
+        match std::fs::create_dir(&folder) {
+            Err(e) if e.kind() == ErrorKind::AlreadyExists => {}
+            result => {
+                return result.map(|()| folder.clone()).with_context(|| format!("cannot create {}", folder.display()));
+            }
+        }
+    }
+    unreachable!("there are more numbers than folders")
+}
+
+impl Recorder {
+    /// Begins a new folder below `out`.
+    ///
+    /// # Errors
+    /// When it cannot be created.
+    pub fn create(out: &Path, seed: u64, expected: &Expected) -> Result<Recorder> {
+        let folder = new_folder(out, seed)?;
+        let log = Log::create(&folder)?;
+        Ok(Recorder {
+            log,
+            folder,
+            expected: expected.clone(),
+            findings: BTreeMap::new(),
+            counts: BTreeMap::new(),
+            changed: BTreeSet::new(),
+            met: BTreeSet::new(),
+            broken: Vec::new(),
+            snapshot: Instant::now(),
+        })
+    }
+
+    /// The run's folder.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Writes an event.
+    ///
+    /// # Errors
+    /// When the disk is full or gone.
+    pub fn write(&mut self, event: &Event) -> Result<()> {
+        self.log.write(event).with_context(|| format!("cannot write to {}", self.log.path().display()))
+    }
+
+    /// Writes a note.
+    ///
+    /// # Errors
+    /// As for [`Recorder::write`].
+    pub fn note(&mut self, level: Level, text: impl Into<String>) -> Result<()> {
+        self.write(&Event::Note(Note { level, text: text.into() }))
+    }
+
+    /// Takes a message of the campaign.
+    ///
+    /// # Errors
+    /// As for [`Recorder::write`].
+    pub fn hear(&mut self, message: Message) -> Result<()> {
+        match message {
+            Message::Found(found) => self.found(&found),
+            Message::Occurred(subject, signatures) => {
+                self.occurred(&subject, signatures);
+                Ok(())
+            }
+            Message::Silent(silence) => self.silent(*silence),
+            Message::Counted(counts) => {
+                for counts in counts {
+                    let key = (counts.subject.clone(), counts.generator.clone());
+                    self.changed.insert(key.clone());
+                    self.counts.insert(key, counts);
+                }
+                if self.snapshot.elapsed() >= SNAPSHOT { self.flush() } else { Ok(()) }
+            }
+            Message::Noted(level, text) => self.note(level, text),
+            Message::Save(saved) => {
+                // Each event has left this process when it was written; a thread that waits no more needs no answer.
+                let _ = saved.send(());
+                Ok(())
+            }
+            Message::Broke(subject, reason) => {
+                self.note(Level::Error, &reason)?;
+                self.broken.push((subject, reason));
+                Ok(())
+            }
+        }
+    }
+
+    /// Writes the numbers and findings that have changed since they were last written.
+    ///
+    /// # Errors
+    /// As for [`Recorder::write`].
+    pub fn flush(&mut self) -> Result<()> {
+        self.snapshot = Instant::now();
+        for key in std::mem::take(&mut self.changed) {
+            let counts = self.counts[&key].clone();
+            self.write(&Event::Counts(counts))?;
+        }
+        let changed: Vec<Finding> = self
+            .findings
+            .values_mut()
+            .filter_map(|record| std::mem::take(&mut record.changed).then(|| record.finding.clone()))
+            .collect();
+        changed.into_iter().try_for_each(|finding| self.write(&Event::Finding(finding)))
+    }
+
+    /// The numbers so far, by subject and generator.
+    pub fn counts(&self) -> impl Iterator<Item = &Counts> {
+        self.counts.values()
+    }
+
+    /// The findings so far.
+    pub fn findings(&self) -> impl Iterator<Item = &Finding> {
+        self.findings.values().map(|record| &record.finding)
+    }
+
+    /// How many findings are not listed in corpus/expected.
+    #[must_use]
+    pub fn unexpected(&self) -> usize {
+        self.findings.values().filter(|record| record.unexpected).count()
+    }
+
+    /// The subjects that could not be asked to the end, and why.
+    #[must_use]
+    pub fn broken(&self) -> &[(String, String)] {
+        &self.broken
+    }
+
+    /// The entries of corpus/expected that this run did not meet.
+    pub fn unmet(&self) -> impl Iterator<Item = &crate::expected::Entry> {
+        self.expected.entries.iter().enumerate().filter(|(index, _)| !self.met.contains(index)).map(|(_, entry)| entry)
+    }
+
+    /// Writes the report from the log and gives its path.
+    ///
+    /// # Errors
+    /// When the log cannot be read back, or the report not be written.
+    pub fn render(&self) -> Result<PathBuf> {
+        let run = reports::read(self.log.path())?;
+        let path = self.folder.join("report.html");
+        std::fs::write(&path, reports::render(&run)).with_context(|| format!("cannot write {}", path.display()))?;
+        Ok(path)
+    }
+
+    /// The path of the log.
+    #[must_use]
+    pub fn log_path(&self) -> &Path {
+        self.log.path()
+    }
+
+    /// Puts a case on disk and describes it.
+    fn keep(&self, bytes: &[u8]) -> Result<Case> {
+        let sha256 = sha256_hex(bytes);
+        let path = format!("cases/{sha256}.marshal");
+        let file = self.folder.join(&path);
+        if !file.exists() {
+            std::fs::create_dir_all(self.folder.join("cases"))?;
+            let mut file = File::create(&file).with_context(|| format!("cannot create {}", file.display()))?;
+            file.write_all(bytes)?;
+            file.sync_data()?;
+        }
+        let excerpt = &bytes[..bytes.len().min(Case::EXCERPT)];
+        Ok(Case {
+            path: Some(path),
+            sha256,
+            length: bytes.len() as u64,
+            hex: hex(excerpt),
+            truncated: excerpt.len() < bytes.len(),
+        })
+    }
+
+    fn found(&mut self, found: &Found) -> Result<()> {
+        let Found { subject, version, divergence, case, predicted, observed, expected } = found;
+        let signature = &divergence.signature;
+        let unexpected = expected.is_none();
+        if let Some(record) = self.findings.get(signature) {
+            let smaller = (case.bytes.len() as u64) < record.finding.case.length;
+            // A case that shows something new is worth more than a smaller one that shows what is known.
+            if (unexpected, smaller) < (record.unexpected, true) {
+                return Ok(());
+            }
+        }
+        let kept = self.keep(&case.bytes)?;
+        let file = self.folder.join(kept.path.as_deref().unwrap_or_default()).display().to_string();
+        let dump = repro::dump_version(&signature.path);
+        let side = |subject: &str, observation: &Observation, detail: &str| Side {
+            subject: subject.into(),
+            outcome: outcome(observation),
+            detail: repro::excerpt(detail),
+        };
+        let old = self.findings.remove(signature);
+        let mut seen_in: BTreeSet<String> =
+            old.as_ref().map(|record| record.finding.seen_in.iter().cloned().collect()).unwrap_or_default();
+        seen_in.insert(subject.clone());
+        let finding = Finding {
+            signature: signature.to_string(),
+            relation: signature.relation.to_string(),
+            subject: subject.clone(),
+            seen_in: seen_in.into_iter().collect(),
+            generator: case.origin.generator().into(),
+            case: kept,
+            expected: side("core", predicted, &divergence.core),
+            observed: side(if signature.family == "core" { "core" } else { subject }, observed, &divergence.subject),
+            first_difference: Some(format!("{} ({})", divergence.at, case.origin)),
+            repro_python: Some(repro::python(version, &case.bytes, dump, &file)),
+            repro_rust: Some(repro::rust(version, &case.bytes, dump, &file)),
+            occurrences: old.as_ref().map_or(1, |record| record.finding.occurrences),
+            smallest: false,
+            expected_entry: expected.map(|index| self.expected.entries[index].reason.clone()),
+        };
+        self.write(&Event::Finding(finding.clone()))?;
+        // The batch's message about how often it occurred counts this one too.
+        let occurrences = old.as_ref().map_or(0, |record| record.finding.occurrences);
+        let unexpected = unexpected || old.is_some_and(|record| record.unexpected);
+        let record = Record { finding: Finding { occurrences, ..finding }, unexpected, changed: true };
+        self.findings.insert(signature.clone(), record);
+        Ok(())
+    }
+
+    fn occurred(&mut self, subject: &str, signatures: BTreeMap<Signature, (u64, Option<usize>)>) {
+        for (signature, (count, expected)) in signatures {
+            self.met.extend(expected);
+            let Some(record) = self.findings.get_mut(&signature) else { continue };
+            record.finding.occurrences += count;
+            record.changed = true;
+            record.unexpected |= expected.is_none();
+            if expected.is_none() {
+                record.finding.expected_entry = None;
+            }
+            if !record.finding.seen_in.iter().any(|id| id == subject) {
+                record.finding.seen_in.push(subject.into());
+            }
+        }
+    }
+
+    fn silent(&mut self, silence: Silence) -> Result<()> {
+        let Silence { subject, kind, detail, case, predicted } = silence;
+        let case = Some(self.keep(&case.bytes)?);
+        self.write(&Event::Fault(FaultEvent { subject, kind, detail, case, expected_by_model: predicted }))
+    }
+}
+
+fn outcome(observation: &Observation) -> Outcome {
+    match observation {
+        Observation::Accepted(_) => Outcome::Accepted,
+        Observation::Rejected(_) => Outcome::Rejected,
+        Observation::Skipped(_) => Outcome::Skipped,
+        Observation::Faulted(_) => Outcome::Faulted,
+        Observation::Undefined(_) => Outcome::Undefined,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_are_written_as_rfc_3339_says() {
+        for (seconds, text) in [
+            (0, "1970-01-01T00:00:00Z"),
+            (951_782_399, "2000-02-28T23:59:59Z"),
+            (951_782_400, "2000-02-29T00:00:00Z"),
+            (951_868_800, "2000-03-01T00:00:00Z"),
+            (4_107_542_399, "2100-02-28T23:59:59Z"),
+            (4_107_542_400, "2100-03-01T00:00:00Z"),
+            (1_767_225_599, "2025-12-31T23:59:59Z"),
+        ] {
+            assert_eq!(rfc3339(UNIX_EPOCH + Duration::from_secs(seconds)), text);
+        }
+    }
+
+    #[test]
+    fn two_runs_at_once_have_two_folders() {
+        let out = tempfile::tempdir().unwrap();
+        let folders: BTreeSet<PathBuf> = (0..5).map(|_| new_folder(out.path(), 7).unwrap()).collect();
+        assert_eq!(folders.len(), 5);
+    }
+}

@@ -1,0 +1,45 @@
+//! Subjects: whatever does something with a case.
+//!
+//! The core is asked in process, interpreters through their workers. The campaign sees an interpreter only through
+//! [`Subject`], so that its own behaviour can be tested with subjects that crash, lie or hang on demand.
+
+pub mod core;
+mod interpreter;
+
+pub use interpreter::Reality;
+pub use interpreters::Broken;
+
+use crate::observation::Observation;
+use protocol::{Compile, Exception, Load};
+
+/// An interpreter, or something that takes its place in a test.
+pub trait Subject: Send {
+    /// Loads a batch: exactly one observation per case, in order.
+    ///
+    /// # Errors
+    /// When the subject can no longer be asked anything.
+    fn load(&mut self, load: &Load) -> Result<Vec<Observation>, Broken>;
+
+    /// Compiles a source text.
+    ///
+    /// # Errors
+    /// When the subject can no longer be asked anything.
+    fn compile(&mut self, compile: &Compile) -> Result<Compiled, Broken>;
+
+    /// How many processes had to be started in place of one that died.
+    fn restarts(&self) -> u32;
+
+    /// The same subject in a process of its own that has seen nothing yet.
+    fn fresh(&self) -> Box<dyn Subject>;
+}
+
+/// What came of compiling a source text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Compiled {
+    /// A whole .pyc file.
+    Pyc(Vec<u8>),
+    /// It does not compile: the exception.
+    Refused(Exception),
+    /// The interpreter did not answer; what happened.
+    Faulted(String),
+}

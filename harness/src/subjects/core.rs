@@ -1,0 +1,219 @@
+//! pyc-core as a subject: what it predicts of one interpreter.
+//!
+//! The core runs in this process, so its worst failure would end the campaign. It is asked behind a boundary that turns a
+//! panic into an observation, which the oracle always takes for a finding.
+
+use crate::case::sha256_hex;
+use crate::generators::Target;
+use crate::observation::{Accepted, Canon, Dump, Fault, Observation};
+use protocol::{Exception, Facts};
+use pyc_core::model::Loaded;
+use pyc_core::{Profile, Pyc, Release, model, read};
+use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Once;
+
+/// pyc-core under the profile of one interpreter.
+#[derive(Debug, Clone)]
+pub struct Core {
+    profile: Profile,
+}
+
+/// What the core says of a case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Prediction {
+    /// What the interpreter will do, with the canon as a text and a dump for each of its marshal versions.
+    pub observation: Observation,
+    /// The stream written again in preserve mode, if it was read.
+    pub rewritten: Option<Result<Vec<u8>, String>>,
+}
+
+impl Core {
+    /// The core for an interpreter.
+    ///
+    /// # Errors
+    /// When pyc-core has no profile for it.
+    pub fn of(facts: &Facts) -> Result<Core, String> {
+        if facts.implementation != "cpython" {
+            return Err(format!("pyc-core models CPython only, and this is {}", facts.implementation));
+        }
+        let Core { profile } = Core::named(&facts.version)?;
+        let profile = profile.with_pointer_bits(facts.pointer_bits).with_interned_elsewhere(&facts.interned_elsewhere);
+        // MAX_MARSHAL_STACK_DEPTH in Python/marshal.c.
+        let profile = match facts.platform.as_str() {
+            "emscripten" | "wasi" | "ios" => profile.with_max_depth(1500),
+            "win32" => profile.with_max_depth(1000),
+            _ => profile,
+        };
+        Ok(Core { profile })
+    }
+
+    /// The core for a version (then its latest known release) or an exact release of CPython.
+    ///
+    /// # Errors
+    /// When the text is no version, or pyc-core has no profile for it.
+    pub fn named(version: &str) -> Result<Core, String> {
+        let release =
+            Release::parse(version).ok_or_else(|| format!("{version:?} is no version such as 3.12 or 3.14.2"))?;
+        let known = || Profile::all().map(|p| p.version.to_string()).collect::<Vec<_>>().join(", ");
+        let profile = Profile::for_release(&release)
+            .ok_or_else(|| format!("pyc-core has no profile for CPython {version}; it has {}", known()))?;
+        Ok(Core { profile })
+    }
+
+    /// The core for each modelled version, oldest first.
+    pub fn all() -> impl Iterator<Item = Core> {
+        Profile::all().map(|profile| Core { profile: profile.clone() })
+    }
+
+    /// The profile.
+    #[must_use]
+    pub fn profile(&self) -> &Profile {
+        &self.profile
+    }
+
+    /// What generators need to know of the interpreter.
+    #[must_use]
+    pub fn target(&self) -> Target {
+        Target::from(&self.profile)
+    }
+
+    /// What the interpreter will do with a case.
+    #[must_use]
+    pub fn predict(&self, case: &[u8]) -> Prediction {
+        let panicked =
+            |message| Prediction { observation: Observation::Faulted(Fault::Panic(message)), rewritten: None };
+        guard(|| {
+            let graph = match read(case, &self.profile) {
+                Ok(graph) => graph,
+                Err(e) => return Prediction { observation: self.refused(&e), rewritten: None },
+            };
+            let rewritten = Some(graph.write().map_err(|e| e.to_string()));
+            let loaded = Loaded::new(&graph, &self.profile);
+            let dumps = (0..=self.profile.marshal_version).map(|version| (version, dump(&loaded, version))).collect();
+            let observation = accepted(&graph, &loaded, dumps);
+            Prediction { observation, rewritten }
+        })
+        .unwrap_or_else(panicked)
+    }
+
+    /// What a stream holds: outcome and canon, without dumps.
+    #[must_use]
+    pub fn read(&self, stream: &[u8]) -> Observation {
+        guard(|| match read(stream, &self.profile) {
+            Ok(graph) => accepted(&graph, &Loaded::new(&graph, &self.profile), Vec::new()),
+            Err(e) => self.refused(&e),
+        })
+        .unwrap_or_else(|message| Observation::Faulted(Fault::Panic(message)))
+    }
+
+    fn refused(&self, error: &pyc_core::Error) -> Observation {
+        match error.cause() {
+            Some(cause) => Observation::Undefined(cause.name().into()),
+            None => Observation::Rejected(exception(error.exception(&self.profile))),
+        }
+    }
+}
+
+fn accepted(graph: &pyc_core::Graph, loaded: &Loaded, dumps: Vec<(u8, Dump)>) -> Observation {
+    let canon = match loaded.hazard() {
+        Some(cause) => Canon::Undefined(cause.name().into()),
+        None => Canon::Text(loaded.canon()),
+    };
+    Observation::Accepted(Accepted { consumed: Some(graph.consumed() as u64), canon, dumps })
+}
+
+fn dump(loaded: &Loaded, version: u8) -> Dump {
+    if let Some(cause) = loaded.hazard() {
+        return Dump::Undefined(cause.name().into());
+    }
+    match loaded.dump(version) {
+        model::Dump::Bytes { bytes, unpredictable } => {
+            let loss = loaded.loss(version).map(|loss| loss.name().to_owned());
+            Dump::Bytes { bytes, unpredictable: unpredictable.map(|aspect| aspect.name().to_owned()), loss }
+        }
+        model::Dump::Raises(e) => Dump::Raises(exception(e)),
+        model::Dump::Undefined(cause) => Dump::Undefined(cause.name().into()),
+    }
+}
+
+fn exception(e: pyc_core::Exception) -> Exception {
+    Exception { class: e.class.into(), message: e.message }
+}
+
+/// The marshal stream in a .pyc file, after a check that the file is written again as it is.
+///
+/// # Errors
+/// When it is not a .pyc file of a known version, or would be written differently.
+pub fn payload(pyc: &[u8]) -> Result<Vec<u8>, String> {
+    guard(|| {
+        let parsed = Pyc::parse(pyc).map_err(|e| e.to_string())?;
+        let again = parsed.to_bytes();
+        if again != pyc {
+            return Err(format!("the file {} is written again as {}", sha256_hex(pyc), sha256_hex(&again)));
+        }
+        Ok(parsed.payload.to_vec())
+    })?
+}
+
+thread_local! {
+    /// `None`: a panic of this thread is nobody's but its own. `Some`: it happens inside [`guard`], which wants its text.
+    static CAUGHT: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+/// Runs something of pyc-core; a panic becomes an error with its message and place, and prints nothing.
+///
+/// # Errors
+/// When it panics.
+pub fn guard<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let previous = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            let ours = CAUGHT.with_borrow_mut(|caught| caught.as_mut().map(|text| *text = info.to_string()).is_some());
+            if !ours {
+                previous(info);
+            }
+        }));
+    });
+    CAUGHT.set(Some(String::new()));
+    // The work owns or only reads what it is given, so nothing half changed survives a panic.
+    let result = catch_unwind(AssertUnwindSafe(work));
+    let message = CAUGHT.take().unwrap_or_default();
+    result.map_err(|_| message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_becomes_an_error_that_names_its_place() {
+        let message = guard(|| panic!("index {} out of bounds", 7)).unwrap_err();
+        assert!(message.contains("index 7 out of bounds") && message.contains("core.rs"), "{message}");
+        assert_eq!(guard(|| 3), Ok(3));
+    }
+
+    #[test]
+    fn every_profile_predicts_a_stream_that_everybody_knows() {
+        for core in Core::all() {
+            let prediction = core.predict(b"[\x02\0\0\0NTx");
+            assert_eq!(prediction.rewritten, Some(Ok(b"[\x02\0\0\0NT".to_vec())), "{}", core.profile().version);
+            let Observation::Accepted(accepted) = prediction.observation else {
+                panic!("{:?}", prediction.observation)
+            };
+            assert_eq!(accepted.consumed, Some(7));
+            assert_eq!(accepted.canon, Canon::Text("list 2\nnone\ntrue\n".into()));
+            assert_eq!(accepted.dumps.len(), usize::from(core.profile().marshal_version) + 1);
+        }
+    }
+
+    #[test]
+    fn versions_without_a_profile_are_refused_with_a_list() {
+        for (version, expected) in [("3.12", "3.12"), ("3.14.2", "3.14")] {
+            assert_eq!(Core::named(version).unwrap().profile().version.to_string(), expected);
+        }
+        assert!(Core::named("9.9").unwrap_err().contains("it has 2.7, 3.6"));
+        assert!(Core::named("latest").unwrap_err().contains("no version"));
+    }
+}

@@ -1,0 +1,77 @@
+//! A real interpreter as a subject.
+
+use super::{Broken, Compiled, Subject};
+use crate::observation::{Accepted, Canon, Dump, Fault, Observation};
+use interpreters::{Interpreter, Limits, Outcome, Supervisor};
+use protocol::{Answer, CanonMode, Compile, Load, Loaded};
+
+/// An interpreter behind its supervisor.
+#[derive(Debug)]
+pub struct Reality {
+    interpreter: Interpreter,
+    limits: Limits,
+    supervisor: Supervisor,
+}
+
+impl Reality {
+    /// The interpreter under these limits; its worker starts with the first request.
+    #[must_use]
+    pub fn new(interpreter: &Interpreter, limits: Limits) -> Reality {
+        let supervisor = Supervisor::new(interpreter, limits.clone());
+        Reality { interpreter: interpreter.clone(), limits, supervisor }
+    }
+}
+
+impl Subject for Reality {
+    fn load(&mut self, load: &Load) -> Result<Vec<Observation>, Broken> {
+        let outcomes = self.supervisor.load(load)?;
+        Ok(outcomes.into_iter().map(|outcome| observe(outcome, load)).collect())
+    }
+
+    fn compile(&mut self, compile: &Compile) -> Result<Compiled, Broken> {
+        Ok(match self.supervisor.compile(compile)? {
+            Outcome::Answer(Answer::Compiled(pyc)) => Compiled::Pyc(pyc),
+            Outcome::Answer(Answer::NotCompiled(exception)) => Compiled::Refused(exception),
+            Outcome::Answer(other) => Compiled::Faulted(format!("it answered something else: {other:?}")),
+            Outcome::Fault(fault) => Compiled::Faulted(fault.to_string()),
+        })
+    }
+
+    fn restarts(&self) -> u32 {
+        self.supervisor.restarts()
+    }
+
+    fn fresh(&self) -> Box<dyn Subject> {
+        Box::new(Reality::new(&self.interpreter, self.limits.clone()))
+    }
+}
+
+/// The observation that an outcome of this request is.
+fn observe(outcome: Outcome, load: &Load) -> Observation {
+    let nonsense = |reason: String| Observation::Faulted(Fault::Worker(interpreters::Fault::Protocol { reason }));
+    match outcome {
+        Outcome::Fault(fault) => Observation::Faulted(Fault::Worker(fault)),
+        Outcome::Answer(Answer::Rejected(exception)) => Observation::Rejected(exception),
+        Outcome::Answer(Answer::Accepted(Loaded { consumed, canon, dumps })) => {
+            let canon = match (load.canon, canon) {
+                (_, Err(reason)) => Canon::Failed(reason),
+                (CanonMode::None, Ok(_)) => Canon::Unasked,
+                (CanonMode::Hash, Ok(hash)) => match hash.try_into() {
+                    Ok(hash) => Canon::Hash(hash),
+                    Err(wrong) => return nonsense(format!("a hash of {} bytes", wrong.len())),
+                },
+                (CanonMode::Text, Ok(text)) => match String::from_utf8(text) {
+                    Ok(text) => Canon::Text(text),
+                    Err(_) => return nonsense("a canon that is not ASCII".into()),
+                },
+            };
+            let dumps = dumps.into_iter().map(|dump| match dump {
+                Ok(bytes) => Dump::Bytes { bytes, unpredictable: None, loss: None },
+                Err(exception) => Dump::Raises(exception),
+            });
+            let dumps = load.versions.iter().copied().zip(dumps).collect();
+            Observation::Accepted(Accepted { consumed: consumed.map(u64::from), canon, dumps })
+        }
+        Outcome::Answer(other) => nonsense(format!("an answer to another request: {other:?}")),
+    }
+}

@@ -1,0 +1,206 @@
+//! Where a subject's cases come from.
+//!
+//! Each subject makes its own cases from the seed, a generator and an index, and from nothing that another subject does.
+//! So a run repeats whatever the machine's mood was, and a slow subject holds back nobody.
+
+use crate::campaign::{Member, Plan};
+use crate::case::{Case, Origin};
+use crate::generators::{self, Generator, Target};
+use crate::stdlib::{Cache, Item, Library};
+use crate::subjects::core::payload;
+use crate::subjects::{Broken, Compiled, Subject};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// A batch ends when it has this many generated cases ...
+const CASES: u64 = 64;
+/// ... or this many compiled files in a run that takes all of them ...
+const FILES: usize = 32;
+/// ... or this many in a mixed run, where compiling would else take most of the time ...
+const FEW_FILES: usize = 3;
+/// ... or this many bytes.
+const BYTES: usize = 1 << 20;
+
+/// How many compiled files are given to the mutators, how many are tried for that, and how long they may be.
+const BASES: usize = 12;
+const BASES_TRIED: usize = 36;
+const LONGEST_BASE: usize = 32 << 10;
+
+/// How many generated values are given to the mutators.
+const VALUE_BASES: u64 = 64;
+
+/// Makes the cases of one subject.
+pub(crate) struct Supply {
+    id: String,
+    target: Target,
+    seed: u64,
+    full: bool,
+    library: Option<(Library, Cache)>,
+    items: std::vec::IntoIter<Item>,
+    /// The streams of the corpus that have not been handed out yet, in reverse order.
+    corpus: Vec<(String, Vec<u8>)>,
+    bases: Vec<Vec<u8>>,
+    next: BTreeMap<&'static str, u64>,
+}
+
+/// What one turn of a generator gives.
+#[derive(Default)]
+pub(crate) struct Batch {
+    /// The cases.
+    pub(crate) cases: Vec<Case>,
+    /// Files that gave no case: path, and a reason whose part before `:` is short enough to count by.
+    pub(crate) without: Vec<(String, String)>,
+}
+
+impl Supply {
+    /// Opens the subject's library and makes the bases of the mutators; the text says what is missing.
+    pub(crate) fn new(plan: &Plan, member: &mut Member) -> Result<(Supply, Option<String>), Broken> {
+        let wants_library =
+            plan.generators.contains(&Generator::Stdlib) || plan.generators.contains(&Generator::Streams);
+        let mut missing = None;
+        let mut library = None;
+        if let (Some(facts), true) = (&member.facts, wants_library) {
+            match Library::open(&facts.stdlib) {
+                Ok(opened) => library = Some((opened, Cache::new(&plan.cache, facts))),
+                Err(e) => missing = Some(format!("{}: no case from its standard library: {e:#}", member.id)),
+            }
+        }
+        let levels = [0, 1, 2];
+        let items = library.as_ref().map(|(library, _)| library.items(&levels, plan.seed)).unwrap_or_default();
+        let target = member.core.target();
+        let mut supply = Supply {
+            id: member.id.clone(),
+            target,
+            seed: plan.seed,
+            full: plan.full,
+            library,
+            items: Vec::new().into_iter(),
+            corpus: Vec::new(),
+            bases: Vec::new(),
+            next: BTreeMap::new(),
+        };
+        if plan.generators.contains(&Generator::Streams) {
+            supply.corpus = corpus(&plan.corpus);
+            supply.bases = supply.corpus.iter().map(|(_, stream)| stream.clone()).collect();
+            supply.corpus.reverse();
+            // Not the values that the generator of values begins with: these are compared anyway.
+            let values = u64::MAX - VALUE_BASES..u64::MAX;
+            let values: Vec<_> = values.map(|index| supply.generate(Generator::Values, index)).collect();
+            supply.bases.extend(values);
+            if let Some(subject) = member.subject.as_deref_mut() {
+                supply.add_compiled_bases(&items, subject)?;
+            }
+        }
+        supply.items = items.into_iter();
+        Ok((supply, missing))
+    }
+
+    fn add_compiled_bases(&mut self, items: &[Item], subject: &mut dyn Subject) -> Result<(), Broken> {
+        let mut found = 0;
+        for item in items.iter().take(BASES_TRIED) {
+            if let Ok(stream) = self.compile(item, subject)?
+                && stream.len() <= LONGEST_BASE
+            {
+                self.bases.push(stream);
+                found += 1;
+            }
+            if found == BASES {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// The next cases of a generator, at most `room`; an empty batch means that there will be none any more.
+    pub(crate) fn next(
+        &mut self,
+        generator: Generator,
+        room: u64,
+        subject: Option<&mut (dyn Subject + 'static)>,
+    ) -> Result<Batch, Broken> {
+        match generator {
+            Generator::Stdlib => match subject {
+                Some(subject) => self.files(room, subject),
+                None => Ok(Batch::default()),
+            },
+            Generator::Values | Generator::Streams => Ok(self.generated(generator, room)),
+        }
+    }
+
+    fn generated(&mut self, generator: Generator, room: u64) -> Batch {
+        let first = self.next.get(generator.name()).copied().unwrap_or(0);
+        let mut batch = Batch::default();
+        let mut bytes = 0;
+        let mut index = first;
+        while (batch.cases.len() as u64) < CASES.min(room) {
+            // The corpus itself comes before its mutations.
+            let seed = self.corpus.pop_if(|_| generator == Generator::Streams);
+            let case = if let Some((name, bytes)) = seed {
+                Case { bytes, origin: Origin::File(name) }
+            } else {
+                index += 1;
+                let origin = Origin::generated(generator, self.seed, index - 1);
+                Case { bytes: self.generate(generator, index - 1), origin }
+            };
+            bytes += case.bytes.len();
+            batch.cases.push(case);
+            if bytes > BYTES {
+                break;
+            }
+        }
+        self.next.insert(generator.name(), index);
+        batch
+    }
+
+    fn generate(&self, generator: Generator, index: u64) -> Vec<u8> {
+        generators::generate(generator, self.target, self.seed, index, &self.bases)
+    }
+
+    fn files(&mut self, room: u64, subject: &mut dyn Subject) -> Result<Batch, Broken> {
+        let mut batch = Batch::default();
+        let mut bytes = 0;
+        let files = if self.full { FILES } else { FEW_FILES };
+        let files = files.min(usize::try_from(room).unwrap_or(usize::MAX));
+        while batch.cases.len() + batch.without.len() < files && bytes < BYTES {
+            let Some(item) = self.items.next() else { break };
+            match self.compile(&item, subject)? {
+                Ok(stream) => {
+                    bytes += stream.len();
+                    let Item { path, optimize } = item;
+                    let origin = Origin::Compiled { interpreter: self.id.clone(), path, optimize };
+                    batch.cases.push(Case { bytes: stream, origin });
+                }
+                Err(reason) => batch.without.push((item.path, reason)),
+            }
+        }
+        Ok(batch)
+    }
+
+    /// The marshal stream of a file, or why there is none.
+    fn compile(&mut self, item: &Item, subject: &mut dyn Subject) -> Result<Result<Vec<u8>, String>, Broken> {
+        let Some((library, cache)) = &mut self.library else { return Ok(Err("no library".into())) };
+        let source = match library.read(&item.path) {
+            Ok(source) => source,
+            Err(e) => return Ok(Err(format!("cannot be read: {e:#}"))),
+        };
+        Ok(match cache.compile(subject, item, source)? {
+            Compiled::Pyc(pyc) => payload(&pyc).map_err(|e| format!("is not a .pyc file: {e}")),
+            Compiled::Refused(e) => Err(format!("does not compile ({}): {}", e.class, e.message)),
+            Compiled::Faulted(reason) => Err(format!("the compiler did not answer: {reason}")),
+        })
+    }
+}
+
+/// The streams of the corpus, with their paths in it: seeds, golden files and regressions.
+fn corpus(folder: &Path) -> Vec<(String, Vec<u8>)> {
+    let mut streams = Vec::new();
+    for name in ["seeds", "golden", "regressions"] {
+        // A corpus that is not there, or a folder of it, is an empty one.
+        for (file, bytes) in generators::seeds(&folder.join(name)).unwrap_or_default() {
+            // What is no .pyc file in spite of its name is still bytes to start from.
+            let stream = if file.ends_with(".pyc") { payload(&bytes).unwrap_or(bytes) } else { bytes };
+            streams.push((format!("corpus/{name}/{file}"), stream));
+        }
+    }
+    streams
+}
