@@ -59,7 +59,12 @@ pub struct Member {
     pub facts: Option<Facts>,
     /// The interpreter; none for the core alone.
     pub subject: Option<Box<dyn Subject>>,
+    /// How many cases that the model calls undefined it is asked: each may cost a process.
+    pub killers: u32,
 }
+
+/// [`Member::killers`] of an interpreter that starts in no time.
+pub const KILLERS: u32 = 12;
 
 impl Member {
     /// An interpreter that is compared with the core.
@@ -72,6 +77,7 @@ impl Member {
             core,
             facts: Some(facts.clone()),
             subject: Some(subject),
+            killers: KILLERS,
         }
     }
 
@@ -79,7 +85,15 @@ impl Member {
     #[must_use]
     pub fn alone(core: Core) -> Member {
         let version = core.profile().version.to_string();
-        Member { id: format!("core:{version}"), family: "core".into(), version, core, facts: None, subject: None }
+        Member {
+            id: format!("core:{version}"),
+            family: "core".into(),
+            version,
+            core,
+            facts: None,
+            subject: None,
+            killers: 0,
+        }
     }
 }
 

@@ -126,6 +126,7 @@ fn fake(version: &str, behaviour: Behaviour) -> Member {
         core,
         facts: None,
         subject: Some(subject),
+        killers: KILLERS,
     }
 }
 
@@ -204,7 +205,9 @@ fn each_behaviour_is_seen_for_what_it_is() {
     assert!(sum(&honest, |c| c.agreed) > 80, "{honest:?}");
 
     let wrong = came(Behaviour::DumpsWrongly);
-    assert_eq!(about_the_subject(&wrong), ["dump[4].flag"]);
+    // Where the order of a set cannot be predicted, the flag is noticed when the dump is read.
+    let paths = about_the_subject(&wrong);
+    assert!(paths.iter().all(|path| path.starts_with("dump")) && paths.contains(&"dump[4].flag".into()), "{paths:?}");
 
     let rejecting = came(Behaviour::RejectsAll);
     assert_eq!(about_the_subject(&rejecting), ["outcome"]);
@@ -244,7 +247,7 @@ fn only_a_few_killers_are_asked() {
     let came = came_of(&plan, vec![Member { subject: Some(Box::new(subject)), ..member }]);
     let counts = came.counts.values().next().unwrap();
     let asked = u64::from(killers.load(Ordering::Relaxed));
-    assert!(asked > 0 && asked < 50, "{asked}");
+    assert_eq!(asked, u64::from(KILLERS));
     assert_eq!(counts.faulted, asked);
     assert_eq!(counts.skipped.values().sum::<u64>(), 50 - asked, "{counts:?}");
     assert_eq!(counts.compared, 0, "what is undefined is never agreement");

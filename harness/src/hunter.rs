@@ -9,8 +9,8 @@ use crate::case::Case;
 use crate::generators::Generator;
 use crate::observation::{Accepted, Canon, Dump, Fault, Observation};
 use crate::oracle::{self, Divergence, Signature, Verdict};
-use crate::subjects::core::Prediction;
 use crate::subjects::Broken;
+use crate::subjects::core::Prediction;
 use crate::supply::{Batch, Supply};
 use protocol::{CanonMode, Load};
 use reports::{Counts, Level};
@@ -18,8 +18,8 @@ use std::collections::BTreeMap;
 use std::sync::mpsc::{Sender, channel};
 use std::time::Instant;
 
-/// How many cases that the model calls undefined an interpreter is asked in one run: each may cost a process.
-const KILLERS: u32 = 12;
+/// The same for a worker that takes seconds to start.
+const SLOW_KILLERS: u32 = 2;
 
 /// How many faults of one kind are told one by one; the others are counted.
 const TOLD_FAULTS: u32 = 4;
@@ -27,7 +27,7 @@ const TOLD_FAULTS: u32 = 4;
 /// How many files without a case are named; the others are counted.
 const TOLD_FILES: usize = 5;
 
-/// The interpreter reads its own dumps in every n-th batch; the core reads all of them.
+/// In every n-th batch the core reads all dumps, else only those of the highest version, and the interpreter reads its own.
 const REREAD_EVERY: u64 = 4;
 
 /// How often a signature of a subject is looked at in full when it turned out not to repeat.
@@ -106,7 +106,7 @@ impl<'a> Hunter<'a> {
                 let done = (batch.cases.len() + batch.without.len()) as u64;
                 if done > 0 {
                     self.files_without(&batch, &mut named);
-                    self.work(batch.cases, generator, begin)?;
+                    self.work(batch.cases, generator, begin, over)?;
                 }
                 Ok(done)
             })?;
@@ -146,10 +146,16 @@ impl<'a> Hunter<'a> {
     }
 
     /// One batch from beginning to end.
-    fn work(&mut self, cases: Vec<Case>, generator: Generator, begin: Instant) -> Result<(), Broken> {
+    fn work(
+        &mut self,
+        cases: Vec<Case>,
+        generator: Generator,
+        begin: Instant,
+        over: &dyn Fn() -> bool,
+    ) -> Result<(), Broken> {
         let restarts = self.member.subject.as_ref().map_or(0, |subject| subject.restarts());
         let predictions: Vec<Prediction> = cases.iter().map(|case| self.member.core.predict(&case.bytes)).collect();
-        let observations = self.observe(&cases, &predictions)?;
+        let observations = self.observe(&cases, &predictions, over)?;
         let mut owned = Vec::new();
         for ((case, prediction), observation) in cases.iter().zip(&predictions).zip(observations) {
             let Judged { verdicts, observation, dump } = self.judge(case, prediction, observation)?;
@@ -184,16 +190,23 @@ impl<'a> Hunter<'a> {
     }
 
     /// What the subject does with each case, asked in as few requests as the predictions allow.
-    fn observe(&mut self, cases: &[Case], predictions: &[Prediction]) -> Result<Vec<Observation>, Broken> {
+    fn observe(
+        &mut self,
+        cases: &[Case],
+        predictions: &[Prediction],
+        over: &dyn Fn() -> bool,
+    ) -> Result<Vec<Observation>, Broken> {
         let Some(subject) = self.member.subject.as_deref_mut() else {
             return Ok(cases.iter().map(|_| Observation::Skipped("no interpreter".into())).collect());
         };
+        let slow = self.member.facts.as_ref().is_some_and(|facts| facts.driver == "pyodide");
+        let budget = if slow { SLOW_KILLERS } else { KILLERS };
         let mut observations: Vec<Option<Observation>> = vec![None; cases.len()];
         let mut groups: BTreeMap<Question, Vec<usize>> = BTreeMap::new();
         for (index, prediction) in predictions.iter().enumerate() {
             match question(&prediction.observation) {
                 Ok(question) => groups.entry(question).or_default().push(index),
-                Err(cause) if self.killers < KILLERS && !cause.is_empty() => {
+                Err(cause) if self.killers < budget && !cause.is_empty() => {
                     self.killers += 1;
                     // Alone, so that no other case has to be asked twice.
                     let load = Question { canon: false, versions: Vec::new() }.about(&[&cases[index]], CanonMode::None);
@@ -252,7 +265,8 @@ impl<'a> Hunter<'a> {
         let mut worst = None;
         let mut readable = None;
         let mut last: Option<(&[u8], Observation)> = None;
-        for (version, dump) in dumps.iter().rev() {
+        let few = if self.batches.is_multiple_of(REREAD_EVERY) { dumps.len() } else { 1 };
+        for (version, dump) in dumps.iter().rev().take(few) {
             let Dump::Bytes { bytes, .. } = dump else { continue };
             let read = match last {
                 Some((same, read)) if same == bytes => read,

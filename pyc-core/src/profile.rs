@@ -11,7 +11,6 @@
 //! assert_eq!(profile.marshal_version, 4);
 //! ```
 
-use crate::graph::Text;
 use std::fmt;
 
 /// A Python feature version such as 3.12.
@@ -254,9 +253,8 @@ impl Profile {
     }
 
     /// Whether a string of one character below 256 is interned as another object than the cached one.
-    pub(crate) fn interns_elsewhere(&self, text: &Text) -> bool {
-        let character = text.code_points().next().and_then(|c| u8::try_from(c).ok());
-        character.is_some_and(|c| self.interned_elsewhere[usize::from(c >> 6)] >> (c & 63) & 1 != 0)
+    pub(crate) fn interns_elsewhere(&self, character: u8) -> bool {
+        self.interned_elsewhere[usize::from(character >> 6)] >> (character & 63) & 1 != 0
     }
 
     fn since(&self, major: u8, minor: u8) -> bool {

@@ -137,6 +137,8 @@ impl<'a> Reader<'a, '_> {
     fn bytes(&mut self, length: usize) -> Result<std::ops::Range<usize>, Error> {
         let range = self.at..self.at + length;
         if self.graph.input.len() - self.at < length {
+            // 2.7 may read on after an error, from where this one has left it.
+            self.at = self.graph.input.len();
             return self.fail(ErrorKind::EndInside, self.graph.input.len());
         }
         self.at = range.end;
@@ -312,14 +314,17 @@ impl<'a> Reader<'a, '_> {
         let have = (rest.len() / 2).min(count);
         // In stream order: a bad digit is seen before the end of the stream is.
         if let Some(bad) = rest[..2 * have].chunks_exact(2).position(|d| d[1] >= 0x80) {
+            self.at = start + 2 * bad + 2;
             return self.fail(ErrorKind::Digit, start + 2 * bad);
         }
         if have < count {
+            self.at = self.graph.input.len();
             // 2.7 reads missing bytes as all ones: a negative digit.
             let kind = if self.wording == Wording::Python27 { ErrorKind::Digit } else { ErrorKind::EndInside };
             return self.fail(kind, self.graph.input.len());
         }
         if count > 0 && rest[2 * count - 2..2 * count] == [0, 0] {
+            self.at = start + 2 * count;
             return self.fail(ErrorKind::Unnormalized, start + 2 * count - 2);
         }
         self.at += 2 * count;

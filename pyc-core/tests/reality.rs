@@ -93,6 +93,10 @@ fn python2_reads_missing_bytes_as_ones() {
     check(PYTHON_2, b"{[\0\0\0\0N", "EOFError: EOF read where object expected");
     check(PYTHON_2, b"{[\0\0\0\0N0", "TypeError: unhashable type: 'list'");
     check(PYTHON_2, b"{N0T.0", "dict 1;true;ellipsis");
+    // A failed value is left where it failed, and reading goes on from there.
+    check(PYTHON_2, b"{Nl\x03\0\0\0\x01\0\0\x80?", "ValueError: bad marshal data (unknown type code)");
+    check(PYTHON_2, b"{Nl\x03\0\0\0\x01\0\0\x80NN0", "ValueError: bad marshal data (digit out of range in long)");
+    check(PYTHON_2, b"{Nu\x09\0\0\0????", "EOFError: EOF read where object expected");
     check(PYTHON_2, b"(\x02\0\0\0t\x01\0\0\0xR\0\0\0\0", "tuple 2;bytes \"78\";bytes \"78\"");
     check(PYTHON_2, b"R\0\0\0\0", "ValueError: bad marshal data (string ref out of range)");
 }
@@ -199,6 +203,21 @@ fn re_dumps() {
     same(PYTHON_2, b"I\x05\0\0\0\0\0\0\0", b"i\x05\0\0\0");
     same(PYTHON_2, b"u\x06\0\0\0\xed\xa0\xbd\xed\xb8\x80", b"u\x04\0\0\0\xf0\x9f\x98\x80");
     same(PYTHON_3, b"u\x06\0\0\0\xed\xa0\xbd\xed\xb8\x80", b"u\x06\0\0\0\xed\xa0\xbd\xed\xb8\x80");
+}
+
+/// 3.11 and 3.12 intern some one-character names before anybody can intern the cached strings.
+#[test]
+fn characters_interned_elsewhere() {
+    let stream = b")\x04z\x01xZ\x01xz\x01xZ\x01y";
+    for (elsewhere, expected) in [
+        (&b""[..], &b")\x04\xda\x01xr\0\0\0\0r\0\0\0\0\xda\x01y"[..]),
+        (b"x", b")\x04\xfa\x01x\xda\x01xr\0\0\0\0\xda\x01y"),
+    ] {
+        let profile = profile("3.12.1").with_interned_elsewhere(elsewhere);
+        let graph = read(stream, &profile).unwrap();
+        let dump = Loaded::new(&graph, &profile).dump(4);
+        assert!(matches!(&dump, Dump::Bytes { bytes, .. } if bytes == expected), "{dump:x?}");
+    }
 }
 
 /// Sets are sorted by the dumps of their members since 3.11; until 3.12 a flag makes a member come late.

@@ -10,7 +10,7 @@ use crate::subjects::Reality;
 use crate::subjects::core::Core;
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use interpreters::{Interpreter, Limits, Unusable};
+use interpreters::{Driver, Interpreter, Limits, Unusable};
 use reports::{Counts, End, Event, Host, Level, Run, Subject, Verdict};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -19,6 +19,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// How long a hunt takes when nothing else limits it, in minutes.
 const MINUTES: f64 = 1.0;
+
+/// How many cases that the model calls undefined a Pyodide is asked: it takes seconds to start again.
+const PYODIDE_KILLERS: u32 = 3;
 
 /// How many findings are shown in the terminal; the report has all.
 const SHOWN: usize = 10;
@@ -181,7 +184,9 @@ impl Hunt {
             match core {
                 Ok(core) => {
                     let subject = Box::new(Reality::new(interpreter, Limits::default()));
-                    members.push(Member::interpreter(&interpreter.id, &interpreter.facts, core, subject));
+                    let member = Member::interpreter(&interpreter.id, &interpreter.facts, core, subject);
+                    let killers = if interpreter.driver == Driver::Pyodide { PYODIDE_KILLERS } else { member.killers };
+                    members.push(Member { killers, ..member });
                 }
                 Err(reason) => eprintln!("{}: left out: {reason}", interpreter.id),
             }
@@ -276,8 +281,9 @@ fn finish(recorder: &mut Recorder, ids: &[String], compares: bool, interrupted: 
     for finding in recorder.findings().filter(|finding| finding.expected_entry.is_none()).take(SHOWN) {
         println!("\n{} ({}x in {})", finding.signature, finding.occurrences, finding.seen_in.join(", "));
         println!("  {}", finding.first_difference.as_deref().unwrap_or_default());
-        println!("  core      {}", finding.expected.detail);
-        println!("  {:<9} {}", finding.observed.subject, finding.observed.detail);
+        let width = finding.observed.subject.len();
+        println!("  {:width$}  {}", finding.expected.subject, finding.expected.detail);
+        println!("  {}  {}", finding.observed.subject, finding.observed.detail);
         let case = recorder.folder().join(finding.case.path.as_deref().unwrap_or_default());
         println!("  cargo provost replay {}", case.display());
     }

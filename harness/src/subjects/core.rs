@@ -90,6 +90,10 @@ impl Core {
             };
             let rewritten = Some(graph.write().map_err(|e| e.to_string()));
             let loaded = Loaded::new(&graph, &self.profile);
+            if let Some(cause) = loaded.hazard() {
+                // What the interpreter does with the value is undefined, so it is not even asked to load it.
+                return Prediction { observation: Observation::Undefined(cause.name().into()), rewritten: None };
+            }
             let dumps = (0..=self.profile.marshal_version).map(|version| (version, dump(&loaded, version))).collect();
             let observation = accepted(&graph, &loaded, dumps);
             Prediction { observation, rewritten }

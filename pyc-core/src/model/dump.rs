@@ -49,7 +49,10 @@ impl Aspect {
 const MAX_SET_NESTING: u32 = 20;
 
 /// A value whose dump takes more steps than this, and more than 16 for each object, is written again and again.
-const FREE_STEPS: usize = 1 << 16;
+const FREE_STEPS: usize = 1 << 12;
+
+/// So is one whose dump is longer than this, and more than 16 times as long as the stream.
+const FREE_LENGTH: usize = 1 << 16;
 
 #[derive(Clone, Copy)]
 enum Failure {
@@ -209,7 +212,9 @@ impl<'l, 'g, 'a> Writer<'l, 'g, 'a> {
 
     fn object(&mut self, object: Object, keys: &mut Keys) {
         self.steps += 1;
-        if self.steps > FREE_STEPS + 16 * self.loaded.bits.len() {
+        let steps = FREE_STEPS + 16 * self.loaded.bits.len();
+        let length = FREE_LENGTH + 16 * (self.loaded.graph.consumed + self.loaded.graph.owned.len());
+        if self.steps > steps || self.out.len() > length {
             self.undefined = Some(Cause::Expansion);
             return;
         }

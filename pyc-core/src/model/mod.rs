@@ -7,7 +7,8 @@
 //! `marshal.dumps(marshal.loads(stream), version)` ([`Loaded::dump`]).
 //!
 //! The model assumes what a careful caller arranges (see `interpreters/PROTOCOL.md`): every interned string has another
-//! owner, the one-character Latin-1 strings are interned, and the call's argument tuple is the only owner of the root.
+//! owner, the one-character Latin-1 strings are interned, no garbage is collected meanwhile, and the call's argument tuple is
+//! the only owner of the root.
 //!
 //! ```
 //! use pyc_core::{Profile, Version, model::{Dump, Loaded}, read};
@@ -62,7 +63,7 @@ pub struct Loaded<'g, 'a> {
     copies: Vec<u32>,
     /// Sets and frozensets (2.7: dicts too), inner ones before outer ones.
     unordered: Vec<Object>,
-    /// For each object: owners among the objects reachable from the root, plus the caller's for the root.
+    /// For each object: how many references to it are held by objects that are alive, and by the caller for the root.
     owners: Vec<u32>,
     hazard: Option<Cause>,
 }
@@ -191,22 +192,24 @@ impl<'g, 'a> Loaded<'g, 'a> {
             Value::InternedBytes(_) => self.intern_new(id.0, caches),
             Value::Str(text) if !profile.is_python2() => {
                 let mut characters = text.code_points();
-                let single = match (characters.next(), characters.next()) {
-                    (None, _) => Some(*caches.empty.entry(b'u').or_insert(id.0)),
-                    (Some(c), None) => u8::try_from(c).ok().map(|c| *caches.latin1.entry(c).or_insert(id.0)),
+                let kept = match (characters.next(), characters.next()) {
+                    (None, _) => Some(caches.empty.entry(b'u')),
+                    (Some(c), None) => match u8::try_from(c) {
+                        Ok(c) if text.interned && profile.interns_elsewhere(c) => None,
+                        Ok(c) => Some(caches.latin1.entry(c)),
+                        Err(_) => None,
+                    },
                     _ => None,
                 };
-                match single {
-                    Some(first) => {
-                        let elsewhere = !text.bytes.is_empty() && profile.interns_elsewhere(&text);
-                        if elsewhere && text.interned {
-                            return self.intern_new(id.0, caches);
-                        }
+                match kept {
+                    Some(kept) => {
+                        let elsewhere = !text.bytes.is_empty() && profile.interns_elsewhere(*kept.key());
+                        let kept = *kept.or_insert(id.0);
                         // The caller has seen to it that the others are interned.
                         if !elsewhere {
-                            self.bits[first as usize] |= INTERNED;
+                            self.bits[kept as usize] |= INTERNED;
                         }
-                        self.cached(first)
+                        self.cached(kept)
                     }
                     None if text.interned => self.intern_new(id.0, caches),
                     None => id.0,
@@ -342,21 +345,28 @@ impl<'g, 'a> Loaded<'g, 'a> {
         ints
     }
 
-    /// Counts each object's owners among the objects that the root reaches.
+    /// Counts each object's owners. What was dropped while loading (a value that a duplicate key replaced) owns nothing any
+    /// more, unless it is part of a cycle: that stays until a collection, and the caller has switched those off.
     fn count_owners(&mut self) {
         let total = self.graph.len() + self.copies.len();
         let mut owners = vec![0_u32; total];
-        let mut seen = vec![false; total];
-        let mut open = vec![self.root()];
-        owners[self.root() as usize] = 1;
-        while let Some(object) = open.pop() {
-            if std::mem::replace(&mut seen[object as usize], true) {
-                continue;
-            }
+        let made = |object: usize| self.objects.get(object).is_none_or(|made| *made as usize == object);
+        let owned = |object: Object| {
+            // The code object keeps a copy of its co_code.
             let skip = usize::from(self.node(object).code == b'c' && self.profile.rebuilds_code());
-            for &part in self.parts(object).iter().skip(skip) {
-                owners[part as usize] += 1;
-                open.push(part);
+            self.parts(object).iter().skip(skip)
+        };
+        for object in (0..total).filter(|object| made(*object)) {
+            owned(index(object)).for_each(|part| owners[*part as usize] += 1);
+        }
+        owners[self.root() as usize] += 1;
+        let mut freed: Vec<Object> = (0..total).filter(|o| owners[*o] == 0 && made(*o)).map(index).collect();
+        while let Some(object) = freed.pop() {
+            for &part in owned(object) {
+                owners[part as usize] -= 1;
+                if owners[part as usize] == 0 {
+                    freed.push(part);
+                }
             }
         }
         self.owners = owners;

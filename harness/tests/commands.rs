@@ -1,0 +1,119 @@
+//! The command line as a person uses it: exit status, and what is said.
+
+use interpreters::{Driver, Limits, Options, Workspace, discover_with};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+struct Output {
+    status: Option<i32>,
+    text: String,
+}
+
+/// Runs `provost` with no interpreter in its environment but those that the arguments name.
+fn provost(arguments: &[&str], input: &[u8]) -> Output {
+    use std::io::Write;
+    let mut child = Command::new(env!("CARGO_BIN_EXE_provost"))
+        .args(arguments)
+        .env_remove("PROVOST_PYTHONS")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // A command that does not read its input may have ended.
+    let _ = child.stdin.take().unwrap().write_all(input);
+    let output = child.wait_with_output().unwrap();
+    let text = [output.stdout, output.stderr].concat();
+    Output { status: output.status.code(), text: String::from_utf8_lossy(&text).into_owned() }
+}
+
+#[track_caller]
+fn check(arguments: &[&str], input: &[u8], status: i32, said: &[&str]) {
+    let output = provost(arguments, input);
+    assert_eq!(output.status, Some(status), "{arguments:?}:\n{}", output.text);
+    for text in said {
+        assert!(output.text.contains(text), "{arguments:?} does not say {text:?}:\n{}", output.text);
+    }
+}
+
+const NOBODY: [&str; 4] = ["--no-search", "--no-pyodide", "--driver", "script"];
+
+#[test]
+fn check_says_whether_a_file_is_good() {
+    check(&["check", "--as", "3.12", "-"], b"N", 0, &["good", "canon     1 lines", "none"]);
+    check(&["check", "--as", "3.12", "--json", "-"], b"N", 0, &["\"ok\":true", "\"canon\":\"none\\n\""]);
+    check(&["check", "-"], b"", 1, &["the file is empty", "delete it"]);
+    check(&["check", "-"], b"hello, world", 1, &["not a .pyc file", "--as X.Y"]);
+    check(&["check", "--hex", "-"], b"\xcb\x0d\x0d\x0a123", 1, &["the file ends here", "00000000  cb 0d"]);
+    check(&["check", "--as", "9.9", "-"], b"N", 2, &["no profile", "3.12"]);
+    check(&["check", "no such file"], b"", 1, &["cannot be read"]);
+    check(&["check"], b"", 2, &["Usage"]);
+}
+
+#[test]
+fn without_any_interpreter_everything_works_and_says_so() {
+    let out = tempfile::tempdir().unwrap();
+    let out = out.path().to_str().unwrap();
+    let hunt = [&["hunt", "--cases", "40", "--seed", "1", "--out", out], &NOBODY[..]].concat();
+    check(&hunt, b"", 0, &["nothing was compared with a CPython", "uv python install", "core:3.12", "report.html"]);
+    check(&[&["doctor"], &NOBODY[..]].concat(), b"", 0, &["No interpreter that can be used was found"]);
+    let case = Path::new(out).join("case.marshal");
+    std::fs::write(&case, b"N").unwrap();
+    let replay = [&["replay", case.to_str().unwrap()], &NOBODY[..]].concat();
+    check(&replay, b"", 0, &["what pyc-core predicts", "3.12", "accepted, 1 bytes consumed"]);
+}
+
+#[test]
+fn a_wrong_command_is_refused_before_anything_runs() {
+    let hunt = |more: &[&str], said: &[&str]| check(&[&["hunt"], more, &NOBODY[..]].concat(), b"", 2, said);
+    hunt(&["--subject", "cpython:1.5"], &["--subject cpython:1.5 selects nothing"]);
+    hunt(&["--python", "/no/such/python"], &["/no/such/python"]);
+    hunt(&["--generators", "stdlib,magic"], &["no generator is called \"magic\""]);
+    hunt(&["--generators", "values", "--full"], &["--full is about the generator stdlib"]);
+    check(&["hunt", "--subject", "core:1.5"], b"", 2, &["selects nothing"]);
+}
+
+#[test]
+fn an_interpreter_is_compared_and_the_run_is_recorded() {
+    let binaries = Path::new(env!("CARGO_BIN_EXE_provost")).parent().unwrap();
+    let options = Options {
+        pythons: Vec::new(),
+        search: true,
+        driver: Some(Driver::Script),
+        pyodide: false,
+        home: Workspace::at(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../interpreters"), binaries),
+        limits: Limits::default(),
+    };
+    let found = discover_with(&options, &|_| {});
+    let Some(interpreter) = found.interpreters.last() else {
+        println!("skipped: no Python interpreter was found; nothing to compare with");
+        return;
+    };
+    let out = tempfile::tempdir().unwrap();
+    let cache = tempfile::tempdir().unwrap();
+    let (path, dir) =
+        (interpreter.path.to_str().unwrap(), |dir: &tempfile::TempDir| dir.path().to_str().unwrap().to_owned());
+    let (out_dir, cache_dir) = (dir(&out), dir(&cache));
+    let named = ["--python", path, "--out", &out_dir, "--cache", &cache_dir];
+    let hunt = [&["hunt", "--cases", "150", "--seed", "1"], &named[..], &NOBODY[..]].concat();
+    let output = provost(&hunt, b"");
+    println!("{}", output.text);
+    assert_eq!(output.status, Some(0), "{}", output.text);
+
+    let run = std::fs::read_dir(out.path()).unwrap().next().unwrap().unwrap().path();
+    assert!(std::fs::read_to_string(run.join("report.html")).unwrap().contains(&interpreter.facts.version));
+    let log = reports::read(&run.join(reports::FILE_NAME)).unwrap();
+    assert_eq!((log.partial, log.end.map(|end| end.exit_code)), (None, Some(0)));
+    let sum = |generator: &str, count: fn(&reports::Counts) -> u64| {
+        log.counts.iter().filter(|counts| counts.generator == generator).map(count).sum::<u64>()
+    };
+    assert_eq!(["stdlib", "values", "streams"].map(|generator| sum(generator, |c| c.cases)).iter().sum::<u64>(), 150);
+    assert!(sum("values", |c| c.agreed) > 50 && sum("streams", |c| c.compared) > 10);
+
+    let case = out.path().join("killer.marshal");
+    std::fs::write(&case, b"\xa9\x02<\x01\0\0\0r\0\0\0\0N").unwrap();
+    let replay = [&["replay", case.to_str().unwrap(), "--python", path], &NOBODY[..]].concat();
+    let output = provost(&replay, b"");
+    assert_eq!(output.status, Some(0), "{}", output.text);
+    assert!(output.text.contains("-c \"import marshal; print(marshal.loads("), "{}", output.text);
+}
