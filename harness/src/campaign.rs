@@ -160,14 +160,9 @@ pub fn run(
     hear: &mut dyn FnMut(Message) -> Result<()>,
 ) -> Result<()> {
     let gate = Gate::new(plan.jobs.max(1));
-    let deadline = plan.time.map(|time| Instant::now() + time);
-    // Ends the threads when `hear` fails, without touching the caller's flag.
+    let deadline = plan.time.and_then(|time| Instant::now().checked_add(time));
     let failed = AtomicBool::new(false);
-    let over = || {
-        stop.load(Ordering::Relaxed)
-            || failed.load(Ordering::Relaxed)
-            || deadline.is_some_and(|deadline| Instant::now() >= deadline)
-    };
+    let over = Over { stop, failed: &failed, deadline };
     std::thread::scope(|scope| {
         let (sender, receiver) = channel();
         for member in members {
@@ -192,6 +187,26 @@ pub fn run(
         }
         result
     })
+}
+
+/// Whether it is time to end.
+pub(crate) struct Over<'a> {
+    stop: &'a AtomicBool,
+    /// Ends the threads when the listener fails, without touching the caller's flag.
+    failed: &'a AtomicBool,
+    deadline: Option<Instant>,
+}
+
+impl Over<'_> {
+    /// Somebody wants it to end now.
+    pub(crate) fn stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed) || self.failed.load(Ordering::Relaxed)
+    }
+
+    /// The time is up.
+    pub(crate) fn late(&self) -> bool {
+        self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
+    }
 }
 
 /// Lets a limited number of threads work at the same time.

@@ -315,3 +315,15 @@ fn a_failing_listener_ends_the_campaign_with_its_error() {
     });
     assert_eq!(error.unwrap_err().to_string(), "the disk is full");
 }
+
+#[test]
+fn the_time_limit_leaves_one_turn_of_each_generator_and_a_stop_leaves_none() {
+    let plan = Plan { time: Some(Duration::ZERO), cases: None, ..plan(1, 0) };
+    let came = came_of(&plan, vec![fake("3.10", Behaviour::Honest), fake("2.7", Behaviour::Honest)]);
+    assert_eq!(came.counts.len(), 4);
+    for counts in came.counts.values() {
+        assert!(counts.cases > 0 && counts.cases <= 64, "{counts:?}");
+    }
+    let members = vec![fake("3.10", Behaviour::Honest)];
+    run(&plan, members, &AtomicBool::new(true), &mut |_| panic!("nothing happens after a stop")).unwrap();
+}

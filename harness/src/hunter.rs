@@ -4,7 +4,7 @@
 //! texts are fetched only for what differs. What the model calls undefined is asked a few times in each run, since every
 //! such answer costs a process, and is counted apart from agreement.
 
-use crate::campaign::{Found, Gate, Member, Message, Plan, Silence};
+use crate::campaign::{Found, Gate, Member, Message, Over, Plan, Silence};
 use crate::case::Case;
 use crate::generators::Generator;
 use crate::observation::{Accepted, Canon, Dump, Fault, Observation};
@@ -17,9 +17,6 @@ use reports::{Counts, Level};
 use std::collections::BTreeMap;
 use std::sync::mpsc::{Sender, channel};
 use std::time::Instant;
-
-/// The same for a worker that takes seconds to start.
-const SLOW_KILLERS: u32 = 2;
 
 /// How many faults of one kind are told one by one; the others are counted.
 const TOLD_FAULTS: u32 = 4;
@@ -89,8 +86,8 @@ impl<'a> Hunter<'a> {
     }
 
     /// Works until it is over, a limit is reached, or no generator has anything left.
-    pub(crate) fn hunt(mut self, gate: &Gate, over: &dyn Fn() -> bool) -> Result<(), Broken> {
-        let (mut supply, missing) = gate.pass(|| Supply::new(self.plan, &mut self.member))?;
+    pub(crate) fn hunt(mut self, gate: &Gate, over: &Over) -> Result<(), Broken> {
+        let (mut supply, missing) = gate.pass(|| Supply::new(self.plan, &self.member));
         if let Some(text) = missing {
             self.tell(Message::Noted(Level::Warning, text));
         }
@@ -98,7 +95,12 @@ impl<'a> Hunter<'a> {
         let mut left = self.plan.cases.unwrap_or(u64::MAX);
         let mut turn = 0;
         let mut named = 0;
-        while !generators.is_empty() && left > 0 && !over() {
+        let first_round = generators.len();
+        while !generators.is_empty() && left > 0 && !over.stopped() {
+            // However slow a subject is, something is compared with it: the time is looked at after one turn of each.
+            if turn >= first_round && over.late() {
+                break;
+            }
             let generator = generators[turn % generators.len()];
             let done = gate.pass(|| -> Result<u64, Broken> {
                 let begin = Instant::now();
@@ -146,13 +148,7 @@ impl<'a> Hunter<'a> {
     }
 
     /// One batch from beginning to end.
-    fn work(
-        &mut self,
-        cases: Vec<Case>,
-        generator: Generator,
-        begin: Instant,
-        over: &dyn Fn() -> bool,
-    ) -> Result<(), Broken> {
+    fn work(&mut self, cases: Vec<Case>, generator: Generator, begin: Instant, over: &Over) -> Result<(), Broken> {
         let restarts = self.member.subject.as_ref().map_or(0, |subject| subject.restarts());
         let predictions: Vec<Prediction> = cases.iter().map(|case| self.member.core.predict(&case.bytes)).collect();
         let observations = self.observe(&cases, &predictions, over)?;
@@ -190,23 +186,20 @@ impl<'a> Hunter<'a> {
     }
 
     /// What the subject does with each case, asked in as few requests as the predictions allow.
-    fn observe(
-        &mut self,
-        cases: &[Case],
-        predictions: &[Prediction],
-        over: &dyn Fn() -> bool,
-    ) -> Result<Vec<Observation>, Broken> {
+    fn observe(&mut self, cases: &[Case], predictions: &[Prediction], over: &Over) -> Result<Vec<Observation>, Broken> {
         let Some(subject) = self.member.subject.as_deref_mut() else {
             return Ok(cases.iter().map(|_| Observation::Skipped("no interpreter".into())).collect());
         };
-        let slow = self.member.facts.as_ref().is_some_and(|facts| facts.driver == "pyodide");
-        let budget = if slow { SLOW_KILLERS } else { KILLERS };
         let mut observations: Vec<Option<Observation>> = vec![None; cases.len()];
         let mut groups: BTreeMap<Question, Vec<usize>> = BTreeMap::new();
         for (index, prediction) in predictions.iter().enumerate() {
             match question(&prediction.observation) {
                 Ok(question) => groups.entry(question).or_default().push(index),
-                Err(cause) if self.killers < budget && !cause.is_empty() => {
+                // A process takes its time to start; whoever wants to stop does not want to wait for a dozen of them.
+                Err(_) if over.stopped() || over.late() => {
+                    observations[index] = Some(Observation::Skipped("the time was up".into()))
+                }
+                Err(cause) if self.killers < self.member.killers && !cause.is_empty() => {
                     self.killers += 1;
                     // Alone, so that no other case has to be asked twice.
                     let load = Question { canon: false, versions: Vec::new() }.about(&[&cases[index]], CanonMode::None);

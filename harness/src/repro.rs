@@ -3,8 +3,8 @@
 use crate::case::hex;
 use crate::observation::Observation;
 
-/// Longer cases are read from their file: a terminal takes about a hundred times as much, a reader does not.
-const INLINE: usize = 1000;
+/// Longer cases are read from their file: a terminal takes a hundred times as much, a reader does not.
+const INLINE: usize = 200;
 
 /// A command that shows what a Python of this version ("3.12.1") does with a case: its value, or its dump at a version.
 /// `file` is the path of the case, for cases that are too long to be pasted.

@@ -37,6 +37,8 @@ pub(crate) struct Supply {
     full: bool,
     library: Option<(Library, Cache)>,
     items: std::vec::IntoIter<Item>,
+    /// The first of the items, until the bases are made of them.
+    likely_bases: Vec<Item>,
     /// The streams of the corpus that have not been handed out yet, in reverse order.
     corpus: Vec<(String, Vec<u8>)>,
     bases: Vec<Vec<u8>>,
@@ -53,8 +55,8 @@ pub(crate) struct Batch {
 }
 
 impl Supply {
-    /// Opens the subject's library and makes the bases of the mutators; the text says what is missing.
-    pub(crate) fn new(plan: &Plan, member: &mut Member) -> Result<(Supply, Option<String>), Broken> {
+    /// Opens the subject's library; the text says what is missing.
+    pub(crate) fn new(plan: &Plan, member: &Member) -> (Supply, Option<String>) {
         let wants_library =
             plan.generators.contains(&Generator::Stdlib) || plan.generators.contains(&Generator::Streams);
         let mut missing = None;
@@ -67,32 +69,34 @@ impl Supply {
         }
         let levels = [0, 1, 2];
         let items = library.as_ref().map(|(library, _)| library.items(&levels, plan.seed)).unwrap_or_default();
-        let target = member.core.target();
-        let mut supply = Supply {
+        let supply = Supply {
             id: member.id.clone(),
-            target,
+            target: member.core.target(),
             seed: plan.seed,
             full: plan.full,
             library,
-            items: Vec::new().into_iter(),
-            corpus: Vec::new(),
+            items: items.clone().into_iter(),
+            likely_bases: items.into_iter().take(BASES_TRIED).collect(),
+            corpus: if plan.generators.contains(&Generator::Streams) { corpus(&plan.corpus) } else { Vec::new() },
             bases: Vec::new(),
             next: BTreeMap::new(),
         };
-        if plan.generators.contains(&Generator::Streams) {
-            supply.corpus = corpus(&plan.corpus);
-            supply.bases = supply.corpus.iter().map(|(_, stream)| stream.clone()).collect();
-            supply.corpus.reverse();
-            // Not the values that the generator of values begins with: these are compared anyway.
-            let values = u64::MAX - VALUE_BASES..u64::MAX;
-            let values: Vec<_> = values.map(|index| supply.generate(Generator::Values, index)).collect();
-            supply.bases.extend(values);
-            if let Some(subject) = member.subject.as_deref_mut() {
-                supply.add_compiled_bases(&items, subject)?;
-            }
+        (supply, missing)
+    }
+
+    /// Makes the bases of the mutators, when the first of them is wanted: compiling takes a slow subject its time.
+    fn make_bases(&mut self, subject: Option<&mut (dyn Subject + 'static)>) -> Result<(), Broken> {
+        self.bases = self.corpus.iter().map(|(_, stream)| stream.clone()).collect();
+        self.corpus.reverse();
+        // Not the values that the generator of values begins with: these are compared anyway.
+        let values = u64::MAX - VALUE_BASES..u64::MAX;
+        let values: Vec<_> = values.map(|index| self.generate(Generator::Values, index)).collect();
+        self.bases.extend(values);
+        let items = std::mem::take(&mut self.likely_bases);
+        match subject {
+            Some(subject) => self.add_compiled_bases(&items, subject),
+            None => Ok(()),
         }
-        supply.items = items.into_iter();
-        Ok((supply, missing))
     }
 
     fn add_compiled_bases(&mut self, items: &[Item], subject: &mut dyn Subject) -> Result<(), Broken> {
@@ -123,7 +127,13 @@ impl Supply {
                 Some(subject) => self.files(room, subject),
                 None => Ok(Batch::default()),
             },
-            Generator::Values | Generator::Streams => Ok(self.generated(generator, room)),
+            Generator::Values => Ok(self.generated(generator, room)),
+            Generator::Streams => {
+                if self.bases.is_empty() {
+                    self.make_bases(subject)?;
+                }
+                Ok(self.generated(generator, room))
+            }
         }
     }
 

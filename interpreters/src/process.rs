@@ -279,7 +279,8 @@ impl Worker {
     /// Ends a worker that did not answer; the fault, and whether the case it worked on is certainly the cause.
     pub(crate) fn bury(mut self, stop: Stop, limits: &Limits) -> (Fault, bool) {
         match stop {
-            Stop::Silent(after) => (Fault::Timeout { after }, false),
+            // Nobody takes a time-out for a verdict, and asking again would take as long again.
+            Stop::Silent(after) => (Fault::Timeout { after }, true),
             Stop::Nonsense(reason) => (Fault::Protocol { reason }, false),
             Stop::Closed => {
                 self.listen_until_closed(GRACE);

@@ -21,7 +21,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 const MINUTES: f64 = 1.0;
 
 /// How many cases that the model calls undefined a Pyodide is asked: it takes seconds to start again.
-const PYODIDE_KILLERS: u32 = 3;
+const PYODIDE_KILLERS: u32 = 2;
 
 /// How many findings are shown in the terminal; the report has all.
 const SHOWN: usize = 10;

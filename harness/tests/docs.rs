@@ -1,0 +1,68 @@
+//! The tables in the documents are true.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(root().join(path)).unwrap_or_else(|e| panic!("{path}: {e}"))
+}
+
+#[test]
+fn the_readme_names_every_command() {
+    let help = Command::new(env!("CARGO_BIN_EXE_provost")).arg("--help").output().unwrap();
+    let help = String::from_utf8(help.stdout).unwrap();
+    let commands = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+    let commands: Vec<&str> = commands.filter_map(|line| line.split_whitespace().next()).collect();
+    assert!(commands.contains(&"hunt"), "{help}");
+    let readme = read("README.md");
+    for command in commands.iter().filter(|command| **command != "help") {
+        assert!(readme.contains(&format!("cargo provost {command}")), "README.md says nothing of {command}");
+    }
+}
+
+/// Everything in back quotes that looks like a path, and every path in the table of the flow.
+#[test]
+fn paths_in_the_documents_exist() {
+    let mut checked = 0;
+    for document in ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "fuzz/README.md"] {
+        let text = read(document);
+        let words = text.split(|c: char| c.is_whitespace() || "`(),;".contains(c));
+        let paths = words.map(|word| word.trim_end_matches(['.', ':'])).filter(|word| {
+            let first = word.split('/').next().unwrap_or_default();
+            ["pyc-core", "harness", "interpreters", "reports", "fuzz", "corpus", "ci"].contains(&first) && word.contains('/')
+        });
+        // `reports/out` is made by a run; `fuzz/corpus` and `fuzz/artifacts` by the fuzzer.
+        let made = ["reports/out", "fuzz/corpus", "fuzz/artifacts"];
+        for path in paths.filter(|path| !made.iter().any(|m| path.starts_with(m)) && !path.contains(['<', '*'])) {
+            let within = |base: &str| root().join(base).join(path).exists();
+            assert!(within(".") || within("interpreters"), "{document} speaks of {path}, which does not exist");
+            checked += 1;
+        }
+    }
+    assert!(checked > 30, "only {checked} paths were found");
+}
+
+#[test]
+fn every_fuzz_target_has_a_binary_and_a_row() {
+    let sources = std::fs::read_dir(root().join("fuzz/fuzz_targets")).unwrap();
+    let sources: BTreeSet<String> =
+        sources.map(|e| e.unwrap().path().file_stem().unwrap().to_string_lossy().into_owned()).collect();
+    let manifest = read("fuzz/Cargo.toml");
+    let binaries: BTreeSet<String> = manifest
+        .split("[[bin]]")
+        .skip(1)
+        .filter_map(|section| section.split("name = \"").nth(1)?.split('"').next().map(str::to_owned))
+        .collect();
+    let readme = read("fuzz/README.md");
+    let rows: BTreeSet<String> = readme
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split('`').next().map(str::to_owned))
+        .collect();
+    assert_eq!(sources, binaries, "fuzz_targets and [[bin]] sections");
+    assert_eq!(sources, rows, "fuzz_targets and the table in fuzz/README.md");
+}
