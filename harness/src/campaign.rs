@@ -15,11 +15,11 @@ use crate::subjects::core::Core;
 use anyhow::Result;
 use protocol::Facts;
 use reports::{Counts, Level};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// What to do, and when to stop.
@@ -209,15 +209,24 @@ impl Over<'_> {
     }
 }
 
-/// Lets a limited number of threads work at the same time.
+/// Lets a limited number of threads work at the same time, first come first served: a thread that leaves and comes back
+/// at once must not overtake those who wait.
 pub(crate) struct Gate {
-    free: Mutex<usize>,
+    state: Mutex<Places>,
     changed: Condvar,
+}
+
+struct Places {
+    free: usize,
+    /// The number that the next thread takes.
+    next: u64,
+    /// The numbers of those who wait.
+    waiting: VecDeque<u64>,
 }
 
 impl Gate {
     fn new(free: usize) -> Gate {
-        Gate { free: Mutex::new(free), changed: Condvar::new() }
+        Gate { state: Mutex::new(Places { free, next: 0, waiting: VecDeque::new() }), changed: Condvar::new() }
     }
 
     /// Waits for a place and works there.
@@ -225,16 +234,28 @@ impl Gate {
         struct Place<'a>(&'a Gate);
         impl Drop for Place<'_> {
             fn drop(&mut self) {
-                *self.0.free.lock().unwrap_or_else(PoisonError::into_inner) += 1;
-                self.0.changed.notify_one();
+                self.0.places().free += 1;
+                self.0.changed.notify_all();
             }
         }
-        let free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut free = self.changed.wait_while(free, |free| *free == 0).unwrap_or_else(PoisonError::into_inner);
-        *free -= 1;
-        drop(free);
+        let mut places = self.places();
+        let number = places.next;
+        places.next += 1;
+        places.waiting.push_back(number);
+        let not_yet = |places: &mut Places| places.free == 0 || places.waiting.front() != Some(&number);
+        let mut places = self.changed.wait_while(places, not_yet).unwrap_or_else(PoisonError::into_inner);
+        places.free -= 1;
+        places.waiting.pop_front();
+        drop(places);
+        // Another place may be free for the one who is first now.
+        self.changed.notify_all();
         let _place = Place(self);
         work()
+    }
+
+    /// Nothing panics while it is locked.
+    fn places(&self) -> MutexGuard<'_, Places> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -327,3 +327,28 @@ fn the_time_limit_leaves_one_turn_of_each_generator_and_a_stop_leaves_none() {
     let members = vec![fake("3.10", Behaviour::Honest)];
     run(&plan, members, &AtomicBool::new(true), &mut |_| panic!("nothing happens after a stop")).unwrap();
 }
+
+#[test]
+fn the_gate_lets_in_no_more_than_it_has_places() {
+    const THREADS: usize = 6;
+    const TURNS: usize = 40;
+    let gate = Gate::new(2);
+    let (inside, passed) = (AtomicU32::new(0), Mutex::new(Vec::new()));
+    std::thread::scope(|scope| {
+        for thread in 0..THREADS {
+            let (gate, inside, passed) = (&gate, &inside, &passed);
+            scope.spawn(move || {
+                for _ in 0..TURNS {
+                    gate.pass(|| {
+                        assert!(inside.fetch_add(1, Ordering::SeqCst) < 2);
+                        passed.lock().unwrap().push(thread);
+                        std::thread::yield_now();
+                        inside.fetch_sub(1, Ordering::SeqCst);
+                    });
+                }
+            });
+        }
+    });
+    assert_eq!(passed.into_inner().unwrap().len(), THREADS * TURNS);
+    assert_eq!(gate.places().free, 2);
+}

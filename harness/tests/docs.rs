@@ -34,7 +34,8 @@ fn paths_in_the_documents_exist() {
         let words = text.split(|c: char| c.is_whitespace() || "`(),;".contains(c));
         let paths = words.map(|word| word.trim_end_matches(['.', ':'])).filter(|word| {
             let first = word.split('/').next().unwrap_or_default();
-            ["pyc-core", "harness", "interpreters", "reports", "fuzz", "corpus", "ci"].contains(&first) && word.contains('/')
+            ["pyc-core", "harness", "interpreters", "reports", "fuzz", "corpus", "ci"].contains(&first)
+                && word.contains('/')
         });
         // `reports/out` is made by a run; `fuzz/corpus` and `fuzz/artifacts` by the fuzzer.
         let made = ["reports/out", "fuzz/corpus", "fuzz/artifacts"];
@@ -59,10 +60,8 @@ fn every_fuzz_target_has_a_binary_and_a_row() {
         .filter_map(|section| section.split("name = \"").nth(1)?.split('"').next().map(str::to_owned))
         .collect();
     let readme = read("fuzz/README.md");
-    let rows: BTreeSet<String> = readme
-        .lines()
-        .filter_map(|line| line.strip_prefix("| `")?.split('`').next().map(str::to_owned))
-        .collect();
+    let rows: BTreeSet<String> =
+        readme.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next().map(str::to_owned)).collect();
     assert_eq!(sources, binaries, "fuzz_targets and [[bin]] sections");
     assert_eq!(sources, rows, "fuzz_targets and the table in fuzz/README.md");
 }

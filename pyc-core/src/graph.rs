@@ -214,8 +214,8 @@ impl<'g> Text<'g> {
             let length = match first {
                 _ if latin1 => 1,
                 0..0x80 => 1,
-                0..0xE0 => 2,
-                0..0xF0 => 3,
+                0x80..0xE0 => 2,
+                0xE0..0xF0 => 3,
                 _ => 4,
             };
             // The reader has validated the payload; a short tail can only come from a hand-made Text.

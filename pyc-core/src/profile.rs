@@ -313,6 +313,12 @@ impl Profile {
         !self.is_python2() && self.release >= Release::new(3, 6, 7) && self.release != Release::new(3, 7, 0)
     }
 
+    /// 3.11 subtracts the numbers of arguments from the number of variables, later versions add them up first: a difference
+    /// where 32 bits overflow.
+    pub(crate) fn subtracts_arguments(&self) -> bool {
+        self.since(3, 11) && !self.since(3, 12)
+    }
+
     /// Instrumented opcodes in co_code kill these versions while loading.
     pub(crate) fn dies_of_instrumented_on_load(&self) -> bool {
         self.since(3, 12) && !self.since(3, 14)

@@ -111,14 +111,18 @@ pub(crate) fn code(reader: &mut Reader, base: usize, offset: usize) -> Result<()
         .last()
         .map_or(CodeInts::default(), |f| reader.graph.ints[reader.graph.node(f.node).extra as usize]);
 
-    check_types(reader, &objects, ints).or_else(|field| Err(Error::new(ErrorKind::CodeField(field), offset)))?;
+    check_types(reader, &objects, ints).map_err(|field| Error::new(ErrorKind::CodeField(field), offset))?;
 
-    let arguments = ints
-        .argcount
-        .wrapping_add(ints.kwonlyargcount)
-        .wrapping_add(i32::from(ints.flags & flag::VARARGS != 0))
-        .wrapping_add(i32::from(ints.flags & flag::VARKEYWORDS != 0));
-    let fits = |locals: usize| i64::from(arguments) <= i64::try_from(locals).unwrap_or(i64::MAX);
+    let variadic = |bit| i32::from(ints.flags & bit != 0);
+    let arguments = [ints.argcount, ints.kwonlyargcount, variadic(flag::VARARGS), variadic(flag::VARKEYWORDS)];
+    let fits = |locals: usize| {
+        let locals = i32::try_from(locals).unwrap_or(i32::MAX);
+        if reader.profile.subtracts_arguments() {
+            arguments.into_iter().fold(locals, i32::wrapping_sub) >= 0
+        } else {
+            arguments.into_iter().fold(0, i32::wrapping_add) <= locals
+        }
+    };
 
     if layout == CodeLayout::Python311 {
         let bytes = |field| object(field).map_or(&[][..], |id| reader.graph.payload(reader.graph.node(id)));

@@ -11,6 +11,7 @@ use crate::subjects::core::Core;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use interpreters::{Driver, Interpreter, Limits, Unusable};
+use protocol::{CanonMode, Load};
 use reports::{Counts, End, Event, Host, Level, Run, Subject, Verdict};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -47,7 +48,7 @@ pub(crate) struct Hunt {
     /// Every file of each standard library at every optimization level; stops when all are done
     #[arg(long)]
     full: bool,
-    /// How many subjects work at the same time [default: all]
+    /// How many subjects work at the same time [default: two for each processor]
     #[arg(long)]
     jobs: Option<usize>,
     /// The folder of reports [default: reports/out of the repository]
@@ -58,6 +59,17 @@ pub(crate) struct Hunt {
     cache: Option<PathBuf>,
     #[command(flatten)]
     search: Search,
+}
+
+/// Starts every worker before the time runs. A Pyodide takes seconds, and minutes once all the others are busy.
+fn start_all(members: &mut [Member]) {
+    let load = || Load { canon: CanonMode::None, consumed: false, versions: Vec::new(), cases: vec![b"N".to_vec()] };
+    std::thread::scope(|scope| {
+        for subject in members.iter_mut().filter_map(|member| member.subject.as_mut()) {
+            // One that fails now fails again in the campaign, which says so.
+            scope.spawn(move || drop(subject.load(&load())));
+        }
+    });
 }
 
 impl Hunt {
@@ -87,7 +99,7 @@ impl Hunt {
         let mut recorder = Recorder::create(&out, plan.seed, &plan.expected)?;
         let begin = Instant::now();
         recorder.write(&Event::Run(self.header(&plan)))?;
-        let members = self.members(&selected, core_alone, &mut recorder)?;
+        let mut members = self.members(&selected, core_alone, &mut recorder)?;
         for unusable in &discovery.found.unusable {
             recorder.write(&Event::Subject(unusable_subject(unusable)))?;
         }
@@ -105,6 +117,7 @@ impl Hunt {
             recorder.note(Level::Warning, text)?;
             recorder.note(Level::Info, MORE)?;
         }
+        start_all(&mut members);
         let mut progress = Progress::new(&ids, plan.time);
         campaign::run(&plan, members, &stop, &mut |message| {
             let counted = match &message {
@@ -142,7 +155,8 @@ impl Hunt {
             cases: self.cases,
             generators,
             full: self.full,
-            jobs: self.jobs.unwrap_or(usize::MAX),
+            // One that starts needs a processor; were all at work, the slowest would still be starting when the time is up.
+            jobs: self.jobs.unwrap_or_else(|| 2 * std::thread::available_parallelism().map_or(1, usize::from)),
             corpus: root().join("corpus"),
             cache: self.cache.clone().unwrap_or_else(|| target_dir().join("provost").join("stdlib")),
             expected: Expected::read(&root().join("corpus").join("expected"))?,
