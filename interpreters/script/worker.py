@@ -168,8 +168,11 @@ def ordered(collection, orders):
         o, ready = pending.pop()
         members = o.items() if type(o) is dict else o
         if ready:
-            key = (lambda item: print_nodes(item[0], orders)) if type(o) is dict else (lambda m: print_nodes(m, orders))
-            orders[id(o)] = sorted(members, key=key) if len(o) > 1 else list(members)
+            keys = [print_nodes(m[0] if type(o) is dict else m, orders) for m in members] if len(o) > 1 else [""]
+            if type(o) is dict and len(set(keys)) < len(keys):  # keys that print alike, as NaNs do: the values decide
+                keys = [(key, print_nodes(value, orders)) for key, (_, value) in zip(keys, members)]
+            keyed = sorted(zip(keys, members), key=lambda pair: pair[0])
+            orders[id(o)] = [m for _, m in keyed]
         elif id(o) not in seen and id(o) not in orders:
             seen.add(id(o))
             if o is collection or type(o) is frozenset:

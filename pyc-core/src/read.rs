@@ -213,10 +213,11 @@ impl<'a> Reader<'a, '_> {
         }
         let too_deep = self.frames.len() >= self.profile.max_depth as usize;
         let python2 = self.wording == Wording::Python27;
+        let byte = self.byte();
         if python2 && too_deep {
             return self.fail(ErrorKind::TooDeep, at);
         }
-        let Some(byte) = self.byte() else {
+        let Some(byte) = byte else {
             return self.fail(ErrorKind::EndAtObject, at);
         };
         if too_deep {

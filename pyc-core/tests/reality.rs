@@ -1,8 +1,9 @@
 //! What real interpreters answered, as data: exceptions, values and re-dumps seen on CPython 2.7 to 3.15. These rows need
 //! no interpreter; the harness asks the interpreters themselves, on far more streams.
 
+use pyc_core::code::{CodeInts, Field, fields, kind};
 use pyc_core::model::{Dump, Loaded};
-use pyc_core::{Profile, Release, read};
+use pyc_core::{Graph, NodeId, Profile, Release, read};
 
 const PYTHON_2: &[&str] = &["2.7.18"];
 const PYTHON_3: &[&str] =
@@ -151,6 +152,51 @@ fn undefined_behaviour_is_named() {
     // The unhashable item comes first, so the hole is not reached.
     let list_first = b"\xa9\x02[\0\0\0\0<\x01\0\0\0r\0\0\0\0";
     assert_eq!(outcome("3.12.1", list_first), "TypeError: unhashable type: 'list'");
+}
+
+/// Versions differ in how they add up 2^31 arguments.
+#[test]
+fn arguments_are_counted_as_each_version_counts() {
+    const MANY: i32 = i32::MAX;
+    let check = |release: &str, [argcount, kwonlyargcount, flags]: [i32; 3], locals: usize, fits: bool| {
+        let profile = profile(release);
+        let mut graph = Graph::new(&profile);
+        let name = graph.str("name");
+        let names = graph.tuple(&vec![name; locals]);
+        let objects: Vec<NodeId> = fields(profile.code_layout)
+            .iter()
+            .map(|field| match field {
+                Field::Varnames | Field::Localsplusnames => names,
+                Field::Localspluskinds => graph.bytes(&vec![kind::LOCAL; locals]),
+                Field::Consts | Field::Names | Field::Freevars | Field::Cellvars => graph.tuple(&[]),
+                Field::Filename | Field::Name | Field::Qualname => name,
+                _ => graph.bytes(b""),
+            })
+            .collect();
+        let ints = CodeInts { argcount, kwonlyargcount, flags, ..CodeInts::default() };
+        let root = graph.code(ints, &objects).unwrap();
+        graph.set_root(root);
+        let outcome = outcome(release, &graph.write().unwrap());
+        assert_eq!(
+            !outcome.contains("varnames is too small"),
+            fits,
+            "{release}: {argcount} {kwonlyargcount}: {outcome}"
+        );
+    };
+    for release in &PYTHON_3[..5] {
+        check(release, [1, 0, 0], 1, true);
+        check(release, [1, 1, 0], 1, false);
+        check(release, [MANY, MANY, 0], 1, false);
+        check(release, [1, MANY, 8], 3, false);
+    }
+    check("3.11.7", [1, MANY, 8], 3, false);
+    check("3.11.7", [MANY, MANY, 0], 1, true);
+    for release in &PYTHON_3[6..] {
+        check(release, [2, 0, 4], 2, false);
+        check(release, [2, 0, 4], 3, true);
+        check(release, [1, MANY, 8], 3, true);
+        check(release, [MANY, MANY, 0], 1, true);
+    }
 }
 
 #[test]

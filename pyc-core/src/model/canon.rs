@@ -29,7 +29,9 @@ impl Loaded<'_, '_> {
             if parts.len() > width {
                 let mut keyed: Vec<(String, &[Object])> =
                     parts.chunks(width).map(|part| (self.print(part[0], &orders), part)).collect();
-                keyed.sort_by(|a, b| a.0.cmp(&b.0));
+                // A dict's values decide where keys print alike, as NaNs do.
+                let value = |part: &[Object]| part.get(1).map(|value| self.print(*value, &orders));
+                keyed.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| value(a.1).cmp(&value(b.1))));
                 let order = keyed.into_iter().flat_map(|(_, part)| part).copied().collect();
                 orders.insert(set, order);
             }
