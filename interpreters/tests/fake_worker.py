@@ -70,6 +70,7 @@ def facts():
         "platform": sys.platform,
         "optimize": [sys.flags.optimize],
         "build": sys.version,
+        "interned_elsewhere": [],
     }
 
 

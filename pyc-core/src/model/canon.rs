@@ -13,8 +13,8 @@ type Orders = HashMap<Object, Vec<Object>>;
 
 enum Job {
     Node(Object),
-    /// A field of a code object: its place in [`FIELDS`].
-    Field(Object, usize),
+    /// A field of a code object.
+    Field(Object, &'static str),
 }
 
 impl Loaded<'_, '_> {
@@ -46,7 +46,7 @@ impl Loaded<'_, '_> {
         while let Some(job) = jobs.pop() {
             let object = match job {
                 Job::Node(object) => object,
-                Job::Field(code, place) => match self.code_field(&mut out, code, place) {
+                Job::Field(code, name) => match self.code_field(&mut out, code, name) {
                     Some(object) => object,
                     None => continue,
                 },
@@ -74,9 +74,9 @@ impl Loaded<'_, '_> {
                 b'}' => "frozendict",
                 b':' => "slice",
                 _ => {
-                    let fields = self.canon_fields();
-                    line(&mut out, format_args!("code {}", fields.len()));
-                    jobs.extend((0..fields.len()).rev().map(|place| Job::Field(object, place)));
+                    let fields = || self.canon_fields().split(' ');
+                    line(&mut out, format_args!("code {}", fields().count()));
+                    jobs.extend(fields().rev().map(|name| Job::Field(object, name)));
                     continue;
                 }
             };
@@ -152,108 +152,33 @@ impl Loaded<'_, '_> {
     }
 
     /// The attributes that are printed, in CANON.md's order.
-    fn canon_fields(&self) -> &'static [&'static str] {
-        const PYTHON_27: &[&str] = &[
-            "argcount",
-            "nlocals",
-            "stacksize",
-            "flags",
-            "code",
-            "consts",
-            "names",
-            "varnames",
-            "freevars",
-            "cellvars",
-            "filename",
-            "name",
-            "firstlineno",
-            "lnotab",
-        ];
-        const PYTHON_36: &[&str] = &[
-            "argcount",
-            "kwonlyargcount",
-            "nlocals",
-            "stacksize",
-            "flags",
-            "code",
-            "consts",
-            "names",
-            "varnames",
-            "freevars",
-            "cellvars",
-            "filename",
-            "name",
-            "firstlineno",
-            "lnotab",
-        ];
-        const PYTHON_38: &[&str] = &[
-            "argcount",
-            "posonlyargcount",
-            "kwonlyargcount",
-            "nlocals",
-            "stacksize",
-            "flags",
-            "code",
-            "consts",
-            "names",
-            "varnames",
-            "freevars",
-            "cellvars",
-            "filename",
-            "name",
-            "firstlineno",
-            "lnotab",
-        ];
-        const PYTHON_310: &[&str] = &[
-            "argcount",
-            "posonlyargcount",
-            "kwonlyargcount",
-            "nlocals",
-            "stacksize",
-            "flags",
-            "code",
-            "consts",
-            "names",
-            "varnames",
-            "freevars",
-            "cellvars",
-            "filename",
-            "name",
-            "firstlineno",
-            "linetable",
-        ];
-        const PYTHON_311: &[&str] = &[
-            "argcount",
-            "posonlyargcount",
-            "kwonlyargcount",
-            "nlocals",
-            "stacksize",
-            "flags",
-            "code",
-            "consts",
-            "names",
-            "localsplusnames",
-            "varnames",
-            "cellvars",
-            "filename",
-            "name",
-            "qualname",
-            "firstlineno",
-            "linetable",
-            "exceptiontable",
-        ];
+    fn canon_fields(&self) -> &'static str {
         match self.profile.code_layout {
-            CodeLayout::Python27 => PYTHON_27,
-            CodeLayout::Python30 => PYTHON_36,
-            CodeLayout::Python38 if self.profile.has_linetable() => PYTHON_310,
-            CodeLayout::Python38 => PYTHON_38,
-            CodeLayout::Python311 => PYTHON_311,
+            CodeLayout::Python27 => {
+                "argcount nlocals stacksize flags code consts names varnames freevars cellvars filename name firstlineno \
+                 lnotab"
+            }
+            CodeLayout::Python30 => {
+                "argcount kwonlyargcount nlocals stacksize flags code consts names varnames freevars cellvars filename \
+                 name firstlineno lnotab"
+            }
+            CodeLayout::Python38 if self.profile.has_linetable() => {
+                "argcount posonlyargcount kwonlyargcount nlocals stacksize flags code consts names varnames freevars \
+                 cellvars filename name firstlineno linetable"
+            }
+            CodeLayout::Python38 => {
+                "argcount posonlyargcount kwonlyargcount nlocals stacksize flags code consts names varnames freevars \
+                 cellvars filename name firstlineno lnotab"
+            }
+            CodeLayout::Python311 => {
+                "argcount posonlyargcount kwonlyargcount nlocals stacksize flags code consts names localsplusnames \
+                 varnames cellvars filename name qualname firstlineno linetable exceptiontable"
+            }
         }
     }
 
     /// Prints a field's name and, if it is not an object of its own, its value; else returns the object to print.
-    fn code_field(&self, out: &mut String, code: Object, place: usize) -> Option<Object> {
-        let name = self.canon_fields()[place];
+    fn code_field(&self, out: &mut String, code: Object, name: &str) -> Option<Object> {
         out.push_str(name);
         out.push('=');
         let ints = self.ints(code);
