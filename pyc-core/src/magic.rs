@@ -2,7 +2,7 @@
 //!
 //! The magic number is the only identity of a .pyc file (version and cache tag are shared by formats that differ), and
 //! alphas change the format inside a version. So [`Magic::name`] knows every number that was ever used, and only those of
-//! final releases have a [`Profile`](crate::Profile). Source: `Lib/importlib/_bootstrap_external.py` and
+//! final releases have a [`Profile`]. Source: `Lib/importlib/_bootstrap_external.py` and
 //! `Include/internal/pycore_magic_number.h`; other implementations from their own tables.
 //!
 //! ```
