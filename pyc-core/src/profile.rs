@@ -142,17 +142,6 @@ pub(crate) enum Wording {
     Python3115,
 }
 
-/// How a code object's arguments are counted (`Objects/codeobject.c`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Arithmetic {
-    /// Without overflow (up to 3.10).
-    Exact,
-    /// Variables minus arguments, in 32 bits (3.11).
-    Subtracts,
-    /// Sum of the arguments, in 32 bits (3.12 and later).
-    Adds,
-}
-
 /// How one interpreter reads and writes marshal streams and .pyc files.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Profile {
@@ -324,15 +313,9 @@ impl Profile {
         !self.is_python2() && self.release >= Release::new(3, 6, 7) && self.release != Release::new(3, 7, 0)
     }
 
-    /// How the numbers of arguments are compared with the number of variables, which matters where 32 bits overflow.
-    pub(crate) fn argument_arithmetic(&self) -> Arithmetic {
-        if !self.since(3, 11) {
-            Arithmetic::Exact
-        } else if !self.since(3, 12) {
-            Arithmetic::Subtracts
-        } else {
-            Arithmetic::Adds
-        }
+    /// 3.11 and later subtract the numbers of arguments from the number of variables, in 32 bits that may overflow.
+    pub(crate) fn subtracts_arguments(&self) -> bool {
+        self.since(3, 11)
     }
 
     /// Instrumented opcodes in co_code kill these versions while loading.

@@ -99,7 +99,7 @@ impl<'a> Reader<'a, '_> {
                         Ok(None) => break,
                         Err(error) => step = Err(error),
                     },
-                    Err(error) if self.wording == Wording::Python27 => {
+                    Err(error) if self.wording == Wording::Python27 && error.cause().is_none() => {
                         self.unwind_to_dict_value(error)?;
                         break;
                     }

@@ -8,7 +8,7 @@ use crate::code::{CodeInts, Field, fields, flag, kind};
 use crate::error::{Cause, Error, ErrorKind};
 use crate::graph::{NodeId, bit};
 use crate::opcode;
-use crate::profile::{Arithmetic, CodeLayout};
+use crate::profile::CodeLayout;
 use crate::read::Reader;
 
 /// On the path from the object that is being hashed or walked to the one looked at.
@@ -117,10 +117,10 @@ pub(crate) fn code(reader: &mut Reader, base: usize, offset: usize) -> Result<()
     let arguments = [ints.argcount, ints.kwonlyargcount, variadic(flag::VARARGS), variadic(flag::VARKEYWORDS)];
     let fits = |locals: usize| {
         let locals = i32::try_from(locals).unwrap_or(i32::MAX);
-        match reader.profile.argument_arithmetic() {
-            Arithmetic::Exact => arguments.into_iter().map(i64::from).sum::<i64>() <= i64::from(locals),
-            Arithmetic::Subtracts => arguments.into_iter().fold(locals, i32::wrapping_sub) >= 0,
-            Arithmetic::Adds => arguments.into_iter().fold(0, i32::wrapping_add) <= locals,
+        if reader.profile.subtracts_arguments() {
+            arguments.into_iter().fold(locals, i32::wrapping_sub) >= 0
+        } else {
+            arguments.into_iter().map(i64::from).sum::<i64>() <= i64::from(locals)
         }
     };
 

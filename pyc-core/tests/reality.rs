@@ -147,6 +147,11 @@ fn undefined_behaviour_is_named() {
         }
     };
     check(PYTHON_3, b"\xa9\x01<\x01\0\0\0r\0\0\0\0", "hash-of-unfinished-tuple");
+    // 2.7 dies of it, also where it would survive an exception: in the value of a dict.
+    let code = [&b"c"[..], &[0; 16], b"s\0\0\0\0(\0\0\0\0(\x01\0\0\0N", &b"(\0\0\0\0".repeat(3), b"s\0\0\0\0s\0\0\0\0"];
+    let code = [&code.concat(), &[0; 4][..], b"s\0\0\0\0"].concat();
+    check(PYTHON_2, &code, "non-string-name-aborts");
+    check(PYTHON_2, &[b"{N", &code[..], b"0"].concat(), "non-string-name-aborts");
     check(PYTHON_3, b"\xa9\x01{r\0\0\0\0N0", "hash-of-unfinished-tuple");
     check(PYTHON_3, b"[\x02\0\0\0\xa9\x01r\0\0\0\0<\x01\0\0\0r\0\0\0\0", "hash-of-unfinished-tuple");
     // The unhashable item comes first, so the hole is not reached.
@@ -189,12 +194,10 @@ fn arguments_are_counted_as_each_version_counts() {
         check(release, [MANY, MANY, 0], 1, false);
         check(release, [1, MANY, 8], 3, false);
     }
-    check("3.11.7", [1, MANY, 8], 3, false);
-    check("3.11.7", [MANY, MANY, 0], 1, true);
-    for release in &PYTHON_3[6..] {
+    for release in &PYTHON_3[5..] {
         check(release, [2, 0, 4], 2, false);
         check(release, [2, 0, 4], 3, true);
-        check(release, [1, MANY, 8], 3, true);
+        check(release, [1, MANY, 8], 3, false);
         check(release, [MANY, MANY, 0], 1, true);
     }
 }
