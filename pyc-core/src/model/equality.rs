@@ -3,7 +3,7 @@
 use super::{Loaded, Object};
 use crate::graph::Value;
 use crate::text;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// Equal objects get equal numbers.
 #[derive(Default)]
@@ -18,11 +18,11 @@ pub(super) fn drop_duplicate_members(loaded: &mut Loaded, start: usize) {
         return;
     }
     let mut classes = Classes::default();
-    let mut seen = HashMap::new();
+    let mut seen = HashSet::new();
     let members = loaded.parts.split_off(start);
     for member in members {
         let class = classes.class(loaded, member);
-        if seen.insert(class, ()).is_none() {
+        if seen.insert(class) {
             loaded.parts.push(member);
         }
     }
