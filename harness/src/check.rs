@@ -225,8 +225,8 @@ fn header(pyc: &Pyc) -> HeaderReport {
     let fields = match pyc.header {
         Header::Mtime { mtime } => format!("source changed at {}", moment(mtime)),
         Header::MtimeSize { mtime, size, .. } => format!("source changed at {}, {size} bytes", moment(mtime)),
-        Header::Hash { check_source, hash, .. } => {
-            let checked = if check_source { "checked" } else { "unchecked" };
+        header @ Header::Hash { hash, .. } => {
+            let checked = if header.checks_source() { "checked" } else { "unchecked" };
             format!("hash of the source {} ({checked})", hex(&hash))
         }
     };

@@ -9,7 +9,7 @@
 //! let profile = Profile::of(Version::new(3, 12)).unwrap();
 //! let hash = source_hash(profile, b"x=1\n");
 //! assert_eq!(hash, [0x2c, 0xf2, 0x6e, 0xbe, 0x71, 0x32, 0x86, 0x71]);
-//! let pyc = Pyc::new(profile, Header::Hash { check_source: true, flags: 3, hash }, b"N");
+//! let pyc = Pyc::new(profile, Header::Hash { flags: 3, hash }, b"N");
 //! let bytes = pyc.to_bytes();
 //! assert_eq!(Pyc::parse(&bytes).unwrap(), pyc);
 //! ```
@@ -47,13 +47,19 @@ pub enum Header {
     },
     /// PEP 552, 3.7 and later, flags bit 0 set.
     Hash {
-        /// The flags word as it is (1 or 3 in valid files).
+        /// The flags word as it is (1 or 3 in valid files); see [`Header::checks_source`].
         flags: u32,
-        /// Flags bit 1: the interpreter compares the hash with the source's.
-        check_source: bool,
         /// [`source_hash`] of the source file.
         hash: [u8; 8],
     },
+}
+
+impl Header {
+    /// Whether the interpreter compares the hash with the source's: flags bit 1 of a hash-based file.
+    #[must_use]
+    pub fn checks_source(&self) -> bool {
+        matches!(self, Header::Hash { flags, .. } if flags & 2 != 0)
+    }
 }
 
 /// Why bytes are not a .pyc file that can be read.
@@ -191,7 +197,7 @@ impl<'a> Pyc<'a> {
                     Header::MtimeSize { flags, mtime: low, size: high }
                 } else {
                     let hash = (u64::from(high) << 32 | u64::from(low)).to_le_bytes();
-                    Header::Hash { flags, check_source: flags & 2 != 0, hash }
+                    Header::Hash { flags, hash }
                 }
             }
         };
@@ -231,7 +237,7 @@ impl<'a> Pyc<'a> {
         let (flags, fields) = match self.header {
             Header::Mtime { mtime } => (0, [mtime, 0].map(u32::to_le_bytes).concat()),
             Header::MtimeSize { flags, mtime, size } => (flags, [mtime, size].map(u32::to_le_bytes).concat()),
-            Header::Hash { flags, hash, .. } => (flags, hash.to_vec()),
+            Header::Hash { flags, hash } => (flags, hash.to_vec()),
         };
         let mut out = self.magic().bytes().to_vec();
         match self.profile.header {
@@ -323,6 +329,8 @@ mod tests {
                 file.extend_from_slice(b"abcdefghN trailing");
                 let pyc = Pyc::parse(&file).unwrap();
                 assert_eq!(pyc.to_bytes(), file);
+                let checked = profile.header == HeaderLayout::Flags && flags & 3 == 3;
+                assert_eq!(pyc.header.checks_source(), checked);
                 assert_eq!(pyc.payload, &file[pyc.payload_offset()..]);
                 for cut in 4..profile.header.length() {
                     let need = profile.header.length();
