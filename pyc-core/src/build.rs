@@ -9,7 +9,7 @@ use crate::graph::{Graph, Node, NodeId, bit, index};
 impl Graph<'_> {
     fn add(&mut self, code: u8, bits: u8, start: u32, len: u32, extra: u32) -> NodeId {
         let id = NodeId(index(self.nodes.len()));
-        self.nodes.push(Node { code, bits, start, len, extra });
+        self.nodes.push(Node { code, bits, kind: 0, parts: 0, start, len, extra });
         id
     }
 

@@ -45,14 +45,14 @@ pub struct CodeInts {
     pub firstlineno: i32,
 }
 
-/// The integers before the objects, in stream order.
-pub(crate) fn leading_ints(layout: CodeLayout, ints: &mut CodeInts) -> Vec<&mut i32> {
+/// The integers before the objects, in stream order: the first so many of these; a layout has no use for the others.
+pub(crate) fn leading_ints(layout: CodeLayout, ints: &mut CodeInts) -> ([&mut i32; 6], usize) {
     let CodeInts { argcount, posonlyargcount, kwonlyargcount, nlocals, stacksize, flags, .. } = ints;
     match layout {
-        CodeLayout::Python27 => vec![argcount, nlocals, stacksize, flags],
-        CodeLayout::Python30 => vec![argcount, kwonlyargcount, nlocals, stacksize, flags],
-        CodeLayout::Python38 => vec![argcount, posonlyargcount, kwonlyargcount, nlocals, stacksize, flags],
-        CodeLayout::Python311 => vec![argcount, posonlyargcount, kwonlyargcount, stacksize, flags],
+        CodeLayout::Python27 => ([argcount, nlocals, stacksize, flags, posonlyargcount, kwonlyargcount], 4),
+        CodeLayout::Python30 => ([argcount, kwonlyargcount, nlocals, stacksize, flags, posonlyargcount], 5),
+        CodeLayout::Python38 => ([argcount, posonlyargcount, kwonlyargcount, nlocals, stacksize, flags], 6),
+        CodeLayout::Python311 => ([argcount, posonlyargcount, kwonlyargcount, stacksize, flags, nlocals], 5),
     }
 }
 

@@ -58,6 +58,25 @@ pub(crate) mod bit {
     pub(crate) const CUT: u8 = 64;
 }
 
+/// What an object is, as far as the containers around it ask while they are read; several in one byte: what is in a container.
+pub(crate) mod kind {
+    /// `str` (2.7: `unicode`).
+    pub(crate) const TEXT: u8 = 1;
+    /// `bytes` (2.7: `str`).
+    pub(crate) const BYTES: u8 = 2;
+    /// Anything else without parts.
+    pub(crate) const SCALAR: u8 = 4;
+    /// A finished tuple that holds only the above.
+    pub(crate) const FLAT_TUPLE: u8 = 8;
+    /// Any other tuple.
+    pub(crate) const TUPLE: u8 = 16;
+    pub(crate) const FROZENSET: u8 = 32;
+    /// A list, set, dict, frozendict, slice or code object.
+    pub(crate) const OTHER: u8 = 64;
+    /// Without parts.
+    pub(crate) const LEAF: u8 = TEXT | BYTES | SCALAR;
+}
+
 /// One object of the stream. What the fields mean depends on the type byte:
 ///
 /// | type | start, len | extra |
@@ -71,6 +90,10 @@ pub(crate) mod bit {
 pub(crate) struct Node {
     pub(crate) code: u8,
     pub(crate) bits: u8,
+    /// One of [`kind`]; a reference has none. The reader's own.
+    pub(crate) kind: u8,
+    /// The kinds of the parts that a container has so far. The reader's own.
+    pub(crate) parts: u8,
     pub(crate) start: u32,
     pub(crate) len: u32,
     pub(crate) extra: u32,
@@ -284,6 +307,7 @@ impl<'a> Graph<'a> {
         (0..self.nodes.len()).map(|i| NodeId(index(i)))
     }
 
+    #[inline]
     pub(crate) fn node(&self, id: NodeId) -> Node {
         self.nodes[id.at()]
     }
@@ -351,7 +375,8 @@ impl<'a> Graph<'a> {
                 bytes: self.payload(node),
                 latin1: matches!(node.code, b'a' | b'A' | b'z' | b'Z'),
                 interned: matches!(node.code, b't' | b'A' | b'Z'),
-                ascii: node.is(bit::ASCII),
+                ascii: node.is(bit::ASCII)
+                    || matches!(node.code, b'a' | b'A' | b'z' | b'Z') && self.payload(node).is_ascii(),
             }),
             b'(' | b')' => Value::Tuple(self.edges_of(node)),
             b'[' => Value::List(self.edges_of(node)),
@@ -397,6 +422,14 @@ pub(crate) fn u64_at(bytes: &[u8], at: usize) -> u64 {
     let mut eight = [0; 8];
     eight.copy_from_slice(&bytes[at..at + 8]);
     u64::from_le_bytes(eight)
+}
+
+/// An index of the reader's as the graph stores it: at most the length of the input, which was checked.
+#[inline]
+#[allow(clippy::cast_possible_truncation)]
+pub(crate) fn small(i: usize) -> u32 {
+    debug_assert!(u32::try_from(i).is_ok());
+    i as u32
 }
 
 /// An index as the graph stores it. Inputs are limited to 4 GiB, and every node takes at least a byte.

@@ -6,7 +6,7 @@
 //! No allocation is made for a size that the input only claims.
 
 use crate::error::{Cause, Error, ErrorKind};
-use crate::graph::{FLAG_REF, Graph, Node, NodeId, bit, index};
+use crate::graph::{FLAG_REF, Graph, Node, NodeId, bit, kind, small};
 use crate::profile::{CodeLayout, Profile, Wording};
 use crate::{code, text, validate};
 
@@ -31,6 +31,8 @@ pub fn read<'a>(input: &'a [u8], profile: &Profile) -> Result<Graph<'a>, Error> 
     }
     let mut graph = Graph::new(profile);
     graph.input = input;
+    // Most streams have a node for each 16 bytes or fewer; more room is made when they do not.
+    graph.nodes.reserve_exact(input.len() / 16 + 4);
     let mut reader = Reader {
         profile,
         wording: profile.wording(),
@@ -39,27 +41,108 @@ pub fn read<'a>(input: &'a [u8], profile: &Profile) -> Result<Graph<'a>, Error> 
         slots: Vec::new(),
         frames: Vec::new(),
         pending: Vec::new(),
+        path: Vec::new(),
         exception: None,
     };
-    let root = reader.run()?;
+    let root = if profile.is_python2() { reader.run::<true>() } else { reader.run::<false>() };
+    let root = root.map_err(|fault| *fault)?;
     let Reader { mut graph, at, .. } = reader;
     graph.root = root;
     graph.consumed = at;
     Ok(graph)
 }
 
+/// An error on its way out: behind a pointer, because errors are rare and large.
+pub(crate) type Fault = Box<Error>;
+
+/// The container takes no slot, or has it already.
+const NO_SLOT: u32 = u32::MAX;
+
 /// A container whose children are being read.
 pub(crate) struct Frame {
     pub(crate) node: NodeId,
-    code: u8,
-    /// How many children are still to come; not used for dicts.
+    /// How many children are still to come: of a dict, more than there can be; of a code object, before firstlineno.
     remaining: u32,
     /// Where this frame's children start in `pending`.
-    pub(crate) base: usize,
-    /// Where the child that is being read starts in the input.
-    child_at: usize,
+    pub(crate) base: u32,
     /// Where the type byte is.
-    at: usize,
+    at: u32,
+    /// The slot that is filled when the object is finished.
+    slot: u32,
+    code: u8,
+    /// The kinds of the children so far.
+    parts: u8,
+}
+
+impl Frame {
+    /// Whether the children are hashed: those of a set, and each first of two of a dict.
+    fn hashes(&self) -> bool {
+        matches!(self.code, b'<' | b'>' | b'{' | b'}')
+    }
+
+    fn is_dict(&self) -> bool {
+        matches!(self.code, b'{' | b'}')
+    }
+}
+
+/// How to read an object that is one of the common ones without children: most of a stream's objects. One table look-up
+/// for them all saves the branches that a processor cannot foresee. (References are so common that they have one.)
+#[derive(Clone, Copy)]
+struct Leaf {
+    /// The node, but for its numbers; its kind is 0 if this is not such an object at all.
+    node: Node,
+    /// Which bits of the four bytes after the type byte are the payload's length.
+    length_mask: u32,
+    /// Which of them are a value that the node keeps.
+    value_mask: u32,
+    /// How many bytes the length takes.
+    prefix: u8,
+    /// The payload's length, if it is always the same.
+    fixed: u8,
+    /// Whether the object takes a slot.
+    takes_slot: bool,
+}
+
+/// How many bytes of the input are looked at: the type byte and the longest prefix.
+const WINDOW: usize = 5;
+
+const fn leaves(python2: bool) -> [Leaf; 256] {
+    let node = Node { code: 0, bits: 0, kind: 0, parts: 0, start: 0, len: 0, extra: 0 };
+    let unknown = Leaf { node, length_mask: 0, value_mask: 0, prefix: 0, fixed: 0, takes_slot: false };
+    let mut table = [unknown; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        #[allow(clippy::cast_possible_truncation)] // below 256
+        let code = if python2 { byte } else { byte & !(FLAG_REF as usize) } as u8;
+        let flagged = code as usize != byte;
+        let bits = if flagged { bit::FLAG } else { 0 };
+        let scalar = Leaf { node: Node { code, bits, kind: kind::SCALAR, ..node }, takes_slot: flagged, ..unknown };
+        let bytes = Leaf { node: Node { kind: kind::BYTES, ..scalar.node }, ..scalar };
+        let text = Leaf { node: Node { kind: kind::TEXT, ..scalar.node }, ..scalar };
+        table[byte] = match code {
+            b'N' | b'T' | b'F' | b'.' | b'S' => Leaf { takes_slot: false, ..scalar },
+            b'i' => Leaf { value_mask: u32::MAX, fixed: 4, ..scalar },
+            b'g' => Leaf { fixed: 8, ..scalar },
+            b'y' => Leaf { fixed: 16, ..scalar },
+            b's' => Leaf { length_mask: u32::MAX, prefix: 4, ..bytes },
+            b'a' | b'A' if !python2 => Leaf { length_mask: u32::MAX, prefix: 4, ..text },
+            b'z' | b'Z' if !python2 => Leaf { length_mask: 0xFF, prefix: 1, ..text },
+            _ => unknown,
+        };
+        byte += 1;
+    }
+    table
+}
+
+static LEAVES_OF_PYTHON2: [Leaf; 256] = leaves(true);
+static LEAVES: [Leaf; 256] = leaves(false);
+
+/// What `r` finds in the table of references.
+#[derive(Clone, Copy)]
+struct Slot {
+    node: NodeId,
+    /// One of [`kind`]; 0 while the object cannot be referred to.
+    kind: u8,
 }
 
 /// What reading an object came to.
@@ -78,143 +161,305 @@ pub(crate) struct Reader<'a, 'p> {
     pub(crate) graph: Graph<'a>,
     at: usize,
     /// What `r` refers to (2.7: `R`).
-    slots: Vec<NodeId>,
+    slots: Vec<Slot>,
     pub(crate) frames: Vec<Frame>,
     /// The children of all frames, innermost last.
     pub(crate) pending: Vec<NodeId>,
+    /// The path of the last walk, kept for its memory.
+    pub(crate) path: Vec<(NodeId, u32)>,
     /// 2.7's pending exception: a dict reads on after a failed value and fails at its end.
-    exception: Option<Error>,
+    exception: Option<Fault>,
 }
 
-impl<'a> Reader<'a, '_> {
-    fn run(&mut self) -> Result<NodeId, Error> {
+/// Room for so many more nodes, or twice as many as there are, but for no more than the input that is left can hold: each
+/// takes a byte at least.
+#[cold]
+fn make_room(nodes: &mut Vec<Node>, wanted: usize, bytes_left: usize) {
+    nodes.reserve_exact(nodes.len().max(wanted).min(bytes_left + 1));
+}
+
+/// Reads at most so many common leaves; returns the kinds of them all. Stops where there is no room for a node.
+#[inline(always)]
+fn run_of_leaves(
+    input: &[u8],
+    place: &mut usize,
+    nodes: &mut Vec<Node>,
+    slots: &mut Vec<Slot>,
+    most: u32,
+    table: &[Leaf; 256],
+    references: bool,
+) -> u8 {
+    let last = nodes.len() + (most as usize).min(nodes.capacity() - nodes.len());
+    let mut at = *place;
+    let mut parts = 0;
+    while nodes.len() < last {
+        let Some(window) = input.get(at..).and_then(|rest| rest.first_chunk::<WINDOW>()) else { break };
+        let word = u32::from_le_bytes([window[1], window[2], window[3], window[4]]);
+        if window[0] & !FLAG_REF == b'r' && references {
+            let Some(slot) = slots.get(word as usize).filter(|slot| slot.kind != 0) else { break };
+            parts |= slot.kind;
+            let bits = window[0] >> 7;
+            nodes.push(Node { code: b'r', bits, kind: 0, parts: 0, start: slot.node.0, len: 4, extra: word });
+            at += WINDOW;
+            continue;
+        }
+        let leaf = &table[usize::from(window[0])];
+        let start = at + 1 + usize::from(leaf.prefix);
+        let len = (word & leaf.length_mask) + u32::from(leaf.fixed);
+        if (leaf.node.kind == 0) | (len as usize > input.len() - start) {
+            break;
+        }
+        parts |= leaf.node.kind;
+        if leaf.takes_slot {
+            slots.push(Slot { node: NodeId(small(nodes.len())), kind: leaf.node.kind });
+        }
+        let mut node = leaf.node;
+        node.start = small(start);
+        node.len = len;
+        node.extra = word & leaf.value_mask;
+        nodes.push(node);
+        at = start + len as usize;
+    }
+    *place = at;
+    parts
+}
+
+impl Reader<'_, '_> {
+    fn run<const PYTHON2: bool>(&mut self) -> Result<NodeId, Fault> {
         loop {
-            let mut step = self.object();
-            loop {
-                match step {
-                    Ok(Step::Open) => break,
-                    Ok(done) => match self.deliver(done) {
-                        Ok(Some(Step::Value(root))) if self.frames.is_empty() => return Ok(root),
-                        Ok(Some(next)) => step = Ok(next),
-                        Ok(None) => break,
-                        Err(error) => step = Err(error),
-                    },
-                    Err(error) if self.wording == Wording::Python27 && error.cause().is_none() => {
-                        self.unwind_to_dict_value(error)?;
-                        break;
-                    }
-                    Err(error) => return Err(error),
+            let step = if self.common::<PYTHON2>() {
+                self.finish::<PYTHON2>()
+            } else {
+                let at = self.at;
+                match self.object::<PYTHON2>(at) {
+                    Ok(Step::Open) => continue,
+                    Ok(step) => self.deliver::<PYTHON2>(step, at),
+                    Err(fault) => Err(fault),
                 }
+            };
+            match step {
+                Ok(None) => {}
+                Ok(Some(root)) => return Ok(root),
+                Err(fault) if PYTHON2 && fault.cause().is_none() => self.unwind_to_dict_value(fault)?,
+                Err(fault) => return Err(fault),
             }
+        }
+    }
+
+    /// Reads what most streams consist of, common leaves and tuples of them, and stops before anything else: what is rare,
+    /// wrong, or needs a closer look is the business of [`Reader::object`] and [`Reader::deliver`]. Returns whether the
+    /// innermost container has all its children.
+    fn common<const PYTHON2: bool>(&mut self) -> bool {
+        let room = self.profile.max_depth as usize;
+        let room = room.saturating_sub(self.frames.len());
+        let Reader { graph: Graph { input, nodes, edges, .. }, slots, pending, frames, at, .. } = self;
+        let Some(frame) = frames.last_mut().filter(|_| room > 0) else { return false };
+        if frame.is_dict() && (pending.len() - frame.base as usize) % 2 == 1 {
+            // The value of a key that may have no hash.
+            return false;
+        }
+        // What a set or dict hashes may be referred to and have no hash.
+        let references = !PYTHON2 && !frame.hashes();
+        let table = if PYTHON2 { &LEAVES_OF_PYTHON2 } else { &LEAVES };
+        loop {
+            let first = nodes.len();
+            frame.parts |= run_of_leaves(input, at, nodes, slots, frame.remaining, table, references);
+            frame.remaining -= small(nodes.len() - first);
+            pending.extend((small(first)..small(nodes.len())).map(NodeId));
+            if frame.remaining == 0 {
+                return true;
+            }
+            // Here may come a tuple. Most have leaves only, so it is tried without a frame of its own.
+            let Some(&[byte, n]) = input.get(*at..).and_then(|rest| rest.first_chunk()) else { return false };
+            if !references || room == 1 || byte & !FLAG_REF != b')' || n == 0 || nodes.len() == nodes.capacity() {
+                return false;
+            }
+            let node = NodeId(small(nodes.len()));
+            nodes.push(Node {
+                code: b')',
+                bits: byte >> 7,
+                kind: kind::TUPLE,
+                parts: 0,
+                start: 0,
+                len: n.into(),
+                extra: 0,
+            });
+            let slot = if byte & FLAG_REF == 0 { NO_SLOT } else { small(slots.len()) };
+            if slot != NO_SLOT {
+                slots.push(Slot { node, kind: kind::TUPLE });
+            }
+            let tuple_at = *at;
+            *at += 2;
+            let parts = run_of_leaves(input, at, nodes, slots, n.into(), table, references);
+            let (first, end) = (node.0 + 1, small(nodes.len()));
+            if end - first < u32::from(n) || parts & !kind::LEAF != 0 {
+                nodes[node.at()].bits |= bit::UNFINISHED;
+                let remaining = u32::from(n) - (end - first);
+                let base = small(pending.len());
+                pending.extend((first..end).map(NodeId));
+                frames.push(Frame { node, remaining, base, at: small(tuple_at), slot, code: b')', parts });
+                return remaining == 0;
+            }
+            let tuple = &mut nodes[node.at()];
+            tuple.start = small(edges.len());
+            tuple.kind = kind::FLAT_TUPLE;
+            tuple.parts = parts;
+            if slot != NO_SLOT {
+                slots[slot as usize].kind = kind::FLAT_TUPLE;
+            }
+            edges.extend((first..end).map(NodeId));
+            pending.push(node);
+            frame.parts |= kind::FLAT_TUPLE;
+            frame.remaining -= 1;
         }
     }
 
     /// 2.7: an exception inside a dict's value only drops that pair; the dict fails when it ends.
-    fn unwind_to_dict_value(&mut self, error: Error) -> Result<(), Error> {
+    fn unwind_to_dict_value(&mut self, fault: Fault) -> Result<(), Fault> {
         while let Some(frame) = self.frames.last() {
-            if frame.code == b'{' && (self.pending.len() - frame.base) % 2 == 1 {
+            let base = frame.base as usize;
+            if frame.code == b'{' && (self.pending.len() - base) % 2 == 1 {
                 self.pending.pop();
-                self.exception = Some(error);
+                self.exception = Some(fault);
                 return Ok(());
             }
-            self.pending.truncate(frame.base);
+            self.pending.truncate(base);
             self.frames.pop();
         }
-        Err(error)
+        Err(fault)
     }
 
-    fn fail<T>(&self, kind: ErrorKind, offset: usize) -> Result<T, Error> {
+    #[cold]
+    fn fail<T>(&self, kind: ErrorKind, offset: usize) -> Result<T, Fault> {
         debug_assert!(offset <= self.graph.input.len());
-        Err(Error::new(kind, offset))
+        Err(Box::new(Error::new(kind, offset)))
     }
 
+    #[inline]
     fn byte(&mut self) -> Option<u8> {
         let byte = *self.graph.input.get(self.at)?;
         self.at += 1;
         Some(byte)
     }
 
-    fn bytes(&mut self, length: usize) -> Result<std::ops::Range<usize>, Error> {
-        let range = self.at..self.at + length;
-        if self.graph.input.len() - self.at < length {
+    /// The next bytes, as the place where they start.
+    #[inline]
+    fn bytes(&mut self, length: usize) -> Result<usize, Fault> {
+        let start = self.at;
+        if self.graph.input.len() - start < length {
             // 2.7 may read on after an error, from where this one has left it.
             self.at = self.graph.input.len();
             return self.fail(ErrorKind::EndInside, self.graph.input.len());
         }
-        self.at = range.end;
-        Ok(range)
+        self.at += length;
+        Ok(start)
     }
 
-    /// Up to `width` little-endian bytes; in 2.7 missing ones read as all ones, elsewhere they are an error.
-    fn little_endian(&mut self, width: usize) -> Result<(u64, usize), Error> {
+    /// Little-endian bytes of 2.7, where missing ones read as all ones; and how many there are.
+    fn lenient<const WIDTH: usize>(&mut self) -> ([u8; WIDTH], usize) {
         let rest = &self.graph.input[self.at..];
-        let have = rest.len().min(width);
-        if have < width && self.wording != Wording::Python27 {
-            return self.fail(ErrorKind::EndInside, self.graph.input.len());
-        }
-        let mut eight = [0xFF; 8];
-        eight[..have].copy_from_slice(&rest[..have]);
+        let have = rest.len().min(WIDTH);
+        let mut bytes = [0xFF; WIDTH];
+        bytes[..have].copy_from_slice(&rest[..have]);
         self.at += have;
-        Ok((u64::from_le_bytes(eight), have))
+        (bytes, have)
     }
 
-    fn long(&mut self) -> Result<i32, Error> {
-        #[allow(clippy::cast_possible_truncation)] // the low four bytes are what is meant
-        Ok((self.little_endian(4)?.0 as u32).cast_signed())
+    #[inline]
+    fn long<const PYTHON2: bool>(&mut self) -> Result<i32, Fault> {
+        match self.graph.input[self.at..].first_chunk() {
+            Some(bytes) => {
+                self.at += 4;
+                Ok(i32::from_le_bytes(*bytes))
+            }
+            None if PYTHON2 => Ok(i32::from_le_bytes(self.lenient().0)),
+            None => self.fail(ErrorKind::EndInside, self.graph.input.len()),
+        }
     }
 
-    fn size(&mut self, what: &'static str) -> Result<u32, Error> {
+    #[inline]
+    fn size<const PYTHON2: bool>(&mut self, what: &'static str) -> Result<u32, Fault> {
         let at = self.at;
-        let n = self.long()?;
+        let n = self.long::<PYTHON2>()?;
         u32::try_from(n).or_else(|_| self.fail(ErrorKind::Size(what), at))
     }
 
-    fn length(&mut self) -> Result<u8, Error> {
-        let at = self.at;
-        self.byte().map_or_else(|| self.fail(ErrorKind::EndAtLength, at), Ok)
+    #[inline]
+    fn length(&mut self) -> Result<u8, Fault> {
+        match self.byte() {
+            Some(length) => Ok(length),
+            None => self.fail(ErrorKind::EndAtLength, self.at),
+        }
     }
 
-    fn push(&mut self, code: u8, bits: u8, start: usize, len: usize, extra: u32) -> NodeId {
-        let id = NodeId(index(self.graph.nodes.len()));
-        self.graph.nodes.push(Node { code, bits, start: index(start), len: index(len), extra });
+    #[inline]
+    fn push(&mut self, node: Node) -> NodeId {
+        let id = NodeId(small(self.graph.nodes.len()));
+        if self.graph.nodes.len() == self.graph.nodes.capacity() {
+            make_room(&mut self.graph.nodes, 1, self.graph.input.len() - self.at);
+        }
+        self.graph.nodes.push(node);
         id
     }
 
     /// A node with a payload; takes a slot if flagged.
-    fn leaf(&mut self, code: u8, bits: u8, payload: std::ops::Range<usize>, extra: u32) -> Step {
-        let id = self.push(code, bits, payload.start, payload.len(), extra);
+    #[inline]
+    fn leaf(&mut self, code: u8, bits: u8, kind: u8, start: usize, extra: u32) -> Step {
+        let len = small(self.at - start);
+        let id = self.push(Node { code, bits, kind, parts: 0, start: small(start), len, extra });
         if bits & bit::FLAG != 0 {
-            self.slots.push(id);
+            self.slots.push(Slot { node: id, kind });
         }
         Step::Value(id)
     }
 
     /// A node whose children come next; takes its slot now, before theirs.
+    #[inline]
     fn open(&mut self, code: u8, bits: u8, at: usize, n: u32, extra: u32) -> Step {
+        let kind = match code {
+            b'(' | b')' => kind::TUPLE,
+            b'>' => kind::FROZENSET,
+            _ => kind::OTHER,
+        };
+        let is_dict = matches!(code, b'{' | b'}');
         // While the node is unfinished its length is the one that the stream claims: an unfinished tuple has that size.
-        let id = self.push(code, bits | bit::UNFINISHED, 0, 0, extra);
-        self.graph.nodes[id.at()].len = n;
-        if bits & bit::FLAG != 0 {
-            self.slots.push(id);
+        let mut node = Node { code, bits: bits | bit::UNFINISHED, kind, parts: 0, start: 0, len: n, extra };
+        let is_empty = n == 0 && !is_dict;
+        if is_empty {
+            node.bits = bits;
+            if kind == kind::TUPLE {
+                node.kind = kind::FLAT_TUPLE;
+            }
         }
-        self.frames.push(Frame { node: id, code, remaining: n, base: self.pending.len(), child_at: self.at, at });
-        if n == 0 && code != b'{' && code != b'}' {
-            self.frames.pop();
-            self.graph.nodes[id.at()].bits &= !bit::UNFINISHED;
+        let id = self.push(node);
+        let mut slot = NO_SLOT;
+        if bits & bit::FLAG != 0 {
+            let is_late = !is_empty && matches!(code, b'>' | b':' | b'c' | b'}');
+            slot = small(self.slots.len());
+            self.slots.push(Slot { node: id, kind: if is_late { 0 } else { node.kind } });
+            if code == b'}' {
+                // Its slot is never filled (3.15).
+                slot = NO_SLOT;
+            }
+        }
+        if is_empty {
             return Step::Value(id);
         }
+        let remaining = match code {
+            b'c' => small(code::OBJECTS_BEFORE_LINE),
+            _ if is_dict => u32::MAX,
+            _ => n,
+        };
+        let base = small(self.pending.len());
+        self.frames.push(Frame { node: id, remaining, base, at: small(at), slot, code, parts: 0 });
         Step::Open
     }
 
-    fn object(&mut self) -> Result<Step, Error> {
-        let at = self.at;
-        if let Some(frame) = self.frames.last_mut() {
-            frame.child_at = at;
-        }
+    #[inline]
+    fn object<const PYTHON2: bool>(&mut self, at: usize) -> Result<Step, Fault> {
         let too_deep = self.frames.len() >= self.profile.max_depth as usize;
-        let python2 = self.wording == Wording::Python27;
         let byte = self.byte();
-        if python2 && too_deep {
+        if PYTHON2 && too_deep {
             return self.fail(ErrorKind::TooDeep, at);
         }
         let Some(byte) = byte else {
@@ -223,63 +468,48 @@ impl<'a> Reader<'a, '_> {
         if too_deep {
             return self.fail(ErrorKind::TooDeep, at);
         }
-        let code = if python2 { byte } else { byte & !FLAG_REF };
+        // 2.7 has no flags: a byte with the high bit is an unknown type.
+        let code = if PYTHON2 { byte } else { byte & !FLAG_REF };
         let bits = if byte == code { 0 } else { bit::FLAG };
-        if !self.profile.reads(code) {
-            return self.fail(ErrorKind::UnknownType(byte), at);
-        }
         match code {
-            b'0' => {
-                let id = self.push(code, bits, 0, 0, 0);
-                Ok(Step::Null(id))
-            }
             // Singletons: the flag is ignored, no slot.
-            b'N' | b'T' | b'F' | b'.' | b'S' => Ok(Step::Value(self.push(code, bits, 0, 0, 0))),
+            b'N' | b'T' | b'F' | b'.' | b'S' => Ok(Step::Value(self.push(Node {
+                code,
+                bits,
+                kind: kind::SCALAR,
+                parts: 0,
+                start: 0,
+                len: 0,
+                extra: 0,
+            }))),
+            b'0' => Ok(Step::Null(self.push(Node { code, bits, kind: 0, parts: 0, start: 0, len: 0, extra: 0 }))),
             b'i' => {
                 let start = self.at;
-                let value = self.long()?;
-                Ok(self.leaf(code, bits, start..self.at, value.cast_unsigned()))
+                let value = self.long::<PYTHON2>()?;
+                Ok(self.leaf(code, bits, kind::SCALAR, start, value.cast_unsigned()))
             }
-            b'I' => {
-                let start = self.at;
-                self.little_endian(8)?;
-                Ok(self.leaf(code, bits, start..self.at, 0))
+            b'r' if !PYTHON2 => self.reference::<PYTHON2>(code, bits, ErrorKind::Reference),
+            b'z' | b'Z' if !PYTHON2 => {
+                let n = self.length()?;
+                let start = self.bytes(usize::from(n))?;
+                self.text::<PYTHON2>(code, bits, start)
             }
-            b'l' => self.digits(bits),
-            b'g' | b'y' => {
-                let range = self.bytes(if code == b'g' { 8 } else { 16 })?;
-                Ok(self.leaf(code, bits, range, 0))
+            b'a' | b'A' if !PYTHON2 => {
+                let n = self.size::<PYTHON2>("string")?;
+                let start = self.bytes(n as usize)?;
+                self.text::<PYTHON2>(code, bits, start)
             }
-            b'f' | b'x' => {
-                let start = self.at;
-                for _ in 0..if code == b'f' { 1 } else { 2 } {
-                    let n = self.length()?;
-                    let range = self.bytes(usize::from(n))?;
-                    let bytes = &self.graph.input[range.clone()];
-                    if text::parse_float(bytes, python2).is_none() {
-                        let text = bytes.split(|&b| b == 0).next().unwrap_or_default().into();
-                        return self.fail(ErrorKind::FloatText(text), range.start);
-                    }
-                }
-                Ok(self.leaf(code, bits, start..self.at, 0))
+            b'u' | b't' => {
+                let n = self.size::<PYTHON2>(if PYTHON2 && code == b'u' { "unicode" } else { "string" })?;
+                let start = self.bytes(n as usize)?;
+                self.text::<PYTHON2>(code, bits, start)
             }
-            b's' | b't' | b'u' | b'a' | b'A' | b'z' | b'Z' => self.string(code, bits),
-            b'r' | b'R' => {
-                let index_at = self.at;
-                let n = self.long()?;
-                let target = usize::try_from(n).ok().and_then(|n| self.slots.get(n)).copied();
-                let target = target.filter(|t| {
-                    let node = self.graph.node(*t);
-                    let reserved = matches!(node.code, b'>' | b':' | b'c') && node.is(bit::UNFINISHED);
-                    !reserved && node.code != b'}'
-                });
-                let kind = if python2 { ErrorKind::StringReference } else { ErrorKind::Reference };
-                let Some(target) = target else {
-                    return self.fail(kind, index_at);
-                };
-                Ok(Step::Value(self.push(code, bits, target.at(), 0, n.cast_unsigned())))
+            b's' => {
+                let n = self.size::<PYTHON2>(if PYTHON2 { "string" } else { "bytes object" })?;
+                let start = self.bytes(n as usize)?;
+                Ok(self.leaf(code, bits, kind::BYTES, start, 0))
             }
-            b')' => {
+            b')' if !PYTHON2 => {
                 let n = match self.byte() {
                     Some(n) => n,
                     // Before 3.11.5 the end of the stream reads as 255, and the first item is missing.
@@ -289,23 +519,69 @@ impl<'a> Reader<'a, '_> {
                 Ok(self.open(code, bits, at, u32::from(n), 0))
             }
             b'(' | b'[' | b'<' | b'>' => {
-                let what = match code {
+                let n = self.size::<PYTHON2>(match code {
                     b'(' => "tuple",
                     b'[' => "list",
                     _ => "set",
-                };
-                let n = self.size(what)?;
+                })?;
                 Ok(self.open(code, bits, at, n, 0))
             }
-            b'{' | b'}' => Ok(self.open(code, bits, at, 0, 0)),
-            b':' => Ok(self.open(code, bits, at, 3, 0)),
-            _ => self.code(bits, at),
+            b'{' => Ok(self.open(code, bits, at, 0, 0)),
+            b'c' => self.code::<PYTHON2>(bits, at),
+            b'g' | b'y' => {
+                let start = self.bytes(if code == b'g' { 8 } else { 16 })?;
+                Ok(self.leaf(code, bits, kind::SCALAR, start, 0))
+            }
+            b'l' => self.digits::<PYTHON2>(bits),
+            b'f' | b'x' => self.float_text::<PYTHON2>(code, bits),
+            b'I' if self.profile.reads(code) => {
+                let start = if PYTHON2 {
+                    let start = self.at;
+                    self.lenient::<8>();
+                    start
+                } else {
+                    self.bytes(8)?
+                };
+                Ok(self.leaf(code, bits, kind::SCALAR, start, 0))
+            }
+            b'R' if PYTHON2 => self.reference::<PYTHON2>(code, bits, ErrorKind::StringReference),
+            b'}' if self.profile.reads(code) => Ok(self.open(code, bits, at, 0, 0)),
+            b':' if self.profile.reads(code) => Ok(self.open(code, bits, at, 3, 0)),
+            _ => self.fail(ErrorKind::UnknownType(byte), at),
         }
     }
 
-    fn digits(&mut self, bits: u8) -> Result<Step, Error> {
+    #[inline]
+    fn reference<const PYTHON2: bool>(&mut self, code: u8, bits: u8, kind: ErrorKind) -> Result<Step, Fault> {
+        let index_at = self.at;
+        let n = self.long::<PYTHON2>()?.cast_unsigned();
+        // A negative index is a large one here.
+        match self.slots.get(n as usize) {
+            Some(slot) if slot.kind != 0 => {
+                let start = slot.node.0;
+                Ok(Step::Value(self.push(Node { code, bits, kind: 0, parts: 0, start, len: 4, extra: n })))
+            }
+            _ => self.fail(kind, index_at),
+        }
+    }
+
+    fn float_text<const PYTHON2: bool>(&mut self, code: u8, bits: u8) -> Result<Step, Fault> {
+        let start = self.at;
+        for _ in 0..if code == b'f' { 1 } else { 2 } {
+            let n = self.length()?;
+            let text_at = self.bytes(usize::from(n))?;
+            let text = &self.graph.input[text_at..self.at];
+            if text::parse_float(text, PYTHON2).is_none() {
+                let text = text.split(|&b| b == 0).next().unwrap_or_default().into();
+                return self.fail(ErrorKind::FloatText(text), text_at);
+            }
+        }
+        Ok(self.leaf(code, bits, kind::SCALAR, start, 0))
+    }
+
+    fn digits<const PYTHON2: bool>(&mut self, bits: u8) -> Result<Step, Fault> {
         let at = self.at;
-        let n = self.long()?;
+        let n = self.long::<PYTHON2>()?;
         if n == i32::MIN {
             return self.fail(ErrorKind::Size("long"), at);
         }
@@ -321,7 +597,7 @@ impl<'a> Reader<'a, '_> {
         if have < count {
             self.at = self.graph.input.len();
             // 2.7 reads missing bytes as all ones: a negative digit.
-            let kind = if self.wording == Wording::Python27 { ErrorKind::Digit } else { ErrorKind::EndInside };
+            let kind = if PYTHON2 { ErrorKind::Digit } else { ErrorKind::EndInside };
             return self.fail(kind, self.graph.input.len());
         }
         if count > 0 && rest[2 * count - 2..2 * count] == [0, 0] {
@@ -329,146 +605,170 @@ impl<'a> Reader<'a, '_> {
             return self.fail(ErrorKind::Unnormalized, start + 2 * count - 2);
         }
         self.at += 2 * count;
-        Ok(self.leaf(b'l', bits, start..self.at, u32::from(n < 0)))
+        Ok(self.leaf(b'l', bits, kind::SCALAR, start, u32::from(n < 0)))
     }
 
-    fn string(&mut self, code: u8, mut bits: u8) -> Result<Step, Error> {
-        let python2 = self.wording == Wording::Python27;
-        let n = match code {
-            b'z' | b'Z' => u32::from(self.length()?),
-            b's' => self.size(if python2 { "string" } else { "bytes object" })?,
-            b'u' if python2 => self.size("unicode")?,
-            _ => self.size("string")?,
-        };
-        let range = self.bytes(n as usize)?;
-        let bytes = &self.graph.input[range.clone()];
-        let is_text = code != b's' && !(python2 && code == b't');
-        if is_text {
+    /// A string, whose payload has just been passed.
+    #[inline]
+    fn text<const PYTHON2: bool>(&mut self, code: u8, mut bits: u8, start: usize) -> Result<Step, Fault> {
+        let bytes = &self.graph.input[start..self.at];
+        let mut kind = kind::TEXT;
+        if PYTHON2 && code == b't' {
+            // Any bytes, and `R` counts all of them.
+            kind = kind::BYTES;
+            self.slots.push(Slot { node: NodeId(small(self.graph.nodes.len())), kind });
+        } else if matches!(code, b'u' | b't') {
             if bytes.is_ascii() {
                 bits |= bit::ASCII;
-            } else if matches!(code, b'u' | b't')
-                && let Err(error) = text::check_utf8(bytes, python2)
-            {
-                let offset = range.start + error.start;
+            } else if let Err(error) = text::check_utf8(bytes, PYTHON2) {
+                let offset = start + error.start;
                 return self.fail(ErrorKind::Unicode(error), offset);
             }
         }
-        let step = self.leaf(code, bits, range, 0);
-        if python2
-            && code == b't'
-            && let Step::Value(id) = step
-        {
-            self.slots.push(id);
-        }
-        Ok(step)
+        Ok(self.leaf(code, bits, kind, start, 0))
     }
 
-    fn code(&mut self, bits: u8, at: usize) -> Result<Step, Error> {
+    fn code<const PYTHON2: bool>(&mut self, bits: u8, at: usize) -> Result<Step, Fault> {
+        let layout = self.profile.code_layout;
         let mut ints = code::CodeInts::default();
-        for field in code::leading_ints(self.profile.code_layout, &mut ints) {
-            *field = self.long()?;
+        let (fields, n) = code::leading_ints(layout, &mut ints);
+        for field in fields.into_iter().take(n) {
+            *field = self.long::<PYTHON2>()?;
         }
-        let extra = index(self.graph.ints.len());
+        let extra = small(self.graph.ints.len());
         self.graph.ints.push(ints);
-        let n = code::fields(self.profile.code_layout).len();
-        Ok(self.open(b'c', bits, at, index(n), extra))
+        Ok(self.open(b'c', bits, at, small(code::fields(layout).len()), extra))
     }
 
-    /// Hands a finished object to the container around it. `Some` is that container, if this finished it.
-    fn deliver(&mut self, done: Step) -> Result<Option<Step>, Error> {
-        let (child, null) = match done {
-            Step::Value(id) => (id, false),
-            Step::Null(id) => (id, true),
+    /// Hands a finished object to the container around it, and that, if it is finished by it, to the next. `Some` is the
+    /// whole value.
+    fn deliver<const PYTHON2: bool>(&mut self, step: Step, at: usize) -> Result<Option<NodeId>, Fault> {
+        let (child, at) = match step {
             Step::Open => return Ok(None),
+            Step::Value(child) => (child, at),
+            Step::Null(child) => match self.deliver_null::<PYTHON2>(child, at)? {
+                Some(finished) => finished,
+                None => return Ok(None),
+            },
         };
-        let Some(frame) = self.frames.last_mut() else {
-            return if null { self.fail(ErrorKind::Null("object"), 0) } else { Ok(Some(Step::Value(child))) };
-        };
-        let (code, base, child_at, at) = (frame.code, frame.base, frame.child_at, frame.at);
-        if code == b'{' || code == b'}' {
-            return self.deliver_to_dict(child, null, base, child_at);
+        if self.add::<PYTHON2>(child, at)? {
+            return self.finish::<PYTHON2>();
         }
-        if null {
-            let container = match code {
+        Ok(self.frames.is_empty().then_some(child))
+    }
+
+    /// Adds a child to the innermost container; whether it is the last one.
+    #[inline]
+    fn add<const PYTHON2: bool>(&mut self, child: NodeId, at: usize) -> Result<bool, Fault> {
+        let Some(frame) = self.frames.last_mut() else { return Ok(false) };
+        if frame.hashes() {
+            if frame.is_dict() {
+                return self.add_to_dict::<PYTHON2>(child, at);
+            }
+            validate::hashable(self, child, false, at)?;
+        }
+        self.pending.push(child);
+        let Some(frame) = self.frames.last_mut() else { return Ok(false) };
+        frame.parts |= self.graph.node(self.graph.resolve(child)).kind;
+        frame.remaining -= 1;
+        Ok(frame.remaining == 0)
+    }
+
+    /// A key or value of the innermost container.
+    fn add_to_dict<const PYTHON2: bool>(&mut self, child: NodeId, at: usize) -> Result<bool, Fault> {
+        self.pending.push(child);
+        let base = self.frames.last().map_or(0, |frame| frame.base as usize);
+        // The key is hashed when the pair is stored, after the value was read.
+        if (self.pending.len() - base).is_multiple_of(2) {
+            let key = self.pending[self.pending.len() - 2];
+            match validate::hashable(self, key, true, at) {
+                Err(fault) if PYTHON2 && fault.cause().is_none() => self.exception = Some(fault),
+                checked => checked?,
+            }
+        }
+        Ok(false)
+    }
+
+    /// The innermost container has all its children, and with it perhaps the one around it. `Some` is the whole value.
+    #[inline]
+    fn finish<const PYTHON2: bool>(&mut self) -> Result<Option<NodeId>, Fault> {
+        loop {
+            if let Some(frame) = self.frames.last_mut().filter(|frame| frame.code == b'c') {
+                let node = self.graph.nodes[frame.node.at()];
+                let (base, at) = (frame.base as usize, frame.at as usize);
+                let rest = node.len - small(self.pending.len() - base);
+                if rest > 0 {
+                    frame.remaining = rest;
+                    self.graph.ints[node.extra as usize].firstlineno = self.long::<PYTHON2>()?;
+                    return Ok(None);
+                }
+                validate::code(self, base, at)?;
+            }
+            let (child, at) = self.close(0);
+            if !self.add::<PYTHON2>(child, at)? {
+                return Ok(self.frames.is_empty().then_some(child));
+            }
+        }
+    }
+
+    /// NULL ends a dict and is an error elsewhere. `Some` is the object that it finished, and where that starts.
+    #[cold]
+    fn deliver_null<const PYTHON2: bool>(
+        &mut self,
+        mut null: NodeId,
+        mut at: usize,
+    ) -> Result<Option<(NodeId, usize)>, Fault> {
+        loop {
+            let Some(frame) = self.frames.last() else { return self.fail(ErrorKind::Null("object"), 0) };
+            let container = match frame.code {
                 b'(' | b')' => "tuple",
                 b'[' => "list",
                 b'<' | b'>' => "set",
                 b'c' if self.wording == Wording::Python3115 => "code object",
+                b'{' | b'}' => {
+                    let is_value = (self.pending.len() - frame.base as usize) % 2 == 1;
+                    if PYTHON2 && is_value {
+                        self.pending.push(null);
+                        return Ok(None);
+                    }
+                    // A NULL key ends the dict; since 3.0 a NULL value does too, and its key is dropped.
+                    if let Some(fault) = self.exception.clone() {
+                        return Err(fault);
+                    }
+                    self.pending.push(null);
+                    return Ok(Some(self.close(0)));
+                }
                 _ => {
                     // No exception is set: the code object or slice is NULL itself, right here.
-                    self.pending.push(child);
-                    let node = self.close(bit::CUT | bit::UNFINISHED);
-                    return Ok(Some(Step::Null(node)));
+                    self.pending.push(null);
+                    (null, at) = self.close(bit::CUT | bit::UNFINISHED);
+                    continue;
                 }
             };
-            return self.fail(ErrorKind::Null(container), child_at);
+            return self.fail(ErrorKind::Null(container), at);
         }
-        if code == b'<' || code == b'>' {
-            validate::hashable(self, child, false, child_at)?;
-        }
-        self.pending.push(child);
-        let Some(frame) = self.frames.last_mut() else { return Ok(None) };
-        frame.remaining -= 1;
-        let remaining = frame.remaining;
-        if code == b'c' && self.pending.len() - base == code::OBJECTS_BEFORE_LINE {
-            let line = self.long()?;
-            let extra = self.frames.last().map_or(0, |f| self.graph.node(f.node).extra);
-            self.graph.ints[extra as usize].firstlineno = line;
-        }
-        if remaining > 0 {
-            return Ok(None);
-        }
-        if code == b'c' {
-            validate::code(self, base, at)?;
-        }
-        let node = self.close(0);
-        Ok(Some(Step::Value(node)))
     }
 
-    fn deliver_to_dict(
-        &mut self,
-        child: NodeId,
-        null: bool,
-        base: usize,
-        child_at: usize,
-    ) -> Result<Option<Step>, Error> {
-        let is_value = (self.pending.len() - base) % 2 == 1;
-        let python2 = self.wording == Wording::Python27;
-        if !null || python2 && is_value {
-            self.pending.push(child);
-            // The key is hashed when the pair is stored, after the value was read.
-            if is_value && !null {
-                let key = self.pending[self.pending.len() - 2];
-                if let Err(error) = validate::hashable(self, key, true, child_at) {
-                    if python2 && error.cause().is_none() {
-                        self.exception = Some(error);
-                    } else {
-                        return Err(error);
-                    }
-                }
-            }
-            return Ok(None);
-        }
-        // A NULL key ends the dict; since 3.0 a NULL value does too, and its key is dropped.
-        if let Some(error) = self.exception.clone() {
-            return Err(error);
-        }
-        self.pending.push(child);
-        let node = self.close(0);
-        Ok(Some(Step::Value(node)))
-    }
-
-    /// Finishes the innermost container: its pending children become its edges.
-    fn close(&mut self, bits: u8) -> NodeId {
+    /// Finishes the innermost container: its pending children become its edges. Returns it and where it starts.
+    #[inline]
+    fn close(&mut self, bits: u8) -> (NodeId, usize) {
         let Some(frame) = self.frames.pop() else { unreachable!("close() is called with an open frame") };
         let start = self.graph.edges.len();
-        self.graph.edges.extend_from_slice(&self.pending[frame.base..]);
-        self.pending.truncate(frame.base);
+        let base = frame.base as usize;
+        self.graph.edges.extend_from_slice(&self.pending[base..]);
+        self.pending.truncate(base);
         let node = &mut self.graph.nodes[frame.node.at()];
-        node.start = index(start);
-        node.len = index(self.graph.edges.len() - start);
+        node.start = small(start);
+        node.len = small(self.graph.edges.len() - start);
         node.bits = node.bits & !bit::UNFINISHED | bits;
-        frame.node
+        node.parts = frame.parts;
+        if node.kind == kind::TUPLE && frame.parts & !kind::LEAF == 0 {
+            node.kind = kind::FLAT_TUPLE;
+        }
+        if frame.slot != NO_SLOT && bits == 0 {
+            self.slots[frame.slot as usize].kind = node.kind;
+        }
+        (frame.node, frame.at as usize)
     }
 
     /// The children that a node has so far, and how many it will have.
@@ -484,14 +784,14 @@ impl<'a> Reader<'a, '_> {
         // Frames are in the order of their nodes.
         match self.frames.binary_search_by_key(&id, |f| f.node) {
             Ok(i) => {
-                let end = self.frames.get(i + 1).map_or(self.pending.len(), |f| f.base);
-                (&self.pending[self.frames[i].base..end], node.len as usize)
+                let end = self.frames.get(i + 1).map_or(self.pending.len(), |f| f.base as usize);
+                (&self.pending[self.frames[i].base as usize..end], node.len as usize)
             }
             Err(_) => (&[], node.len as usize),
         }
     }
 
-    pub(crate) fn undefined<T>(&self, cause: Cause, offset: usize) -> Result<T, Error> {
+    pub(crate) fn undefined<T>(&self, cause: Cause, offset: usize) -> Result<T, Fault> {
         self.fail(ErrorKind::Undefined(cause), offset)
     }
 

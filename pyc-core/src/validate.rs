@@ -4,12 +4,12 @@
 //! They are here, apart from the reader, because they look at finished values, and because this is where streams exist
 //! that CPython does not survive.
 
-use crate::code::{CodeInts, Field, fields, flag, kind};
+use crate::code::{self, CodeInts, fields, flag};
 use crate::error::{Cause, Error, ErrorKind};
-use crate::graph::{NodeId, bit};
+use crate::graph::{NodeId, bit, kind};
 use crate::opcode;
 use crate::profile::CodeLayout;
-use crate::read::Reader;
+use crate::read::{Fault, Reader};
 
 /// On the path from the object that is being hashed or walked to the one looked at.
 const ON_PATH: u8 = 128;
@@ -29,12 +29,17 @@ fn type_name(code: u8) -> &'static str {
 }
 
 /// Hashes a set member or dict key, as far as that can fail.
-pub(crate) fn hashable(reader: &mut Reader, id: NodeId, key: bool, offset: usize) -> Result<(), Error> {
+#[inline]
+pub(crate) fn hashable(reader: &mut Reader, id: NodeId, key: bool, offset: usize) -> Result<(), Fault> {
     let id = reader.graph.resolve(id);
-    let node = reader.graph.node(id);
-    if !node.has_edges() || node.code == b'>' || node.is(bit::HASHABLE) {
+    if reader.graph.node(id).kind & (kind::LEAF | kind::FLAT_TUPLE | kind::FROZENSET) != 0 {
         return Ok(());
     }
+    container_hashable(reader, id, key, offset)
+}
+
+fn container_hashable(reader: &mut Reader, id: NodeId, key: bool, offset: usize) -> Result<(), Fault> {
+    let node = reader.graph.node(id);
     let whole = type_name(node.code);
     let enter = |code: u8| match code {
         b'[' | b'{' | b'<' => Err(ErrorKind::Unhashable { part: type_name(code), whole, key }),
@@ -54,7 +59,11 @@ pub(crate) fn hashable(reader: &mut Reader, id: NodeId, key: bool, offset: usize
 }
 
 /// Walks the constants of a code object like the pass that interns strings in them.
-fn finite(reader: &mut Reader, consts: NodeId, offset: usize) -> Result<(), Error> {
+fn finite(reader: &mut Reader, consts: NodeId, offset: usize) -> Result<(), Fault> {
+    let node = reader.graph.node(consts);
+    if !node.is(bit::UNFINISHED) && node.parts & (kind::TUPLE | kind::FROZENSET) == 0 {
+        return Ok(());
+    }
     let enter = |code: u8| Ok(matches!(code, b'(' | b')' | b'>'));
     let last_first = |reader: &Reader, id: NodeId, place: usize| -> Option<NodeId> {
         let (children, size) = reader.children(id);
@@ -72,8 +81,9 @@ fn walk(
     known: u8,
     enter: impl Fn(u8) -> Result<bool, ErrorKind>,
     child: impl Fn(&Reader, NodeId, usize) -> Option<NodeId>,
-) -> Result<(), Error> {
-    let mut path: Vec<(NodeId, usize)> = Vec::new();
+) -> Result<(), Fault> {
+    let mut path = std::mem::take(&mut reader.path);
+    path.clear();
     let mut next = Some(id);
     loop {
         if let Some(id) = next {
@@ -87,8 +97,8 @@ fn walk(
                 path.push((id, 0));
             }
         }
-        let Some((id, place)) = path.last_mut() else { return Ok(()) };
-        next = child(reader, *id, *place);
+        let Some((id, place)) = path.last_mut() else { break };
+        next = child(reader, *id, *place as usize);
         *place += 1;
         if next.is_none() {
             let node = &mut reader.graph.nodes[id.at()];
@@ -99,19 +109,27 @@ fn walk(
             path.pop();
         }
     }
+    reader.path = path;
+    Ok(())
 }
 
-/// Checks the fields of a code object, which are the reader's pending children from `base`.
-pub(crate) fn code(reader: &mut Reader, base: usize, offset: usize) -> Result<(), Error> {
-    let layout = reader.layout();
-    let objects: Vec<NodeId> = reader.pending[base..].iter().map(|&id| reader.graph.resolve(id)).collect();
-    let object = |field: Field| fields(layout).iter().position(|f| *f == field).map(|i| objects[i]);
-    let ints = reader
-        .frames
-        .last()
-        .map_or(CodeInts::default(), |f| reader.graph.ints[reader.graph.node(f.node).extra as usize]);
+/// The objects of a code object, resolved; what the layout has no place for is not used.
+type Objects = [NodeId; 10];
 
-    check_types(reader, &objects, ints).map_err(|field| Error::new(ErrorKind::CodeField(field), offset))?;
+/// Checks the fields of a code object, which are the reader's pending children from `base`.
+pub(crate) fn code(reader: &mut Reader, base: usize, offset: usize) -> Result<(), Fault> {
+    let layout = reader.layout();
+    let mut objects: Objects = [NodeId(0); 10];
+    for (object, &id) in objects.iter_mut().zip(&reader.pending[base..]) {
+        *object = reader.graph.resolve(id);
+    }
+    let ints = match reader.frames.last() {
+        Some(frame) => reader.graph.ints[reader.graph.node(frame.node).extra as usize],
+        None => CodeInts::default(),
+    };
+    if let Err(field) = check_types(reader, &objects, ints) {
+        return Err(Box::new(Error::new(ErrorKind::CodeField(field), offset)));
+    }
 
     let variadic = |bit| i32::from(ints.flags & bit != 0);
     let arguments = [ints.argcount, ints.kwonlyargcount, variadic(flag::VARARGS), variadic(flag::VARKEYWORDS)];
@@ -123,37 +141,55 @@ pub(crate) fn code(reader: &mut Reader, base: usize, offset: usize) -> Result<()
             arguments.into_iter().map(i64::from).sum::<i64>() <= i64::from(locals)
         }
     };
+    let wrong = |kind| Err(Box::new(Error::new(kind, offset)));
 
     if layout == CodeLayout::Python311 {
-        let bytes = |field| object(field).map_or(&[][..], |id| reader.graph.payload(reader.graph.node(id)));
-        let code_bytes = bytes(Field::Code);
+        let [code, consts, names, localsplusnames, localspluskinds, ..] = objects;
+        let bytes = |id| reader.graph.payload(reader.graph.node(id));
+        let code_bytes = bytes(code);
         if code_bytes.len() % 2 != 0 {
-            return Err(Error::new(ErrorKind::CodeOdd, offset));
+            return wrong(ErrorKind::CodeOdd);
         }
-        if !fits(bytes(Field::Localspluskinds).iter().filter(|k| *k & kind::LOCAL != 0).count()) {
-            return Err(Error::new(ErrorKind::CodeVarnames, offset));
+        if !fits(bytes(localspluskinds).iter().filter(|k| *k & code::kind::LOCAL != 0).count()) {
+            return wrong(ErrorKind::CodeVarnames);
         }
         let kills = opcode::kills_on_load(code_bytes, reader.profile);
-        check_names(reader, object(Field::Names), offset)?;
-        finite(reader, objects[1], offset)?;
-        check_names(reader, object(Field::Localsplusnames), offset)?;
+        check_names(reader, names, offset)?;
+        finite(reader, consts, offset)?;
+        check_names(reader, localsplusnames, offset)?;
         return if kills { reader.undefined(Cause::InstrumentedOpcode, offset) } else { Ok(()) };
     }
-    for field in [Field::Names, Field::Varnames, Field::Freevars, Field::Cellvars] {
-        check_names(reader, object(field), offset)?;
+    let [_, consts, names, varnames, freevars, cellvars, ..] = objects;
+    for names in [names, varnames, freevars, cellvars] {
+        check_names(reader, names, offset)?;
     }
-    finite(reader, objects[1], offset)?;
-    let varnames = object(Field::Varnames).map_or(0, |id| reader.children(id).1);
-    if reader.profile.checks_varnames() && !fits(varnames) {
-        return Err(Error::new(ErrorKind::CodeVarnames, offset));
+    finite(reader, consts, offset)?;
+    if reader.profile.checks_varnames() && !fits(reader.children(varnames).1) {
+        return wrong(ErrorKind::CodeVarnames);
     }
     Ok(())
 }
 
+const NAMES: u8 = kind::TUPLE | kind::FLAT_TUPLE;
+
+/// The kinds that the objects of a code object may have, in stream order.
+const OBJECTS: [u8; 10] = {
+    use kind::{BYTES, TEXT};
+    [BYTES, NAMES, NAMES, NAMES, BYTES, TEXT, TEXT, TEXT, BYTES, BYTES]
+};
+const OBJECTS_BEFORE_311: [u8; 9] = {
+    use kind::{BYTES, TEXT};
+    [BYTES, NAMES, NAMES, NAMES, NAMES, NAMES, TEXT, TEXT, BYTES]
+};
+/// A unicode object of 2.7 can be read as a buffer, so it may be co_code.
+const OBJECTS_OF_PYTHON2: [u8; 9] = {
+    use kind::{BYTES, TEXT};
+    [BYTES | TEXT, NAMES, NAMES, NAMES, NAMES, NAMES, BYTES, BYTES, BYTES]
+};
+
 /// The checks that end in `bad argument to internal function`; `Err` names the first field at fault.
-fn check_types(reader: &Reader, objects: &[NodeId], ints: CodeInts) -> Result<(), &'static str> {
+fn check_types(reader: &Reader, objects: &Objects, ints: CodeInts) -> Result<(), &'static str> {
     let profile = reader.profile;
-    let python2 = profile.is_python2();
     if ints.argcount < 0 {
         return Err("argcount");
     }
@@ -174,53 +210,33 @@ fn check_types(reader: &Reader, objects: &[NodeId], ints: CodeInts) -> Result<()
             return Err("flags");
         }
     }
-    let mut sizes = [0; 2];
-    for (&field, &id) in fields(reader.layout()).iter().zip(objects) {
-        let node = reader.graph.node(id);
-        let bytes = node.code == b's' || python2 && node.code == b't';
-        let text = matches!(node.code, b'u' | b't' | b'a' | b'A' | b'z' | b'Z');
-        let tuple = matches!(node.code, b'(' | b')');
-        let good = match field {
-            // A unicode object of 2.7 can be read as a buffer.
-            Field::Code => bytes || python2 && node.code == b'u',
-            Field::Localspluskinds | Field::Lnotab | Field::Linetable | Field::Exceptiontable => bytes,
-            Field::Filename | Field::Name | Field::Qualname => {
-                if python2 {
-                    bytes
-                } else {
-                    text
-                }
-            }
-            _ => tuple,
-        };
-        if !good {
-            return Err(field.name());
-        }
-        match field {
-            Field::Localsplusnames => sizes[0] = reader.children(id).1,
-            Field::Localspluskinds => sizes[1] = node.len as usize,
-            _ => {}
-        }
+    let expected: &[u8] = match reader.layout() {
+        CodeLayout::Python27 => &OBJECTS_OF_PYTHON2,
+        CodeLayout::Python30 | CodeLayout::Python38 => &OBJECTS_BEFORE_311,
+        CodeLayout::Python311 => &OBJECTS,
+    };
+    let is_wrong = |(id, expected): (&NodeId, &u8)| reader.graph.node(*id).kind & expected == 0;
+    if let Some(place) = objects.iter().zip(expected).position(is_wrong) {
+        return Err(fields(reader.layout())[place].name());
     }
-    if sizes[0] != sizes[1] { Err("localspluskinds") } else { Ok(()) }
+    // The tables must agree, but only once all are known to be what they should be.
+    let [_, _, _, names, kinds, ..] = *objects;
+    let has_kinds = reader.layout() == CodeLayout::Python311;
+    if has_kinds && reader.graph.node(kinds).len as usize != reader.children(names).1 {
+        return Err("localspluskinds");
+    }
+    Ok(())
 }
 
 /// All items of a tuple of names are strings.
-fn check_names(reader: &Reader, names: Option<NodeId>, offset: usize) -> Result<(), Error> {
-    let Some(names) = names else { return Ok(()) };
-    let python2 = reader.profile.is_python2();
-    let (items, size) = reader.children(names);
-    let is_string = |id: &NodeId| match reader.graph.node(reader.graph.resolve(*id)).code {
-        b's' => python2,
-        b't' => true,
-        b'u' | b'a' | b'A' | b'z' | b'Z' => !python2,
-        _ => false,
-    };
-    if items.len() == size && items.iter().all(is_string) {
+fn check_names(reader: &Reader, names: NodeId, offset: usize) -> Result<(), Fault> {
+    let names = reader.graph.node(names);
+    let is_string = if reader.profile.is_python2() { kind::BYTES } else { kind::TEXT };
+    if !names.is(bit::UNFINISHED) && names.parts & !is_string == 0 {
         Ok(())
     } else if reader.profile.non_string_name_aborts() {
         reader.undefined(Cause::NonStringNameAborts, offset)
     } else {
-        Err(Error::new(ErrorKind::CodeName, offset))
+        Err(Box::new(Error::new(ErrorKind::CodeName, offset)))
     }
 }

@@ -144,7 +144,8 @@ impl Writer<'_, '_> {
             b')' => self.out.push(node.len.to_le_bytes()[0]),
             b'c' => {
                 let mut ints = self.graph.ints[node.extra as usize];
-                for int in leading_ints(self.graph.layout, &mut ints) {
+                let (fields, n) = leading_ints(self.graph.layout, &mut ints);
+                for int in fields.into_iter().take(n) {
                     self.out.extend_from_slice(&int.to_le_bytes());
                 }
             }

@@ -404,7 +404,8 @@ impl<'l, 'g, 'a> Writer<'l, 'g, 'a> {
             b'c' => {
                 self.out.push(code | flag);
                 let mut ints = loaded.ints(object);
-                for int in leading_ints(loaded.graph.layout, &mut ints) {
+                let (fields, n) = leading_ints(loaded.graph.layout, &mut ints);
+                for int in fields.into_iter().take(n) {
                     self.out.extend_from_slice(&int.to_le_bytes());
                 }
             }

@@ -117,9 +117,25 @@ pub fn shown(code: &[u8], flags: i32, profile: &Profile) -> Result<Vec<u8>, Caus
     Ok(out)
 }
 
+/// Whether any unit may be an opcode that kills: code that a compiler made has none. Many units at a time, so that a
+/// processor compares them at once.
+fn may_kill(code: &[u8]) -> bool {
+    let mut highest = [0; 16];
+    let chunks = code.chunks_exact(16);
+    let rest = chunks.remainder();
+    for chunk in chunks {
+        for (highest, byte) in highest.iter_mut().zip(chunk) {
+            *highest = u8::max(*highest, *byte);
+        }
+    }
+    let opcodes = |bytes: &[u8]| bytes.iter().step_by(2).any(|opcode| *opcode > 240);
+    opcodes(&highest) || opcodes(rest)
+}
+
 /// Whether loading this code kills the interpreter (3.12 and 3.13 look at every instruction then).
 pub(crate) fn kills_on_load(code: &[u8], profile: &Profile) -> bool {
     profile.dies_of_instrumented_on_load()
+        && may_kill(code)
         && Table::of(profile).is_some_and(|table| {
             // 70 of 3.13, ENTER_EXECUTOR, only kills when the code is shown.
             let deadly = |op: u8| op > 240 && table.deadly.contains(&op);
