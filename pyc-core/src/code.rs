@@ -127,6 +127,11 @@ pub fn fields(layout: CodeLayout) -> &'static [Field] {
     }
 }
 
+/// The place of a field among the objects of a layout.
+pub(crate) fn place(layout: CodeLayout, field: Field) -> Option<usize> {
+    fields(layout).iter().position(|f| *f == field)
+}
+
 /// Bits of localspluskinds (3.11 and later).
 pub mod kind {
     /// Inlined comprehension variable (3.12).

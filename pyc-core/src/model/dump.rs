@@ -1,12 +1,14 @@
 //! The bytes of `marshal.dumps`, as the profile's interpreter writes them (`Python/marshal.c`, `w_object`).
 
-use super::{CACHED, INTERNED, Loaded, Object};
+use super::{ASCII, CACHED, INTERNED, Loaded, NONE, Object, PLAIN};
 use crate::code::{OBJECTS_BEFORE_LINE, leading_ints};
 use crate::error::{Cause, Exception};
 use crate::graph::{FLAG_REF, Value, index};
 use crate::text;
-use std::collections::HashMap;
-use std::rc::Rc;
+use alloc::collections::BTreeMap;
+use alloc::rc::Rc;
+use alloc::vec;
+use alloc::vec::Vec;
 
 /// What `marshal.dumps` does with a loaded value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,23 +65,54 @@ enum Failure {
 /// A container that is being written.
 struct Frame {
     object: Object,
-    /// The parts in the order of writing; `None`: as stored.
+    code: u8,
+    /// Which of the loaded parts are still to be written; for a set: of its members in their order.
+    next: u32,
+    end: u32,
+    /// The members of a set in the order of writing.
     order: Option<Vec<Object>>,
-    done: usize,
 }
 
-type Keys = HashMap<Object, Option<Rc<[u8]>>>;
+/// The sort keys of members that have one; `None` where it cannot be dumped.
+type Keys = BTreeMap<Object, Option<Rc<[u8]>>>;
+
+/// The reference table: an object's index (2.7: an interned string's).
+enum Indexes {
+    /// Of a whole dump, which will meet most objects: for each of them, or `NONE`.
+    Of(Vec<u32>),
+    /// Of a sort key's dump, which meets a few.
+    Few(BTreeMap<Object, u32>),
+}
+
+impl Indexes {
+    fn get(&self, object: Object) -> Option<u32> {
+        match self {
+            Indexes::Of(all) => Some(all[object as usize]).filter(|index| *index != NONE),
+            Indexes::Few(few) => few.get(&object).copied(),
+        }
+    }
+
+    fn set(&mut self, object: Object, index: u32) {
+        match self {
+            Indexes::Of(all) => all[object as usize] = index,
+            Indexes::Few(few) => {
+                few.insert(object, index);
+            }
+        }
+    }
+}
 
 struct Writer<'l, 'g, 'a> {
     loaded: &'l Loaded<'g, 'a>,
     version: u8,
     out: Vec<u8>,
-    /// The reference table: an object's index (2.7: an interned string's).
-    indexes: HashMap<Object, u32>,
+    indexes: Indexes,
     next_index: u32,
     /// References that sets which are being written hold on their members.
-    borrowed: HashMap<Object, u32>,
+    borrowed: BTreeMap<Object, u32>,
     frames: Vec<Frame>,
+    max_steps: usize,
+    max_length: usize,
     steps: usize,
     /// How many sets the object that is being written is in.
     nesting: u32,
@@ -95,8 +128,10 @@ impl Loaded<'_, '_> {
         if let Some(cause) = self.hazard {
             return Dump::Undefined(cause);
         }
-        let mut keys = HashMap::new();
-        let mut writer = Writer::new(self, version.min(self.profile.marshal_version), 0);
+        let mut keys = Keys::new();
+        let indexes = Indexes::Of(vec![NONE; self.bits.len()]);
+        let mut writer = Writer::new(self, version.min(self.profile.marshal_version), 0, indexes);
+        writer.out.reserve(self.graph.consumed + 16);
         writer.run(self.root(), &mut keys);
         if let Some(cause) = writer.undefined {
             return Dump::Undefined(cause);
@@ -110,15 +145,17 @@ impl Loaded<'_, '_> {
 }
 
 impl<'l, 'g, 'a> Writer<'l, 'g, 'a> {
-    fn new(loaded: &'l Loaded<'g, 'a>, version: u8, nesting: u32) -> Self {
+    fn new(loaded: &'l Loaded<'g, 'a>, version: u8, nesting: u32, indexes: Indexes) -> Self {
         Writer {
             loaded,
             version,
             out: Vec::new(),
-            indexes: HashMap::new(),
+            indexes,
             next_index: 0,
-            borrowed: HashMap::new(),
+            borrowed: BTreeMap::new(),
             frames: Vec::new(),
+            max_steps: FREE_STEPS + 16 * loaded.bits.len(),
+            max_length: FREE_LENGTH + 16 * (loaded.graph.consumed + loaded.graph.owned.len()),
             steps: 0,
             nesting,
             failure: None,
@@ -128,42 +165,49 @@ impl<'l, 'g, 'a> Writer<'l, 'g, 'a> {
     }
 
     fn run(&mut self, root: Object, keys: &mut Keys) {
+        let loaded = self.loaded;
+        let stops_at_failure = loaded.profile.writer_stops_at_first_error();
+        let rebuilds_code = loaded.profile.rebuilds_code();
         self.object(root, keys);
         while let Some(frame) = self.frames.last_mut() {
-            let loaded = self.loaded;
-            let parts = frame.order.as_deref().unwrap_or(loaded.parts(frame.object));
-            let place = frame.done;
-            frame.done += 1;
-            let object = frame.object;
-            let part = parts.get(place).copied();
-            let code = loaded.node(object).code;
-            if code == b'c' && place == OBJECTS_BEFORE_LINE {
-                self.out.extend_from_slice(&loaded.ints(object).firstlineno.to_le_bytes());
-            }
-            match part {
-                Some(_) if code == b'c' && place == 0 && loaded.profile.rebuilds_code() => {
-                    self.shown_code(object, keys)
+            let Frame { object, code, next, end, ref order } = *frame;
+            if next == end {
+                if matches!(code, b'{' | b'}') {
+                    self.terminator();
                 }
-                Some(part) => self.object(part, keys),
-                None => {
-                    if matches!(code, b'{' | b'}') {
-                        self.terminator();
-                    }
-                    if let Some(frame) = self.frames.pop()
-                        && let Some(members) = frame.order
-                    {
-                        self.nesting -= 1;
-                        self.release(&members);
-                    }
+                if let Some(Frame { order: Some(members), .. }) = self.frames.pop() {
+                    self.nesting -= 1;
+                    self.release(&members);
+                }
+            } else {
+                let part = order.as_ref().map_or(&loaded.parts, |order| order)[next as usize];
+                frame.next += 1;
+                if code == b'c' {
+                    self.field(object, part, rebuilds_code, keys);
+                } else {
+                    self.object(part, keys);
                 }
             }
-            let stop = self.failure.is_some() && loaded.profile.writer_stops_at_first_error();
-            if stop || self.undefined.is_some() {
+            if self.failure.is_some() && stops_at_failure || self.undefined.is_some() {
                 return;
             }
         }
     }
 
+    /// An object of a code object.
+    fn field(&mut self, code: Object, part: Object, rebuilds_code: bool, keys: &mut Keys) {
+        let place = self.frames.last().map_or(0, |frame| frame.next - 1 - self.loaded.spans[code as usize].0);
+        if place as usize == OBJECTS_BEFORE_LINE {
+            self.out.extend_from_slice(&self.loaded.ints(code).firstlineno.to_le_bytes());
+        }
+        if place == 0 && rebuilds_code {
+            self.shown_code(code, keys);
+        } else {
+            self.object(part, keys);
+        }
+    }
+
+    #[inline]
     fn too_deep(&mut self) -> bool {
         let too_deep = self.frames.len() >= self.loaded.profile.max_depth as usize;
         if too_deep {
@@ -181,13 +225,11 @@ impl<'l, 'g, 'a> Writer<'l, 'g, 'a> {
 
     /// 3.11 and later: dumps make a new bytes object for co_code, which the code object keeps too.
     fn shown_code(&mut self, code: Object, keys: &mut Keys) {
-        let Ok(shown) = self.loaded.shown_code(code) else { return };
-        if shown.is_empty() {
+        let loaded = self.loaded;
+        let Some(&read) = loaded.parts(code).first() else { return };
+        if loaded.payload(read).is_empty() {
             // The empty bytes object is the cached one.
-            if let Some(&empty) = self.loaded.parts(code).first() {
-                self.object(empty, keys);
-            }
-            return;
+            return self.object(read, keys);
         }
         if self.too_deep() {
             return;
@@ -197,12 +239,17 @@ impl<'l, 'g, 'a> Writer<'l, 'g, 'a> {
             flag = FLAG_REF;
             self.next_index += 1;
         }
-        self.sized(b's' | flag, &shown);
+        if loaded.has(code, PLAIN) {
+            self.sized(b's' | flag, loaded.payload(read));
+        } else if let Ok(shown) = loaded.shown_code(code) {
+            self.sized(b's' | flag, &shown);
+        }
     }
 
+    #[inline]
     fn sized(&mut self, code: u8, bytes: &[u8]) {
-        self.out.push(code);
-        self.size(bytes.len());
+        let [a, b, c, d] = index(bytes.len()).to_le_bytes();
+        self.out.extend_from_slice(&[code, a, b, c, d]);
         self.out.extend_from_slice(bytes);
     }
 
@@ -210,11 +257,10 @@ impl<'l, 'g, 'a> Writer<'l, 'g, 'a> {
         self.out.extend_from_slice(&index(size).to_le_bytes());
     }
 
+    #[inline]
     fn object(&mut self, object: Object, keys: &mut Keys) {
         self.steps += 1;
-        let steps = FREE_STEPS + 16 * self.loaded.bits.len();
-        let length = FREE_LENGTH + 16 * (self.loaded.graph.consumed + self.loaded.graph.owned.len());
-        if self.steps > steps || self.out.len() > length {
+        if self.steps > self.max_steps || self.out.len() > self.max_length {
             self.undefined = Some(Cause::Expansion);
             return;
         }
@@ -222,26 +268,25 @@ impl<'l, 'g, 'a> Writer<'l, 'g, 'a> {
             return;
         }
         let loaded = self.loaded;
-        let python2 = loaded.profile.is_python2();
-        let value = loaded.value(object);
-        let singleton = match value {
-            Value::None => b'N',
-            Value::StopIteration => b'S',
-            Value::Ellipsis => b'.',
-            Value::False => b'F',
-            Value::True => b'T',
-            _ => 0,
-        };
-        if singleton != 0 {
-            self.out.push(singleton);
-            return;
+        let code = loaded.node(object).code;
+        if matches!(code, b'N' | b'S' | b'.' | b'F' | b'T') {
+            return self.out.push(code);
         }
-        let flag = match self.reference(object) {
-            Some(flag) => flag,
-            None => return,
-        };
-        match value {
-            Value::Int(value) => self.int(i64::from(value), flag),
+        let Some(flag) = self.reference(object) else { return };
+        match code {
+            b'i' => self.int(i64::from(loaded.node(object).extra.cast_signed()), flag),
+            b'u' | b't' | b'a' | b'A' | b'z' | b'Z' if !loaded.profile.is_python2() => self.str(object, flag),
+            b's' => self.bytes(object, flag),
+            b'(' | b')' | b'[' | b'<' | b'>' | b'{' | b'}' | b':' | b'c' => self.container(object, code, flag, keys),
+            _ => self.rare(object, flag),
+        }
+    }
+
+    /// Numbers but small ints, and strings of 2.7.
+    fn rare(&mut self, object: Object, flag: u8) {
+        let loaded = self.loaded;
+        let python2 = loaded.profile.is_python2();
+        match loaded.value(object) {
             Value::Int64(value) if python2 && loaded.profile.pointer_bits == 32 => self.long_of(value, flag),
             Value::Int64(value) => self.int(value, flag),
             Value::Long(long) => match long.to_i64().map(i32::try_from) {
@@ -254,37 +299,40 @@ impl<'l, 'g, 'a> Writer<'l, 'g, 'a> {
             Value::ComplexText(real, imaginary) => {
                 self.float(&[parsed(real, python2), parsed(imaginary, python2)], flag)
             }
-            Value::Bytes(_) | Value::InternedBytes(_) => self.bytes(object, flag),
-            Value::Str(_) => self.str(object, flag),
-            _ => self.container(object, flag, keys),
+            Value::Str(text) => self.sized(b'u', &text::combine_surrogates(text.bytes)),
+            _ => self.bytes(object, flag),
         }
     }
 
     /// Writes a reference if the object was written before, and then returns `None`; else the flag that its type byte gets.
+    #[inline]
     fn reference(&mut self, object: Object) -> Option<u8> {
         let loaded = self.loaded;
         if self.version < 3 {
             return Some(0);
         }
-        let owners = loaded.owners[object as usize] + self.borrowed.get(&object).copied().unwrap_or(0);
-        let shared = owners != 1 || loaded.has(object, CACHED) || loaded.has(object, INTERNED);
-        if !shared {
+        let mut owners = loaded.owners[object as usize];
+        if !self.borrowed.is_empty() {
+            owners += self.borrowed.get(&object).copied().unwrap_or(0);
+        }
+        if owners == 1 && loaded.bits[object as usize] & (CACHED | INTERNED) == 0 {
             return Some(0);
         }
-        if let Some(index) = self.indexes.get(&object) {
-            self.out.push(b'r');
-            self.out.extend_from_slice(&index.to_le_bytes());
+        if let Some(index) = self.indexes.get(object) {
+            let [a, b, c, d] = index.to_le_bytes();
+            self.out.extend_from_slice(&[b'r', a, b, c, d]);
             return None;
         }
-        self.indexes.insert(object, self.next_index);
+        self.indexes.set(object, self.next_index);
         self.next_index += 1;
         Some(FLAG_REF)
     }
 
+    #[inline]
     fn int(&mut self, value: i64, flag: u8) {
         if let Ok(value) = i32::try_from(value) {
-            self.out.push(b'i' | flag);
-            self.out.extend_from_slice(&value.to_le_bytes());
+            let [a, b, c, d] = value.to_le_bytes();
+            self.out.extend_from_slice(&[b'i' | flag, a, b, c, d]);
         } else if self.loaded.profile.is_python2() {
             self.out.push(b'I');
             self.out.extend_from_slice(&value.to_le_bytes());
@@ -334,11 +382,11 @@ impl<'l, 'g, 'a> Writer<'l, 'g, 'a> {
     fn bytes(&mut self, object: Object, flag: u8) {
         let loaded = self.loaded;
         if loaded.profile.is_python2() && self.version >= 1 && loaded.has(object, INTERNED) {
-            if let Some(index) = self.indexes.get(&object) {
+            if let Some(index) = self.indexes.get(object) {
                 self.out.push(b'R');
                 self.out.extend_from_slice(&index.to_le_bytes());
             } else {
-                self.indexes.insert(object, self.next_index);
+                self.indexes.set(object, self.next_index);
                 self.next_index += 1;
                 self.sized(b't', loaded.payload(object));
             }
@@ -347,20 +395,18 @@ impl<'l, 'g, 'a> Writer<'l, 'g, 'a> {
         self.sized(b's' | flag, loaded.payload(object));
     }
 
+    /// A `str` of Python 3.
+    #[inline]
     fn str(&mut self, object: Object, flag: u8) {
         let loaded = self.loaded;
-        let Value::Str(string) = loaded.value(object) else { return };
         let interned = loaded.has(object, INTERNED);
-        if loaded.profile.is_python2() {
-            self.sized(b'u', &text::combine_surrogates(string.bytes));
-        } else if self.version >= 4 && string.is_ascii() {
-            let code = if interned { b'A' } else { b'a' };
-            if let Ok(length) = u8::try_from(string.bytes.len()) {
-                self.out.push(if interned { b'Z' } else { b'z' } | flag);
-                self.out.push(length);
-                self.out.extend_from_slice(string.bytes);
+        if self.version >= 4 && loaded.has(object, ASCII) {
+            let bytes = loaded.payload(object);
+            if let Ok(length) = u8::try_from(bytes.len()) {
+                self.out.extend_from_slice(&[if interned { b'Z' } else { b'z' } | flag, length]);
+                self.out.extend_from_slice(bytes);
             } else {
-                self.sized(code | flag, string.bytes);
+                self.sized(if interned { b'A' } else { b'a' } | flag, bytes);
             }
         } else {
             let code = if interned && self.version >= 3 { b't' } else { b'u' };
@@ -368,9 +414,9 @@ impl<'l, 'g, 'a> Writer<'l, 'g, 'a> {
         }
     }
 
-    fn container(&mut self, object: Object, flag: u8, keys: &mut Keys) {
+    #[inline]
+    fn container(&mut self, object: Object, code: u8, flag: u8, keys: &mut Keys) {
         let loaded = self.loaded;
-        let code = loaded.node(object).code;
         let parts = loaded.parts(object);
         let mut order = None;
         match code {
@@ -411,8 +457,12 @@ impl<'l, 'g, 'a> Writer<'l, 'g, 'a> {
             }
             _ => self.out.push(code | flag),
         }
-        self.nesting += u32::from(order.is_some());
-        self.frames.push(Frame { object, order, done: 0 });
+        let (mut next, len) = loaded.spans[object as usize];
+        if order.is_some() {
+            self.nesting += 1;
+            next = 0;
+        }
+        self.frames.push(Frame { object, code, next, end: next + len, order });
     }
 
     /// Types that an older format version does not have: `?` and an error.
@@ -463,7 +513,8 @@ impl<'l, 'g, 'a> Writer<'l, 'g, 'a> {
         if let Some(key) = keys.get(&member) {
             return key.clone();
         }
-        let mut writer = Writer::new(self.loaded, self.version, self.nesting + 1);
+        let indexes = Indexes::Few(BTreeMap::new());
+        let mut writer = Writer::new(self.loaded, self.version, self.nesting + 1, indexes);
         if self.loaded.profile.sort_key_is_shared() {
             writer.borrowed.insert(member, 1);
         }

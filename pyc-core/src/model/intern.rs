@@ -1,12 +1,13 @@
 //! Interning: one object for one text, where types and code objects ask for it.
 
-use super::{Caches, INTERNED, Loaded, Object, WALKED};
+use super::{ASCII, Caches, INTERNED, Loaded, Object, WALKED};
 use crate::code::Field;
 use crate::graph::{Value, index};
-use std::borrow::Cow;
+use alloc::borrow::Cow;
+use alloc::vec::Vec;
 
 /// A container on the way from a code object's constants to a string.
-struct Visit {
+pub(super) struct Visit {
     object: Object,
     /// Items still to be looked at; the last one first.
     left: usize,
@@ -16,55 +17,67 @@ struct Visit {
 
 impl<'g> Loaded<'g, '_> {
     /// The interned object with the text of a string that has just been made and that nobody else holds yet.
-    pub(super) fn intern_new(&mut self, object: Object, caches: &mut Caches<'g>) -> Object {
-        let interned = *caches.interned.entry(self.key(object)).or_insert(object);
+    pub(super) fn intern_new(&mut self, object: Object, caches: &mut Caches) -> Object {
+        let key = self.key(object);
+        let hash = caches.interned.hash(&key);
+        let interned = caches.interned.find_or_add(hash, object, |other| self.key(other) == key);
         self.bits[interned as usize] |= INTERNED;
         interned
     }
 
     /// The interned object with this object's text. It is another object unless this one is interned already, because an
     /// equal string was interned before: in the value that the caller keeps.
-    fn intern(&mut self, object: Object, caches: &mut Caches<'g>) -> Object {
+    fn intern(&mut self, object: Object, caches: &mut Caches) -> Object {
         if self.has(object, INTERNED) {
             return object;
         }
         let key = self.key(object);
-        if let Some(&interned) = caches.interned.get(&key) {
-            return interned;
+        let hash = caches.interned.hash(&key);
+        match caches.interned.find(hash, |other| self.key(other) == key) {
+            Ok(interned) => interned,
+            Err(place) => {
+                let interned = self.copy(object, &[]);
+                self.bits[interned as usize] |= INTERNED | self.bits[object as usize] & ASCII;
+                caches.interned.add(place, hash, interned);
+                interned
+            }
         }
-        let interned = self.copy(object, &[]);
-        self.bits[interned as usize] |= INTERNED;
-        caches.interned.insert(key, interned);
-        interned
     }
 
     fn key(&self, object: Object) -> Cow<'g, [u8]> {
         let graph = self.graph;
-        let origin = self.origin(object);
-        match graph.value(origin) {
-            Value::Str(text) if text.latin1 && !text.is_ascii() => Cow::Owned(text.to_string_lossy().into_bytes()),
-            _ => Cow::Borrowed(graph.payload(graph.node(origin))),
+        let node = self.node(object);
+        let bytes = graph.payload(node);
+        if self.has(object, ASCII) || !matches!(node.code, b'a' | b'A' | b'z' | b'Z') {
+            return Cow::Borrowed(bytes);
+        }
+        match graph.value(self.origin(object)) {
+            Value::Str(text) => Cow::Owned(text.to_string_lossy().into_bytes()),
+            _ => Cow::Borrowed(bytes),
         }
     }
 
     /// Interns one part of an object, in place.
-    pub(super) fn intern_part(&mut self, at: usize, caches: &mut Caches<'g>) {
+    pub(super) fn intern_part(&mut self, at: usize, caches: &mut Caches) {
         self.parts[at] = self.intern(self.parts[at], caches);
     }
 
-    /// Interns all items of a tuple of names, in place.
-    pub(super) fn intern_all(&mut self, names: Object, caches: &mut Caches<'g>) {
+    /// Interns all items of the tuple of names that is a code object's field, in place.
+    pub(super) fn intern_all(&mut self, code: Object, field: Field, caches: &mut Caches) {
+        let Some(names) = self.field(code, field) else { return };
         let (start, len) = self.spans[names as usize];
         for at in start as usize..(start + len) as usize {
-            self.intern_part(at, caches);
+            if !self.has(self.parts[at], INTERNED) {
+                self.intern_part(at, caches);
+            }
         }
     }
 
     /// Interns the strings among a code object's constants that look like names: last item first, tuples in place;
     /// a frozenset with a replaced member is rebuilt (`Objects/codeobject.c`, `intern_constants`).
-    pub(super) fn intern_constants(&mut self, code: Object, caches: &mut Caches<'g>) {
+    pub(super) fn intern_constants(&mut self, code: Object, caches: &mut Caches) {
         let Some(consts) = self.field(code, Field::Consts) else { return };
-        let mut path = Vec::new();
+        let mut path = core::mem::take(&mut caches.path);
         self.enter(consts, &mut path);
         while let Some(visit) = path.last_mut() {
             let object = visit.object;
@@ -84,7 +97,7 @@ impl<'g> Loaded<'g, '_> {
                 b'(' | b')' if !self.has(item, WALKED) => self.enter(item, &mut path),
                 b'>' => self.enter(item, &mut path),
                 _ => {
-                    if self.looks_like_a_name(item) {
+                    if !self.has(item, INTERNED) && self.looks_like_a_name(item) {
                         let interned = self.intern(item, caches);
                         if interned != item {
                             self.put(&mut path, interned);
@@ -93,6 +106,7 @@ impl<'g> Loaded<'g, '_> {
                 }
             }
         }
+        caches.path = path;
     }
 
     fn enter(&mut self, object: Object, path: &mut Vec<Visit>) {
@@ -125,12 +139,12 @@ impl<'g> Loaded<'g, '_> {
     }
 
     fn looks_like_a_name(&self, object: Object) -> bool {
-        let python2 = self.profile.is_python2();
-        let name = match self.value(object) {
-            Value::Bytes(bytes) | Value::InternedBytes(bytes) if python2 => bytes,
-            Value::Str(text) if !python2 && text.is_ascii() => text.bytes,
-            _ => return false,
+        let node = self.node(object);
+        let is_string = match node.code {
+            b's' => self.profile.is_python2(),
+            b't' | b'u' | b'a' | b'A' | b'z' | b'Z' => self.has(object, ASCII),
+            _ => false,
         };
-        name.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'_')
+        is_string && self.graph.payload(node).iter().all(|b| b.is_ascii_alphanumeric() || *b == b'_')
     }
 }

@@ -25,17 +25,20 @@ mod dump;
 mod equality;
 mod intern;
 mod loss;
+mod table;
 
 pub use dump::{Aspect, Dump};
 pub use loss::Loss;
 
-use crate::code::{CodeInts, Field, fields, flag};
+use crate::code::{CodeInts, Field, flag, place};
 use crate::error::Cause;
 use crate::graph::{Graph, Node, NodeId, Value, bit, index};
 use crate::opcode;
-use crate::profile::{CodeLayout, Profile};
-use std::borrow::Cow;
-use std::collections::HashMap;
+use crate::profile::Profile;
+use alloc::borrow::Cow;
+use alloc::vec;
+use alloc::vec::Vec;
+use table::Table;
 
 /// An object of the interpreter: the number of the node that it was made from.
 pub(crate) type Object = u32;
@@ -46,6 +49,10 @@ const CACHED: u8 = 1;
 const INTERNED: u8 = 2;
 /// A tuple whose strings were interned by a code object.
 const WALKED: u8 = 4;
+/// A string of ASCII characters.
+const ASCII: u8 = 8;
+/// A code object whose instructions are shown as they were read.
+const PLAIN: u8 = 16;
 
 /// The objects that an interpreter makes of a graph.
 pub struct Loaded<'g, 'a> {
@@ -53,7 +60,7 @@ pub struct Loaded<'g, 'a> {
     profile: &'g Profile,
     /// For each node: the object that it came to.
     objects: Vec<Object>,
-    /// For each object: CACHED, INTERNED, WALKED.
+    /// For each object: CACHED, INTERNED ...
     bits: Vec<u8>,
     /// For each container: its parts in `parts`, as start and length. Duplicates are gone, NULL is gone.
     spans: Vec<(u32, u32)>,
@@ -63,23 +70,49 @@ pub struct Loaded<'g, 'a> {
     copies: Vec<u32>,
     /// Sets and frozensets (2.7: dicts too), inner ones before outer ones.
     unordered: Vec<Object>,
+    /// The code objects whose co_code is an object of their own.
+    codes: Vec<Object>,
     /// For each object: how many references to it are held by objects that are alive, and by the caller for the root.
     owners: Vec<u32>,
     hazard: Option<Cause>,
 }
 
+/// No object.
+const NONE: Object = u32::MAX;
+
 /// The tables that loading needs and that are dropped after it.
 #[derive(Default)]
-struct Caches<'g> {
-    ints: HashMap<i64, Object>,
-    latin1: HashMap<u8, Object>,
-    one_byte: HashMap<u8, Object>,
-    empty: HashMap<u8, Object>,
-    interned: HashMap<Cow<'g, [u8]>, Object>,
+struct Caches {
+    /// The small ints, from the least one; empty until there is one.
+    ints: Vec<Object>,
+    /// The one-character strings and bytes objects; empty until there is one.
+    latin1: Vec<Object>,
+    one_byte: Vec<Object>,
+    empty_bytes: Option<Object>,
+    empty_str: Option<Object>,
+    empty_tuple: Option<Object>,
+    empty_frozenset: Option<Object>,
+    interned: Table,
+    /// The path of a walk through constants, kept for its memory.
+    path: Vec<intern::Visit>,
     /// 3.6: the file name that later code objects get, and whether the reader's pointer to it may be stale.
     filename: Option<Object>,
     filename_at_risk: bool,
 }
+
+/// What a cache holds at a place; an object takes an empty one.
+fn kept(cache: &mut Vec<Object>, size: usize, at: usize, object: Object) -> Object {
+    if cache.is_empty() {
+        cache.resize(size, NONE);
+    }
+    if cache[at] == NONE {
+        cache[at] = object;
+    }
+    cache[at]
+}
+
+/// The least int that interpreters keep.
+const LEAST_INT: i64 = -5;
 
 impl<'g, 'a> Loaded<'g, 'a> {
     /// Loads a graph that was read under this profile.
@@ -95,6 +128,7 @@ impl<'g, 'a> Loaded<'g, 'a> {
             parts: Vec::with_capacity(graph.edges.len()),
             copies: Vec::new(),
             unordered: Vec::new(),
+            codes: Vec::new(),
             owners: Vec::new(),
             hazard: None,
         };
@@ -140,7 +174,7 @@ impl<'g, 'a> Loaded<'g, 'a> {
 
     /// The part of a code object that holds a field.
     fn field(&self, code: Object, field: Field) -> Option<Object> {
-        fields(self.graph.layout).iter().position(|f| *f == field).and_then(|i| self.parts(code).get(i)).copied()
+        self.parts(code).get(place(self.graph.layout, field)?).copied()
     }
 
     fn payload(&self, object: Object) -> &[u8] {
@@ -148,85 +182,102 @@ impl<'g, 'a> Loaded<'g, 'a> {
     }
 
     /// Visits all nodes in stream order; containers are finished after their children.
-    fn load(&mut self, caches: &mut Caches<'g>) {
-        let mut path: Vec<(NodeId, usize)> = Vec::new();
-        let mut next = Some(self.graph.root);
-        loop {
-            if let Some(id) = next {
-                let node = self.graph.node(id);
-                if node.has_edges() {
-                    self.objects[id.at()] = id.0;
-                    path.push((id, 0));
-                } else {
-                    self.objects[id.at()] = self.scalar(id, node, caches);
-                }
-            }
-            let Some((id, place)) = path.last_mut() else { return };
-            let node = self.graph.node(*id);
-            next = self.graph.edges_of(node).get(*place).copied();
-            *place += 1;
-            if next.is_none() {
-                let id = *id;
+    fn load(&mut self, caches: &mut Caches) {
+        let graph = self.graph;
+        let mut path: Vec<(NodeId, u32, u32)> = Vec::new();
+        let root = graph.node(graph.root);
+        if !root.has_edges() {
+            self.objects[graph.root.at()] = self.scalar(graph.root, root, caches);
+            return;
+        }
+        self.objects[graph.root.at()] = graph.root.0;
+        path.push((graph.root, root.start, root.start + root.len));
+        while let Some((container, next, end)) = path.last_mut() {
+            if next == end {
+                let container = *container;
                 path.pop();
-                self.finish(id, node, caches);
+                self.finish(container, graph.node(container), caches);
+                continue;
+            }
+            let id = graph.edges[*next as usize];
+            *next += 1;
+            let node = graph.node(id);
+            if node.has_edges() {
+                self.objects[id.at()] = id.0;
+                path.push((id, node.start, node.start + node.len));
+            } else {
+                self.objects[id.at()] = self.scalar(id, node, caches);
             }
         }
     }
 
     /// The object that a node without children becomes.
-    fn scalar(&mut self, id: NodeId, node: Node, caches: &mut Caches<'g>) -> Object {
+    #[inline]
+    fn scalar(&mut self, id: NodeId, node: Node, caches: &mut Caches) -> Object {
         let graph = self.graph;
         let profile = self.profile;
-        match graph.value(id) {
-            Value::Ref(target) => self.objects[target.at()],
-            Value::Int(value) => self.int(id.0, Some(i64::from(value)), true, caches),
-            Value::Int64(value) => self.int(id.0, Some(value), profile.caches_int64(), caches),
-            Value::Long(long) => self.int(id.0, long.to_i64(), profile.caches_long(), caches),
-            Value::Bytes([]) => {
-                let object = self.cached(*caches.empty.entry(b's').or_insert(id.0));
+        match node.code {
+            b'r' | b'R' => self.objects[node.start as usize],
+            b't' | b'u' | b'a' | b'A' | b'z' | b'Z' if !profile.is_python2() => self.str(id, node, caches),
+            b't' => self.intern_new(id.0, caches),
+            b'i' => self.int(id.0, Some(i64::from(node.extra.cast_signed())), true, caches),
+            b's' if node.len == 0 => {
+                let object = self.cached(*caches.empty_bytes.get_or_insert(id.0));
                 if profile.is_python2() { self.intern_new(object, caches) } else { object }
             }
-            Value::Bytes([byte]) if profile.caches_one_byte() => {
-                self.cached(*caches.one_byte.entry(*byte).or_insert(id.0))
+            b's' if node.len == 1 && profile.caches_one_byte() => {
+                let byte = usize::from(graph.payload(node)[0]);
+                self.cached(kept(&mut caches.one_byte, 256, byte, id.0))
             }
-            Value::InternedBytes(_) => self.intern_new(id.0, caches),
-            Value::Str(text) if !profile.is_python2() => {
-                let mut characters = text.code_points();
-                let kept = match (characters.next(), characters.next()) {
-                    (None, _) => Some(caches.empty.entry(b'u')),
-                    (Some(c), None) => match u8::try_from(c) {
-                        Ok(c) if text.interned && profile.interns_elsewhere(c) => None,
-                        Ok(c) => Some(caches.latin1.entry(c)),
-                        Err(_) => None,
-                    },
-                    _ => None,
-                };
-                match kept {
-                    Some(kept) => {
-                        let elsewhere = !text.bytes.is_empty() && profile.interns_elsewhere(*kept.key());
-                        let kept = *kept.or_insert(id.0);
-                        // The caller has seen to it that the others are interned.
-                        if !elsewhere {
-                            self.bits[kept as usize] |= INTERNED;
-                        }
-                        self.cached(kept)
-                    }
-                    None if text.interned => self.intern_new(id.0, caches),
-                    None => id.0,
+            b'I' | b'l' => match graph.value(id) {
+                Value::Int64(value) => self.int(id.0, Some(value), profile.caches_int64(), caches),
+                Value::Long(long) => self.int(id.0, long.to_i64(), profile.caches_long(), caches),
+                _ => id.0,
+            },
+            _ => id.0,
+        }
+    }
+
+    /// A `str` of Python 3.
+    #[inline]
+    fn str(&mut self, id: NodeId, node: Node, caches: &mut Caches) -> Object {
+        let bytes = self.graph.payload(node);
+        let is_ascii = bytes.is_ascii();
+        if is_ascii {
+            self.bits[id.at()] |= ASCII;
+        }
+        let is_latin1 = is_ascii || matches!(node.code, b'a' | b'A' | b'z' | b'Z');
+        let interned = matches!(node.code, b't' | b'A' | b'Z');
+        let character = match *bytes {
+            [] => {
+                let empty = self.cached(*caches.empty_str.get_or_insert(id.0));
+                self.bits[empty as usize] |= INTERNED;
+                return empty;
+            }
+            [c] if is_latin1 => Some(c),
+            [lead @ (0xC2 | 0xC3), tail] if !is_latin1 => Some(lead << 6 | tail & 0x3F),
+            _ => None,
+        };
+        match character {
+            Some(c) if interned && self.profile.interns_elsewhere(c) => self.intern_new(id.0, caches),
+            Some(c) => {
+                let kept = self.cached(kept(&mut caches.latin1, 256, usize::from(c), id.0));
+                // The caller has seen to it that the others are interned.
+                if !self.profile.interns_elsewhere(c) {
+                    self.bits[kept as usize] |= INTERNED;
                 }
+                kept
             }
-            _ => {
-                debug_assert!(!node.has_edges());
-                id.0
-            }
+            None if interned => self.intern_new(id.0, caches),
+            None => id.0,
         }
     }
 
     fn int(&mut self, id: Object, value: Option<i64>, caching: bool, caches: &mut Caches) -> Object {
-        match value {
-            Some(value) if caching && (-5..=self.profile.largest_small_int()).contains(&value) => {
-                self.cached(*caches.ints.entry(value).or_insert(id))
-            }
+        let most = self.profile.largest_small_int();
+        let size = usize::try_from(most - LEAST_INT + 1).unwrap_or(0);
+        match value.filter(|value| caching && *value <= most).map(|value| usize::try_from(value - LEAST_INT)) {
+            Some(Ok(at)) => self.cached(kept(&mut caches.ints, size, at, id)),
             _ => id,
         }
     }
@@ -237,7 +288,7 @@ impl<'g, 'a> Loaded<'g, 'a> {
     }
 
     /// Builds a container from the objects that its children became.
-    fn finish(&mut self, id: NodeId, node: Node, caches: &mut Caches<'g>) {
+    fn finish(&mut self, id: NodeId, node: Node, caches: &mut Caches) {
         let edges = self.graph.edges_of(node);
         let start = self.parts.len();
         let is_dict = matches!(node.code, b'{' | b'}');
@@ -251,7 +302,8 @@ impl<'g, 'a> Loaded<'g, 'a> {
                 }
             }
         } else {
-            self.parts.extend(edges.iter().map(|e| self.objects[e.at()]));
+            let Loaded { parts, objects, .. } = self;
+            parts.extend(edges.iter().map(|e| objects[e.at()]));
         }
         let id = id.0;
         let made = self.parts.len();
@@ -265,9 +317,11 @@ impl<'g, 'a> Loaded<'g, 'a> {
         caches.filename_at_risk |= dropped && caches.filename.is_some();
         self.spans[id as usize] = (index(start), index(self.parts.len() - start));
         match node.code {
-            b'(' | b')' if edges.is_empty() => self.objects[id as usize] = self.empty(id, b'(', caches),
+            b'(' | b')' if edges.is_empty() => {
+                self.objects[id as usize] = self.cached(*caches.empty_tuple.get_or_insert(id));
+            }
             b'>' if edges.is_empty() && self.profile.caches_empty_frozenset() => {
-                self.objects[id as usize] = self.empty(id, b'>', caches);
+                self.objects[id as usize] = self.cached(*caches.empty_frozenset.get_or_insert(id));
             }
             b'<' | b'>' => self.unordered.push(id),
             b'{' if self.profile.is_python2() => self.unordered.push(id),
@@ -276,18 +330,13 @@ impl<'g, 'a> Loaded<'g, 'a> {
         }
     }
 
-    fn empty(&mut self, id: Object, kind: u8, caches: &mut Caches) -> Object {
-        self.cached(*caches.empty.entry(kind).or_insert(id))
-    }
-
     /// The changes that a code object's constructor makes to its parts.
-    fn finish_code(&mut self, id: Object, caches: &mut Caches<'g>) {
+    fn finish_code(&mut self, id: Object, caches: &mut Caches) {
+        let layout = self.graph.layout;
         let start = self.spans[id as usize].0 as usize;
-        let place = |field| fields(self.graph.layout).iter().position(|f| *f == field).map(|i| start + i);
-        let filename = place(Field::Filename);
-        let own_names = [filename, place(Field::Name), place(Field::Qualname)];
+        let at = |field| place(layout, field).map(|place| start + place);
         if self.profile.shares_filename()
-            && let Some(at) = filename
+            && let Some(at) = at(Field::Filename)
         {
             let name = self.parts[at];
             // The reader holds no reference: if the first code object is gone, so may be its name.
@@ -300,28 +349,29 @@ impl<'g, 'a> Loaded<'g, 'a> {
                 None => caches.filename = Some(name),
             }
         }
-        let (consts_first, names): (bool, &[Field]) = match self.graph.layout {
-            CodeLayout::Python311 => (true, &[Field::Names, Field::Localsplusnames]),
-            _ => (false, &[Field::Names, Field::Varnames, Field::Freevars, Field::Cellvars]),
-        };
-        for (i, &field) in names.iter().enumerate() {
-            if consts_first && i == 1 {
-                self.intern_constants(id, caches);
+        let rebuilds = self.profile.rebuilds_code();
+        if rebuilds {
+            self.intern_all(id, Field::Names, caches);
+            self.intern_constants(id, caches);
+            self.intern_all(id, Field::Localsplusnames, caches);
+        } else {
+            for field in [Field::Names, Field::Varnames, Field::Freevars, Field::Cellvars] {
+                self.intern_all(id, field, caches);
             }
-            if let Some(names) = self.field(id, field) {
-                self.intern_all(names, caches);
-            }
-        }
-        if !consts_first {
             self.intern_constants(id, caches);
         }
         if self.profile.interns_code_names() {
-            for at in own_names.into_iter().flatten() {
+            for at in [at(Field::Filename), at(Field::Name), at(Field::Qualname)].into_iter().flatten() {
                 self.intern_part(at, caches);
             }
         }
-        if let Err(cause) = self.shown_code(id) {
-            self.hazard.get_or_insert(cause);
+        if rebuilds {
+            self.codes.push(id);
+            if self.field(id, Field::Code).is_some_and(|code| opcode::is_plain(self.payload(code), self.profile)) {
+                self.bits[id as usize] |= PLAIN;
+            } else if let Err(cause) = self.shown_code(id) {
+                self.hazard.get_or_insert(cause);
+            }
         }
     }
 
@@ -350,19 +400,21 @@ impl<'g, 'a> Loaded<'g, 'a> {
     fn count_owners(&mut self) {
         let total = self.graph.len() + self.copies.len();
         let mut owners = vec![0_u32; total];
-        let made = |object: usize| self.objects.get(object).is_none_or(|made| *made as usize == object);
-        let owned = |object: Object| {
+        for &part in &self.parts {
+            owners[part as usize] += 1;
+        }
+        for &code in &self.codes {
             // The code object keeps a copy of its co_code.
-            let skip = usize::from(self.node(object).code == b'c' && self.profile.rebuilds_code());
-            self.parts(object).iter().skip(skip)
-        };
-        for object in (0..total).filter(|object| made(*object)) {
-            owned(index(object)).for_each(|part| owners[*part as usize] += 1);
+            owners[self.parts(code)[0] as usize] -= 1;
         }
         owners[self.root() as usize] += 1;
-        let mut freed: Vec<Object> = (0..total).filter(|o| owners[*o] == 0 && made(*o)).map(index).collect();
+        let is_free = |(object, owners): (usize, &u32)| {
+            (*owners == 0 && self.objects.get(object).is_none_or(|made| *made as usize == object)).then(|| index(object))
+        };
+        let mut freed: Vec<Object> = owners.iter().enumerate().filter_map(is_free).collect();
         while let Some(object) = freed.pop() {
-            for &part in owned(object) {
+            let has_own_code = self.profile.rebuilds_code() && self.node(object).code == b'c';
+            for &part in self.parts(object).iter().skip(usize::from(has_own_code)) {
                 owners[part as usize] -= 1;
                 if owners[part as usize] == 0 {
                     freed.push(part);

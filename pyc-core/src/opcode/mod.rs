@@ -117,6 +117,24 @@ pub fn shown(code: &[u8], flags: i32, profile: &Profile) -> Result<Vec<u8>, Caus
     Ok(out)
 }
 
+/// Whether `co_code` shows these instructions as they are, found out without walking from one to the next: no unit is
+/// specialized or deadly, each is followed by as many empty ones as it would have caches, and none has its argument
+/// rewritten. False where that is not so simple.
+pub(crate) fn is_plain(code: &[u8], profile: &Profile) -> bool {
+    let Some(table) = Table::of(profile) else { return true };
+    let mut plain = true;
+    for at in (0..code.len()).step_by(2) {
+        let [opcode, argument] = *code[at..].first_chunk().unwrap_or(&[0, 1]);
+        plain &= table.base[usize::from(opcode)] == opcode && (table.get_iter != Some(opcode) || argument == 0);
+        let caches = usize::from(table.caches[usize::from(opcode)]);
+        if caches > 0 {
+            let from = at + 2;
+            plain &= code.get(from..from + 2 * caches).is_some_and(|units| units.iter().all(|byte| *byte == 0));
+        }
+    }
+    plain && !table.deadly.iter().any(|deadly| code.iter().step_by(2).any(|opcode| opcode == deadly))
+}
+
 /// Whether any unit may be an opcode that kills: code that a compiler made has none. Many units at a time, so that a
 /// processor compares them at once.
 fn may_kill(code: &[u8]) -> bool {
