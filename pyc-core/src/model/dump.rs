@@ -1,6 +1,6 @@
 //! The bytes of `marshal.dumps`, as the profile's interpreter writes them (`Python/marshal.c`, `w_object`).
 
-use super::{ASCII, CACHED, INTERNED, Loaded, NONE, Object, PLAIN};
+use super::{ASCII, INTERNED, Loaded, NONE, Object, PLAIN};
 use crate::code::{OBJECTS_BEFORE_LINE, leading_ints};
 use crate::error::{Cause, Exception};
 use crate::graph::{FLAG_REF, Value, index};
@@ -63,14 +63,13 @@ enum Failure {
 }
 
 /// A container that is being written.
+#[derive(Clone, Copy)]
 struct Frame {
     object: Object,
     code: u8,
-    /// Which of the loaded parts are still to be written; for a set: of its members in their order.
-    next: u32,
-    end: u32,
-    /// The members of a set in the order of writing.
-    order: Option<Vec<Object>>,
+    /// Which of the loaded parts are still to be written; for a set: which of `ordered`.
+    next: usize,
+    end: usize,
 }
 
 /// The sort keys of members that have one; `None` where it cannot be dumped.
@@ -108,7 +107,9 @@ struct Writer<'l, 'g, 'a> {
     out: Vec<u8>,
     indexes: Indexes,
     next_index: u32,
-    /// References that sets which are being written hold on their members.
+    /// The members of the sets that are being written, in the order of writing; innermost last.
+    ordered: Vec<Object>,
+    /// References that these sets hold on their members.
     borrowed: BTreeMap<Object, u32>,
     frames: Vec<Frame>,
     max_steps: usize,
@@ -152,6 +153,7 @@ impl<'l, 'g, 'a> Writer<'l, 'g, 'a> {
             out: Vec::new(),
             indexes,
             next_index: 0,
+            ordered: Vec::new(),
             borrowed: BTreeMap::new(),
             frames: Vec::new(),
             max_steps: FREE_STEPS + 16 * loaded.bits.len(),
@@ -167,43 +169,53 @@ impl<'l, 'g, 'a> Writer<'l, 'g, 'a> {
     fn run(&mut self, root: Object, keys: &mut Keys) {
         let loaded = self.loaded;
         let stops_at_failure = loaded.profile.writer_stops_at_first_error();
-        let rebuilds_code = loaded.profile.rebuilds_code();
-        self.object(root, keys);
-        while let Some(frame) = self.frames.last_mut() {
-            let Frame { object, code, next, end, ref order } = *frame;
-            if next == end {
-                if matches!(code, b'{' | b'}') {
-                    self.terminator();
-                }
-                if let Some(Frame { order: Some(members), .. }) = self.frames.pop() {
-                    self.nesting -= 1;
-                    self.release(&members);
-                }
-            } else {
-                let part = order.as_ref().map_or(&loaded.parts, |order| order)[next as usize];
-                frame.next += 1;
-                if code == b'c' {
-                    self.field(object, part, rebuilds_code, keys);
-                } else {
-                    self.object(part, keys);
-                }
-            }
-            if self.failure.is_some() && stops_at_failure || self.undefined.is_some() {
+        if !self.leaf(root) {
+            self.container(root, keys);
+        }
+        'containers: while let Some(&Frame { object, code, mut next, end }) = self.frames.last() {
+            if self.undefined.is_some() || self.failure.is_some() && stops_at_failure {
                 return;
             }
-        }
-    }
-
-    /// An object of a code object.
-    fn field(&mut self, code: Object, part: Object, rebuilds_code: bool, keys: &mut Keys) {
-        let place = self.frames.last().map_or(0, |frame| frame.next - 1 - self.loaded.spans[code as usize].0);
-        if place as usize == OBJECTS_BEFORE_LINE {
-            self.out.extend_from_slice(&self.loaded.ints(code).firstlineno.to_le_bytes());
-        }
-        if place == 0 && rebuilds_code {
-            self.shown_code(code, keys);
-        } else {
-            self.object(part, keys);
+            if next < end && self.too_deep() {
+                next = end;
+            }
+            let ordered = matches!(code, b'<' | b'>');
+            let first = next;
+            while next < end {
+                let part = if ordered { self.ordered[next] } else { loaded.parts[next] };
+                next += 1;
+                if self.out.len() > self.max_length {
+                    self.undefined = Some(Cause::Expansion);
+                    return;
+                }
+                if !self.leaf(part) {
+                    self.steps += next - first;
+                    if let Some(frame) = self.frames.last_mut() {
+                        frame.next = next;
+                    }
+                    self.container(part, keys);
+                    continue 'containers;
+                }
+            }
+            self.steps += next - first;
+            let (start, len) = loaded.spans[object as usize];
+            let all = (start + len) as usize;
+            if code == b'c' && next < all {
+                // The first objects of a code object are written.
+                self.out.extend_from_slice(&loaded.ints(object).firstlineno.to_le_bytes());
+                self.frames.pop();
+                self.frames.push(Frame { object, code, next, end: all });
+                continue;
+            }
+            if matches!(code, b'{' | b'}') && !self.too_deep() {
+                // The NULL that ends a dict is an object for the depth limit.
+                self.out.push(b'0');
+            }
+            self.frames.pop();
+            if ordered {
+                self.nesting -= 1;
+                self.release(len as usize);
+            }
         }
     }
 
@@ -216,22 +228,16 @@ impl<'l, 'g, 'a> Writer<'l, 'g, 'a> {
         too_deep
     }
 
-    /// The NULL that ends a dict is an object for the depth limit.
-    fn terminator(&mut self) {
-        if !self.too_deep() {
-            self.out.push(b'0');
-        }
-    }
-
     /// 3.11 and later: dumps make a new bytes object for co_code, which the code object keeps too.
-    fn shown_code(&mut self, code: Object, keys: &mut Keys) {
+    fn shown_code(&mut self, code: Object) {
         let loaded = self.loaded;
         let Some(&read) = loaded.parts(code).first() else { return };
+        if self.too_deep() {
+            return;
+        }
         if loaded.payload(read).is_empty() {
             // The empty bytes object is the cached one.
-            return self.object(read, keys);
-        }
-        if self.too_deep() {
+            self.leaf(read);
             return;
         }
         let mut flag = 0;
@@ -257,34 +263,40 @@ impl<'l, 'g, 'a> Writer<'l, 'g, 'a> {
         self.out.extend_from_slice(&index(size).to_le_bytes());
     }
 
+    /// Writes an object, or a reference to it, unless it is a container that has to be written in full.
     #[inline]
-    fn object(&mut self, object: Object, keys: &mut Keys) {
-        self.steps += 1;
-        if self.steps > self.max_steps || self.out.len() > self.max_length {
-            self.undefined = Some(Cause::Expansion);
-            return;
-        }
-        if self.too_deep() {
-            return;
-        }
+    fn leaf(&mut self, object: Object) -> bool {
         let loaded = self.loaded;
+        if self.version >= 3
+            && let Some(index) = self.indexes.get(object)
+        {
+            // It was shared when it was written, so it still is.
+            let [a, b, c, d] = index.to_le_bytes();
+            self.out.extend_from_slice(&[b'r', a, b, c, d]);
+            return true;
+        }
         let code = loaded.node(object).code;
-        if matches!(code, b'N' | b'S' | b'.' | b'F' | b'T') {
-            return self.out.push(code);
-        }
-        let Some(flag) = self.reference(object) else { return };
         match code {
-            b'i' => self.int(i64::from(loaded.node(object).extra.cast_signed()), flag),
-            b'u' | b't' | b'a' | b'A' | b'z' | b'Z' if !loaded.profile.is_python2() => self.str(object, flag),
-            b's' => self.bytes(object, flag),
-            b'(' | b')' | b'[' | b'<' | b'>' | b'{' | b'}' | b':' | b'c' => self.container(object, code, flag, keys),
-            _ => self.rare(object, flag),
+            b'N' | b'S' | b'.' | b'F' | b'T' => self.out.push(code),
+            b'u' | b't' | b'a' | b'A' | b'z' | b'Z' if self.version >= 3 => self.str(object),
+            b's' if self.version >= 3 => {
+                let flag = self.flag(object);
+                self.sized(b's' | flag, loaded.payload(object));
+            }
+            b'i' => {
+                let flag = self.flag(object);
+                self.int(i64::from(loaded.node(object).extra.cast_signed()), flag);
+            }
+            b'(' | b')' | b'[' | b'<' | b'>' | b'{' | b'}' | b':' | b'c' => return false,
+            _ => self.rare(object),
         }
+        true
     }
 
-    /// Numbers but small ints, and strings of 2.7.
-    fn rare(&mut self, object: Object, flag: u8) {
+    /// Numbers but small ints, and strings as they were before version 3.
+    fn rare(&mut self, object: Object) {
         let loaded = self.loaded;
+        let flag = self.flag(object);
         let python2 = loaded.profile.is_python2();
         match loaded.value(object) {
             Value::Int64(value) if python2 && loaded.profile.pointer_bits == 32 => self.long_of(value, flag),
@@ -299,33 +311,22 @@ impl<'l, 'g, 'a> Writer<'l, 'g, 'a> {
             Value::ComplexText(real, imaginary) => {
                 self.float(&[parsed(real, python2), parsed(imaginary, python2)], flag)
             }
-            Value::Str(text) => self.sized(b'u', &text::combine_surrogates(text.bytes)),
-            _ => self.bytes(object, flag),
+            Value::Str(text) if python2 => self.sized(b'u', &text::combine_surrogates(text.bytes)),
+            Value::Str(_) => self.sized(b'u', &loaded.text(object)),
+            _ => self.bytes(object),
         }
     }
 
-    /// Writes a reference if the object was written before, and then returns `None`; else the flag that its type byte gets.
+    /// The flag of an object that is written for the first time; gives it its index.
     #[inline]
-    fn reference(&mut self, object: Object) -> Option<u8> {
+    fn flag(&mut self, object: Object) -> u8 {
         let loaded = self.loaded;
-        if self.version < 3 {
-            return Some(0);
-        }
-        let mut owners = loaded.owners[object as usize];
-        if !self.borrowed.is_empty() {
-            owners += self.borrowed.get(&object).copied().unwrap_or(0);
-        }
-        if owners == 1 && loaded.bits[object as usize] & (CACHED | INTERNED) == 0 {
-            return Some(0);
-        }
-        if let Some(index) = self.indexes.get(object) {
-            let [a, b, c, d] = index.to_le_bytes();
-            self.out.extend_from_slice(&[b'r', a, b, c, d]);
-            return None;
+        if self.version < 3 || !loaded.is_shared(object) && !self.borrowed.get(&object).is_some_and(|sets| *sets > 0) {
+            return 0;
         }
         self.indexes.set(object, self.next_index);
         self.next_index += 1;
-        Some(FLAG_REF)
+        FLAG_REF
     }
 
     #[inline]
@@ -379,46 +380,53 @@ impl<'l, 'g, 'a> Writer<'l, 'g, 'a> {
         }
     }
 
-    fn bytes(&mut self, object: Object, flag: u8) {
+    /// Bytes as they were before version 3.
+    fn bytes(&mut self, object: Object) {
         let loaded = self.loaded;
-        if loaded.profile.is_python2() && self.version >= 1 && loaded.has(object, INTERNED) {
-            if let Some(index) = self.indexes.get(object) {
-                self.out.push(b'R');
-                self.out.extend_from_slice(&index.to_le_bytes());
-            } else {
-                self.indexes.set(object, self.next_index);
-                self.next_index += 1;
-                self.sized(b't', loaded.payload(object));
-            }
-            return;
+        if !loaded.profile.is_python2() || self.version < 1 || !loaded.has(object, INTERNED) {
+            self.sized(b's', loaded.payload(object));
+        } else if let Some(index) = self.indexes.get(object) {
+            self.out.push(b'R');
+            self.out.extend_from_slice(&index.to_le_bytes());
+        } else {
+            self.indexes.set(object, self.next_index);
+            self.next_index += 1;
+            self.sized(b't', loaded.payload(object));
         }
-        self.sized(b's' | flag, loaded.payload(object));
     }
 
-    /// A `str` of Python 3.
+    /// A `str` of Python 3, since version 3.
     #[inline]
-    fn str(&mut self, object: Object, flag: u8) {
+    fn str(&mut self, object: Object) {
         let loaded = self.loaded;
+        let flag = self.flag(object);
         let interned = loaded.has(object, INTERNED);
-        if self.version >= 4 && loaded.has(object, ASCII) {
-            let bytes = loaded.payload(object);
-            if let Ok(length) = u8::try_from(bytes.len()) {
+        if self.version < 4 || !loaded.has(object, ASCII) {
+            let code = if interned { b't' } else { b'u' };
+            return self.sized(code | flag, &loaded.text(object));
+        }
+        let bytes = loaded.payload(object);
+        match u8::try_from(bytes.len()) {
+            Ok(length) => {
                 self.out.extend_from_slice(&[if interned { b'Z' } else { b'z' } | flag, length]);
                 self.out.extend_from_slice(bytes);
-            } else {
-                self.sized(if interned { b'A' } else { b'a' } | flag, bytes);
             }
-        } else {
-            let code = if interned && self.version >= 3 { b't' } else { b'u' };
-            self.sized(code | flag, &loaded.text(object));
+            Err(_) => self.sized(if interned { b'A' } else { b'a' } | flag, bytes),
         }
     }
 
-    #[inline]
-    fn container(&mut self, object: Object, code: u8, flag: u8, keys: &mut Keys) {
+    /// Begins a container that was not written before.
+    fn container(&mut self, object: Object, keys: &mut Keys) {
         let loaded = self.loaded;
-        let parts = loaded.parts(object);
-        let mut order = None;
+        let code = loaded.node(object).code;
+        let flag = self.flag(object);
+        let (start, len) = loaded.spans[object as usize];
+        let (mut next, mut end) = (start as usize, (start + len) as usize);
+        let parts = &loaded.parts[next..end];
+        if self.steps > self.max_steps || self.out.len() > self.max_length {
+            self.undefined = Some(Cause::Expansion);
+            return;
+        }
         match code {
             b'(' | b')' => match u8::try_from(parts.len()) {
                 Ok(n) if self.version >= 4 => self.out.extend_from_slice(&[b')' | flag, n]),
@@ -442,10 +450,13 @@ impl<'l, 'g, 'a> Writer<'l, 'g, 'a> {
             b'<' | b'>' => {
                 self.out.push(code | flag);
                 self.size(parts.len());
-                match self.member_order(parts, keys) {
-                    Some(members) => order = Some(members),
-                    None => return self.failure = Some(Failure::Unmarshallable),
+                next = self.ordered.len();
+                if !self.order_members(parts, keys) {
+                    self.failure = Some(Failure::Unmarshallable);
+                    return;
                 }
+                end = self.ordered.len();
+                self.nesting += 1;
             }
             b'c' => {
                 self.out.push(code | flag);
@@ -454,15 +465,19 @@ impl<'l, 'g, 'a> Writer<'l, 'g, 'a> {
                 for int in fields.into_iter().take(n) {
                     self.out.extend_from_slice(&int.to_le_bytes());
                 }
+                end = end.min(next + OBJECTS_BEFORE_LINE);
+                self.frames.push(Frame { object, code, next, end });
+                if loaded.profile.rebuilds_code() && next < end {
+                    self.shown_code(object);
+                    if let Some(frame) = self.frames.last_mut() {
+                        frame.next += 1;
+                    }
+                }
+                return;
             }
             _ => self.out.push(code | flag),
         }
-        let (mut next, len) = loaded.spans[object as usize];
-        if order.is_some() {
-            self.nesting += 1;
-            next = 0;
-        }
-        self.frames.push(Frame { object, code, next, end: next + len, order });
+        self.frames.push(Frame { object, code, next, end });
     }
 
     /// Types that an older format version does not have: `?` and an error.
@@ -471,38 +486,45 @@ impl<'l, 'g, 'a> Writer<'l, 'g, 'a> {
         self.failure = Some(Failure::Unmarshallable);
     }
 
-    /// A set's members as they are written, with the references that writing holds on them; `None` when a key fails.
-    fn member_order(&mut self, members: &[Object], keys: &mut Keys) -> Option<Vec<Object>> {
+    /// Appends a set's members in the order of writing, and the references that writing holds on them; false when a key
+    /// fails.
+    fn order_members(&mut self, members: &[Object], keys: &mut Keys) -> bool {
         let profile = self.loaded.profile;
-        let mut members = members.to_vec();
         if profile.sorts_sets() {
             if self.nesting >= MAX_SET_NESTING {
                 self.undefined = Some(Cause::NestedSets);
-                return Some(members);
+                return true;
             }
             let mut keyed = Vec::with_capacity(members.len());
-            for &member in &members {
-                keyed.push((self.sort_key(member, keys)?, member));
+            for &member in members {
+                match self.sort_key(member, keys) {
+                    Some(key) => keyed.push((key, member)),
+                    None => return false,
+                }
             }
             keyed.sort_by(|a, b| a.0.cmp(&b.0));
             if keyed.windows(2).any(|w| w[0].0 == w[1].0) {
                 self.unpredictable = Some(Aspect::EqualSortKeys);
             }
-            members = keyed.into_iter().map(|(_, member)| member).collect();
-        } else if members.len() > 1 {
-            self.unpredictable = Some(Aspect::HashOrder);
+            self.ordered.extend(keyed.into_iter().map(|(_, member)| member));
+        } else {
+            if members.len() > 1 {
+                self.unpredictable = Some(Aspect::HashOrder);
+            }
+            self.ordered.extend_from_slice(members);
         }
         if profile.set_members_gain_reference() {
-            for &member in &members {
+            for &member in members {
                 *self.borrowed.entry(member).or_insert(0) += 1;
             }
         }
-        Some(members)
+        true
     }
 
-    fn release(&mut self, members: &[Object]) {
-        for member in members {
-            if let Some(n) = self.borrowed.get_mut(member) {
+    /// Drops the last so many members, and the references to them.
+    fn release(&mut self, members: usize) {
+        for member in self.ordered.drain(self.ordered.len() - members..) {
+            if let Some(n) = self.borrowed.get_mut(&member) {
                 *n = n.saturating_sub(1);
             }
         }

@@ -54,6 +54,9 @@ const ASCII: u8 = 8;
 /// A code object whose instructions are shown as they were read.
 const PLAIN: u8 = 16;
 
+/// An object with several owners.
+const SHARED: u8 = 32;
+
 /// The objects that an interpreter makes of a graph.
 pub struct Loaded<'g, 'a> {
     graph: &'g Graph<'a>,
@@ -152,6 +155,7 @@ impl<'g, 'a> Loaded<'g, 'a> {
         self.graph.node(self.origin(object))
     }
 
+    #[inline]
     fn origin(&self, object: Object) -> NodeId {
         NodeId(match (object as usize).checked_sub(self.graph.len()) {
             Some(i) => self.copies[i],
@@ -409,7 +413,8 @@ impl<'g, 'a> Loaded<'g, 'a> {
         }
         owners[self.root() as usize] += 1;
         let is_free = |(object, owners): (usize, &u32)| {
-            (*owners == 0 && self.objects.get(object).is_none_or(|made| *made as usize == object)).then(|| index(object))
+            (*owners == 0 && self.objects.get(object).is_none_or(|made| *made as usize == object))
+                .then(|| index(object))
         };
         let mut freed: Vec<Object> = owners.iter().enumerate().filter_map(is_free).collect();
         while let Some(object) = freed.pop() {
@@ -421,7 +426,17 @@ impl<'g, 'a> Loaded<'g, 'a> {
                 }
             }
         }
+        for (bits, owners) in self.bits.iter_mut().zip(&owners) {
+            if *owners != 1 {
+                *bits |= SHARED;
+            }
+        }
         self.owners = owners;
+    }
+
+    /// Whether the writer sees more than one owner.
+    fn is_shared(&self, object: Object) -> bool {
+        self.bits[object as usize] & (SHARED | CACHED | INTERNED) != 0
     }
 
     /// A string's characters as UTF-8 with surrogates; bytes as they are.

@@ -18,6 +18,7 @@ struct Table {
     /// 3.15: the opcode of GET_ITER, whose argument is rewritten, too (not that of its specialized forms).
     get_iter: Option<u8>,
     counters: Option<Counters>,
+    plain: [u8; 256],
 }
 
 /// The counters that loading puts into the first cache unit of an instruction (`Python/specialize.c`, `_PyCode_Quicken`).
@@ -32,7 +33,8 @@ struct Counters {
 static TABLES: [Table; 5] = {
     use tables as t;
     const fn table(minor: u8, base: &'static [u8; 256], caches: &'static [u8; 256], deadly: &'static [u8]) -> Table {
-        Table { version: Version::new(3, minor), base, caches, deadly, get_iter: None, counters: None }
+        let plain = plain(base, caches, deadly, None);
+        Table { version: Version::new(3, minor), base, caches, deadly, get_iter: None, counters: None, plain }
     }
     [
         table(11, &t::BASE_311, &t::CACHES_311, t::DEADLY_311),
@@ -47,6 +49,7 @@ static TABLES: [Table; 5] = {
         },
         Table {
             get_iter: Some(70),
+            plain: plain(&t::BASE_315, &t::CACHES_315, t::DEADLY_315, Some(70)),
             counters: Some(Counters {
                 adaptive: 0x0009,
                 special: &[(74, 0x7D06), (99, 0x5555), (100, 0x5555), (101, 0x5555), (102, 0x5555), (128, 0xFF77)],
@@ -117,22 +120,41 @@ pub fn shown(code: &[u8], flags: i32, profile: &Profile) -> Result<Vec<u8>, Caus
     Ok(out)
 }
 
+/// In a [`Table::plain`]: the opcode is shown as another, kills, or has its argument rewritten.
+const NOT_PLAIN: u8 = 0x80;
+
+/// For each opcode: the number of its caches, or NOT_PLAIN.
+const fn plain(base: &[u8; 256], caches: &[u8; 256], deadly: &[u8], get_iter: Option<u8>) -> [u8; 256] {
+    let mut table = *caches;
+    let mut opcode = 0;
+    while opcode < 256 {
+        if base[opcode] as usize != opcode || matches!(get_iter, Some(other) if other as usize == opcode) {
+            table[opcode] = NOT_PLAIN;
+        }
+        opcode += 1;
+    }
+    let mut i = 0;
+    while i < deadly.len() {
+        table[deadly[i] as usize] = NOT_PLAIN;
+        i += 1;
+    }
+    table
+}
+
 /// Whether `co_code` shows these instructions as they are, found out without walking from one to the next: no unit is
-/// specialized or deadly, each is followed by as many empty ones as it would have caches, and none has its argument
-/// rewritten. False where that is not so simple.
+/// specialized or deadly, and each is followed by as many empty ones as it would have caches. False where that is not so
+/// simple.
 pub(crate) fn is_plain(code: &[u8], profile: &Profile) -> bool {
     let Some(table) = Table::of(profile) else { return true };
     let mut plain = true;
-    for at in (0..code.len()).step_by(2) {
-        let [opcode, argument] = *code[at..].first_chunk().unwrap_or(&[0, 1]);
-        plain &= table.base[usize::from(opcode)] == opcode && (table.get_iter != Some(opcode) || argument == 0);
-        let caches = usize::from(table.caches[usize::from(opcode)]);
-        if caches > 0 {
-            let from = at + 2;
-            plain &= code.get(from..from + 2 * caches).is_some_and(|units| units.iter().all(|byte| *byte == 0));
-        }
+    // How many of the next units are caches.
+    let mut caches = 0_u8;
+    for unit in code.chunks_exact(2) {
+        let known = table.plain[usize::from(unit[0])];
+        plain &= (known != NOT_PLAIN) & ((caches == 0) | (unit == [0, 0]));
+        caches = caches.saturating_sub(1).max(known & !NOT_PLAIN);
     }
-    plain && !table.deadly.iter().any(|deadly| code.iter().step_by(2).any(|opcode| opcode == deadly))
+    plain && caches == 0
 }
 
 /// Whether any unit may be an opcode that kills: code that a compiler made has none. Many units at a time, so that a
