@@ -71,7 +71,7 @@ pub fn pyc_roundtrip(data: &[u8]) {
             assert!(pyc.to_bytes() == data, "the file is written differently");
             assert_eq!(&data[pyc.payload_offset()..], pyc.payload);
             if let Ok(graph) = read(pyc.payload, pyc.profile()) {
-                let written = graph.write().expect("what was read can be written");
+                let written = graph.write_anew().expect("what was read can be written");
                 assert!(written == pyc.payload[..graph.consumed()], "the payload is written differently");
             }
         }

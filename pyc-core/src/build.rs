@@ -137,6 +137,7 @@ impl Graph<'_> {
             return self.add(b'R', 0, target.0, 0, 0);
         }
         self.nodes[target.at()].bits |= bit::FLAG;
+        self.pristine = false;
         self.add(b'r', 0, target.0, 0, 0)
     }
 }

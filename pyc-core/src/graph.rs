@@ -125,6 +125,8 @@ pub struct Graph<'a> {
     pub(crate) ints: Vec<CodeInts>,
     pub(crate) root: NodeId,
     pub(crate) consumed: usize,
+    /// Read, and not changed since.
+    pub(crate) pristine: bool,
     pub(crate) layout: CodeLayout,
     pub(crate) python2: bool,
 }
@@ -268,6 +270,7 @@ impl<'a> Graph<'a> {
             ints: Vec::new(),
             root: NodeId(0),
             consumed: 0,
+            pristine: false,
             layout: profile.code_layout,
             python2: profile.is_python2(),
         }
@@ -282,6 +285,7 @@ impl<'a> Graph<'a> {
     /// Makes a node the whole value.
     pub fn set_root(&mut self, root: NodeId) {
         self.root = root;
+        self.pristine = false;
     }
 
     /// How many bytes of the input the value takes; what follows them is not looked at.
@@ -399,6 +403,7 @@ impl<'a> Graph<'a> {
         let found = node.has_edges() && place < node.len as usize;
         if found {
             self.edges[node.start as usize + place] = child;
+            self.pristine = false;
         }
         found
     }

@@ -49,6 +49,7 @@ pub fn read<'a>(input: &'a [u8], profile: &Profile) -> Result<Graph<'a>, Error> 
     let Reader { mut graph, at, .. } = reader;
     graph.root = root;
     graph.consumed = at;
+    graph.pristine = true;
     Ok(graph)
 }
 

@@ -55,6 +55,17 @@ impl Graph<'_> {
     /// assert_eq!(read(stream, profile).unwrap().write().unwrap(), stream);
     /// ```
     pub fn write(&self) -> Result<Vec<u8>, WriteError> {
+        if self.pristine {
+            return Ok(self.input[..self.consumed].to_vec());
+        }
+        self.write_anew()
+    }
+
+    /// The same, node by node, also where [`Graph::write`] knows that nothing has changed since the graph was read.
+    ///
+    /// # Errors
+    /// As [`Graph::write`].
+    pub fn write_anew(&self) -> Result<Vec<u8>, WriteError> {
         if self.is_empty() {
             return Err(WriteError::Empty);
         }

@@ -22,7 +22,9 @@ fn outcome(release: &str, stream: &[u8]) -> String {
             error.exception(&profile).to_string()
         }
         Ok(graph) => {
-            assert_eq!(graph.write().unwrap(), stream[..graph.consumed()], "{release} {stream:x?}");
+            let anew = graph.write_anew().unwrap();
+            assert_eq!(anew, stream[..graph.consumed()], "{release} {stream:x?}");
+            assert_eq!(graph.write().unwrap(), anew, "{release} {stream:x?}");
             let loaded = Loaded::new(&graph, &profile);
             loaded.canon().trim_end().replace('\n', ";")
         }

@@ -88,7 +88,7 @@ impl Core {
                 Ok(graph) => graph,
                 Err(e) => return Prediction { observation: self.refused(&e), rewritten: None },
             };
-            let rewritten = Some(graph.write().map_err(|e| e.to_string()));
+            let rewritten = Some(graph.write_anew().map_err(|e| e.to_string()));
             let loaded = Loaded::new(&graph, &self.profile);
             if let Some(cause) = loaded.hazard() {
                 // What the interpreter does with the value is undefined, so it is not even asked to load it.

@@ -76,26 +76,29 @@ struct Frame {
 type Keys = BTreeMap<Object, Option<Rc<[u8]>>>;
 
 /// The reference table: an object's index (2.7: an interned string's).
-enum Indexes {
+#[derive(Default)]
+struct Indexes {
     /// Of a whole dump, which will meet most objects: for each of them, or `NONE`.
-    Of(Vec<u32>),
+    all: Vec<u32>,
     /// Of a sort key's dump, which meets a few.
-    Few(BTreeMap<Object, u32>),
+    few: BTreeMap<Object, u32>,
 }
 
 impl Indexes {
+    #[inline]
     fn get(&self, object: Object) -> Option<u32> {
-        match self {
-            Indexes::Of(all) => Some(all[object as usize]).filter(|index| *index != NONE),
-            Indexes::Few(few) => few.get(&object).copied(),
+        match self.all.get(object as usize) {
+            Some(index) => Some(*index).filter(|index| *index != NONE),
+            None => self.few.get(&object).copied(),
         }
     }
 
+    #[inline]
     fn set(&mut self, object: Object, index: u32) {
-        match self {
-            Indexes::Of(all) => all[object as usize] = index,
-            Indexes::Few(few) => {
-                few.insert(object, index);
+        match self.all.get_mut(object as usize) {
+            Some(place) => *place = index,
+            None => {
+                self.few.insert(object, index);
             }
         }
     }
@@ -130,7 +133,7 @@ impl Loaded<'_, '_> {
             return Dump::Undefined(cause);
         }
         let mut keys = Keys::new();
-        let indexes = Indexes::Of(vec![NONE; self.bits.len()]);
+        let indexes = Indexes { all: vec![NONE; self.bits.len()], ..Indexes::default() };
         let mut writer = Writer::new(self, version.min(self.profile.marshal_version), 0, indexes);
         writer.out.reserve(self.graph.consumed + 16);
         writer.run(self.root(), &mut keys);
@@ -172,39 +175,38 @@ impl<'l, 'g, 'a> Writer<'l, 'g, 'a> {
         if !self.leaf(root) {
             self.container(root, keys);
         }
-        'containers: while let Some(&Frame { object, code, mut next, end }) = self.frames.last() {
+        while let Some(&Frame { object, code, next: first, end }) = self.frames.last() {
             if self.undefined.is_some() || self.failure.is_some() && stops_at_failure {
                 return;
             }
-            if next < end && self.too_deep() {
-                next = end;
-            }
             let ordered = matches!(code, b'<' | b'>');
-            let first = next;
-            while next < end {
-                let part = if ordered { self.ordered[next] } else { loaded.parts[next] };
-                next += 1;
-                if self.out.len() > self.max_length {
-                    self.undefined = Some(Cause::Expansion);
-                    return;
-                }
-                if !self.leaf(part) {
-                    self.steps += next - first;
-                    if let Some(frame) = self.frames.last_mut() {
-                        frame.next = next;
-                    }
-                    self.container(part, keys);
-                    continue 'containers;
-                }
+            // Nothing is added to `ordered` before the members are written up to the next container.
+            let members = if ordered { core::mem::take(&mut self.ordered) } else { Vec::new() };
+            let parts = if ordered { &members } else { &loaded.parts };
+            let mut next = first;
+            let mut container = None;
+            if first < end && !self.too_deep() {
+                let rest = &parts[first..end];
+                let written = rest.iter().position(|part| !self.leaf(*part));
+                container = written.map(|place| rest[place]);
+                next = first + written.map_or(rest.len(), |place| place + 1);
+            }
+            if ordered {
+                self.ordered = members;
             }
             self.steps += next - first;
+            if let (Some(container), Some(frame)) = (container, self.frames.last_mut()) {
+                frame.next = next;
+                self.container(container, keys);
+                continue;
+            }
             let (start, len) = loaded.spans[object as usize];
             let all = (start + len) as usize;
-            if code == b'c' && next < all {
+            if code == b'c' && end < all {
                 // The first objects of a code object are written.
                 self.out.extend_from_slice(&loaded.ints(object).firstlineno.to_le_bytes());
                 self.frames.pop();
-                self.frames.push(Frame { object, code, next, end: all });
+                self.frames.push(Frame { object, code, next: end, end: all });
                 continue;
             }
             if matches!(code, b'{' | b'}') && !self.too_deep() {
@@ -254,6 +256,10 @@ impl<'l, 'g, 'a> Writer<'l, 'g, 'a> {
 
     #[inline]
     fn sized(&mut self, code: u8, bytes: &[u8]) {
+        if self.out.len() > self.max_length {
+            self.undefined = Some(Cause::Expansion);
+            return;
+        }
         let [a, b, c, d] = index(bytes.len()).to_le_bytes();
         self.out.extend_from_slice(&[code, a, b, c, d]);
         self.out.extend_from_slice(bytes);
@@ -535,8 +541,7 @@ impl<'l, 'g, 'a> Writer<'l, 'g, 'a> {
         if let Some(key) = keys.get(&member) {
             return key.clone();
         }
-        let indexes = Indexes::Few(BTreeMap::new());
-        let mut writer = Writer::new(self.loaded, self.version, self.nesting + 1, indexes);
+        let mut writer = Writer::new(self.loaded, self.version, self.nesting + 1, Indexes::default());
         if self.loaded.profile.sort_key_is_shared() {
             writer.borrowed.insert(member, 1);
         }
