@@ -327,7 +327,8 @@ impl<'l, 'g, 'a> Writer<'l, 'g, 'a> {
     #[inline]
     fn flag(&mut self, object: Object) -> u8 {
         let loaded = self.loaded;
-        if self.version < 3 || !loaded.is_shared(object) && !self.borrowed.get(&object).is_some_and(|sets| *sets > 0) {
+        let is_borrowed = |sets: &BTreeMap<Object, u32>| sets.get(&object).is_some_and(|sets| *sets > 0);
+        if self.version < 3 || !(loaded.is_shared(object) || is_borrowed(&self.borrowed)) {
             return 0;
         }
         self.indexes.set(object, self.next_index);
