@@ -1,0 +1,10 @@
+//! Times the crate py-marshal.
+
+use py_marshal::read::{MarshalLoadExOptions, marshal_load_ex};
+
+fn main() {
+    peers::serve(peers::as_it_is, |stream, version| {
+        let options = MarshalLoadExOptions { has_posonlyargcount: version >= (3, 8) };
+        marshal_load_ex(stream, options).is_ok()
+    });
+}
