@@ -2,6 +2,7 @@
 //!
 //! Exit status: 0 all is well; 1 something diverges, or a file is bad; 2 the command was wrong, or something is broken.
 
+mod bench;
 mod check;
 mod doctor;
 mod hunt;
@@ -31,17 +32,26 @@ enum Task {
     Check(check::Check),
     /// Show what every subject does with one case, and the first difference
     Replay(replay::Replay),
+    /// Measure pyc-core beside CPython and other readers, and write docs/PERFORMANCE.md
+    Bench(bench::Bench),
 }
 
-/// How interpreters are looked for.
+/// Where interpreters are looked for.
 #[derive(Debug, Clone, Args)]
-pub(crate) struct Search {
+pub(crate) struct Places {
     /// Also this interpreter: an executable, a shared libpython or a prefix (repeatable; PROVOST_PYTHONS: a list of paths)
     #[arg(long, value_name = "PATH")]
     python: Vec<PathBuf>,
     /// Do not search PATH and the usual folders
     #[arg(long)]
     no_search: bool,
+}
+
+/// How interpreters are looked for.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Search {
+    #[command(flatten)]
+    places: Places,
     /// Leave the Pyodide releases out
     #[arg(long)]
     no_pyodide: bool,
@@ -66,6 +76,13 @@ pub(crate) struct Discovery {
     pub(crate) not_built: Option<String>,
 }
 
+impl Places {
+    /// Finds the interpreters that can run a script.
+    pub(crate) fn scripts(&self) -> Discovery {
+        Search { places: self.clone(), no_pyodide: true, driver: Some(DriverName::Script) }.run()
+    }
+}
+
 impl Search {
     /// Builds the embedded worker and finds the interpreters.
     pub(crate) fn run(&self) -> Discovery {
@@ -74,14 +91,14 @@ impl Search {
             DriverName::Script => Driver::Script,
             DriverName::Pyodide => Driver::Pyodide,
         });
-        let mut pythons = self.python.clone();
+        let mut pythons = self.places.python.clone();
         pythons.extend(std::env::var_os("PROVOST_PYTHONS").iter().flat_map(std::env::split_paths));
         pythons.retain(|path| !path.as_os_str().is_empty());
         let needs_worker = !matches!(driver, Some(Driver::Script | Driver::Pyodide));
         let (home, not_built) = workspace(needs_worker);
         let options = Options {
             pythons: pythons.clone(),
-            search: !self.no_search,
+            search: !self.places.no_search,
             driver,
             pyodide: !self.no_pyodide,
             home,
@@ -163,6 +180,7 @@ pub fn main() -> ExitCode {
         Task::Doctor(doctor) => doctor.run(),
         Task::Check(check) => check.run(),
         Task::Replay(replay) => replay.run(),
+        Task::Bench(bench) => bench.run(),
     };
     match result {
         Ok(status) => ExitCode::from(status),

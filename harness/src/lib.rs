@@ -8,6 +8,7 @@
 //! The data flows in that order, and each step knows only the ones before it. The command line (`provost`) is a thin layer
 //! over this library, and the fuzz targets are another.
 
+pub mod bench;
 pub mod campaign;
 pub mod canon;
 pub mod case;

@@ -5,6 +5,7 @@ use protocol::Facts;
 use serde::{Serialize, Serializer};
 use std::cmp::Ordering;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 /// The files that workers are made of.
@@ -124,6 +125,17 @@ pub struct Interpreter {
     pub start_up: Duration,
     #[serde(skip)]
     pub(crate) launch: Launch,
+}
+
+impl Interpreter {
+    /// The command line that runs another script than the worker, in the same environment; `None` if it is not driven by
+    /// a script.
+    #[must_use]
+    pub fn script(&self, script: &Path) -> Option<Command> {
+        let Launch::Script { python, library_path, .. } = &self.launch else { return None };
+        let (python, library_path, worker) = (python.clone(), library_path.clone(), script.to_owned());
+        Some(Launch::Script { python, worker, library_path }.command(0, &Limits::default()))
+    }
 }
 
 fn milliseconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {

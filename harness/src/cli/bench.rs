@@ -1,0 +1,151 @@
+//! `provost bench`: ratios, measured side by side.
+
+use super::{MORE, Places, root, select, target_dir};
+use crate::bench::Name;
+use crate::bench::report::{Place, Row, document, table};
+use crate::bench::run::{Runner, Target};
+use crate::record::rfc3339;
+use crate::subjects::core::Core;
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use interpreters::Interpreter;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::SystemTime;
+
+/// Arguments of `bench`.
+#[derive(Debug, Args)]
+#[command(after_help = Name::list())]
+pub(crate) struct Bench {
+    /// Only these rows, such as read or read/stdlib (repeatable); see below
+    #[arg(long, value_name = "NAME")]
+    only: Vec<String>,
+    /// Only these interpreters, such as cpython:3.12 (repeatable) [default: every native CPython]
+    #[arg(long, value_name = "ID")]
+    subject: Vec<String>,
+    /// Rounds of each side, as long as they take no longer than a few seconds
+    #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u16).range(1..))]
+    rounds: u16,
+    /// One JSON object for each row, as soon as it is measured
+    #[arg(long)]
+    json: bool,
+    /// Where to write the table, as Markdown [default: docs/PERFORMANCE.md, unless --only is given]
+    #[arg(long, value_name = "PATH", conflicts_with = "no_write")]
+    out: Option<PathBuf>,
+    /// Write no file
+    #[arg(long)]
+    no_write: bool,
+    /// The folder that keeps compiled standard libraries [default: in the target folder]
+    #[arg(long, value_name = "DIR")]
+    cache: Option<PathBuf>,
+    #[command(flatten)]
+    places: Places,
+}
+
+impl Bench {
+    /// Exit status 0, whatever the ratios are; 2 if a name is wrong, or an interpreter that was named cannot be used.
+    pub(crate) fn run(&self) -> Result<u8> {
+        let names = Name::choose(&self.only).map_err(|e| anyhow::anyhow!("--only: {e}"))?;
+        let discovery = self.places.scripts();
+        if discovery.named_is_unusable {
+            bail!("an interpreter that was named cannot be used; see `cargo provost doctor`");
+        }
+        let selected = select(&discovery.found.interpreters, &self.subject)?;
+        let targets = targets(&selected)?;
+        if selected.is_empty() {
+            eprintln!("Nothing is compared with a CPython: no interpreter that can be used was found.\n{MORE}");
+        }
+        let cache = self.cache.clone().unwrap_or_else(|| target_dir().join("provost").join("stdlib"));
+        let mut runner = Runner::new(root(), target_dir(), cache, self.rounds.into());
+        let mut rows = Vec::new();
+        for target in &targets {
+            eprintln!("measuring {}", target.id);
+            runner.run(target, &names, |row| self.keep(row, &mut rows))?;
+        }
+        if !self.json {
+            write!(std::io::stdout(), "{}", table(&rows))?;
+        }
+        if let Some(path) = self.file() {
+            let text = document(&rows, &self.command(), &place(&targets));
+            let write = || {
+                path.parent().map_or(Ok(()), std::fs::create_dir_all)?;
+                std::fs::write(&path, text)
+            };
+            write().with_context(|| format!("cannot write {}", path.display()))?;
+            eprintln!("written {}", path.display());
+        }
+        Ok(0)
+    }
+
+    fn keep(&self, row: Row, rows: &mut Vec<Row>) -> Result<()> {
+        if self.json {
+            let mut out = std::io::stdout().lock();
+            serde_json::to_writer(&mut out, &row)?;
+            writeln!(out)?;
+        }
+        rows.push(row);
+        Ok(())
+    }
+
+    fn file(&self) -> Option<PathBuf> {
+        // A few rows must not take the place of a whole table.
+        let writes = !self.no_write && self.only.is_empty();
+        self.out.clone().or_else(|| writes.then(|| root().join("docs").join("PERFORMANCE.md")))
+    }
+
+    fn command(&self) -> String {
+        let words = |option: &'static str, values: &[String]| -> String {
+            values.iter().map(|value| format!(" {option} {value}")).collect()
+        };
+        format!("cargo provost bench{}{}", words("--only", &self.only), words("--subject", &self.subject))
+    }
+}
+
+/// One for each CPython that pyc-core knows; pyc-core as the newest of them if there is none.
+fn targets<'a>(interpreters: &[&'a Interpreter]) -> Result<Vec<Target<'a>>> {
+    let mut targets = Vec::new();
+    for interpreter in interpreters {
+        match Core::of(&interpreter.facts) {
+            Ok(core) => {
+                let version = interpreter.id.split_once(':').map_or(interpreter.id.as_str(), |(_, version)| version);
+                let (id, profile) = (format!("core:{version}"), core.profile().clone());
+                targets.push(Target { id, profile, interpreter: Some(interpreter) });
+            }
+            Err(reason) => eprintln!("{}: left out: {reason}", interpreter.id),
+        }
+    }
+    if targets.is_empty() {
+        let core = Core::all().last().context("pyc-core has no profile")?;
+        let profile = core.profile().clone();
+        targets.push(Target { id: format!("core:{}", profile.version), profile, interpreter: None });
+    }
+    Ok(targets)
+}
+
+/// What a reader of the numbers needs to know of the machine, and nothing that tells whose it is.
+fn place(targets: &[Target]) -> Place {
+    let cpus = std::thread::available_parallelism().map_or(1, usize::from);
+    let (os, arch) = (std::env::consts::OS, std::env::consts::ARCH);
+    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let interpreters = targets.iter().filter_map(|target| target.interpreter);
+    Place {
+        machine: format!("{}, {cpus} processors, {os} {arch}", processor().as_deref().unwrap_or("unknown processor")),
+        date: rfc3339(SystemTime::now())[..10].to_owned(),
+        compiler: says(&rustc, &["--version"]).unwrap_or_else(|| "unknown compiler".into()),
+        interpreters: interpreters.map(|one| (one.id.clone(), one.facts.build.clone())).collect(),
+    }
+}
+
+fn processor() -> Option<String> {
+    let linux = std::fs::read_to_string("/proc/cpuinfo").ok().and_then(|text| {
+        let line = text.lines().find(|line| line.starts_with("model name"))?;
+        Some(line.split_once(':')?.1.trim().to_owned())
+    });
+    linux.or_else(|| says(Path::new("sysctl").as_os_str(), &["-n", "machdep.cpu.brand_string"]))
+}
+
+fn says(program: &std::ffi::OsStr, arguments: &[&str]) -> Option<String> {
+    let output = Command::new(program).args(arguments).output().ok().filter(|output| output.status.success())?;
+    Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
