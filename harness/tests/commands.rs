@@ -1,6 +1,6 @@
 //! The command line as a person uses it: exit status, and what is said.
 
-use interpreters::{Driver, Limits, Options, Workspace, discover_with};
+use interpreters::{Driver, Interpreter, Limits, Options, Workspace, discover_with};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -71,10 +71,12 @@ fn a_wrong_command_is_refused_before_anything_runs() {
     hunt(&["--generators", "stdlib,magic"], &["no generator is called \"magic\""]);
     hunt(&["--generators", "values", "--full"], &["--full is about the generator stdlib"]);
     check(&["hunt", "--subject", "core:1.5"], b"", 2, &["selects nothing"]);
+    check(&["bench", "--only", "speed"], b"", 2, &["no row is called \"speed\"", "preserve", "py-marshal", "stdlib"]);
+    check(&["bench", "--no-search", "--subject", "1.5"], b"", 2, &["--subject 1.5 selects nothing"]);
 }
 
-#[test]
-fn an_interpreter_is_compared_and_the_run_is_recorded() {
+/// The newest CPython that can run a script; without one, says that a test is skipped.
+fn an_interpreter() -> Option<Interpreter> {
     let binaries = Path::new(env!("CARGO_BIN_EXE_provost")).parent().unwrap();
     let options = Options {
         pythons: Vec::new(),
@@ -84,11 +86,17 @@ fn an_interpreter_is_compared_and_the_run_is_recorded() {
         home: Workspace::at(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../interpreters"), binaries),
         limits: Limits::default(),
     };
-    let found = discover_with(&options, &|_| {});
-    let Some(interpreter) = found.interpreters.last() else {
-        println!("skipped: no Python interpreter was found; nothing to compare with");
-        return;
-    };
+    let interpreters = discover_with(&options, &|_| {}).interpreters;
+    let found = interpreters.into_iter().rfind(|one| one.facts.implementation == "cpython");
+    if found.is_none() {
+        println!("skipped: no CPython was found; nothing to compare with");
+    }
+    found
+}
+
+#[test]
+fn an_interpreter_is_compared_and_the_run_is_recorded() {
+    let Some(interpreter) = an_interpreter() else { return };
     let out = tempfile::tempdir().unwrap();
     let cache = tempfile::tempdir().unwrap();
     let (path, dir) =
@@ -116,4 +124,31 @@ fn an_interpreter_is_compared_and_the_run_is_recorded() {
     let output = provost(&replay, b"");
     assert_eq!(output.status, Some(0), "{}", output.text);
     assert!(output.text.contains("-c \"import marshal; print(marshal.loads("), "{}", output.text);
+}
+
+#[test]
+fn an_interpreter_is_measured_beside_the_core() {
+    let quick = ["bench", "--no-search", "--rounds", "1", "--only", "read/tiny", "--only", "preserve/tiny"];
+    let json = [&quick[..], &["--json"]].concat();
+    check(
+        &json,
+        b"",
+        0,
+        &["Nothing is compared", "there is no interpreter", "\"bench\":\"preserve/tiny\"", "\"ratio\":"],
+    );
+
+    let Some(interpreter) = an_interpreter() else { return };
+    let out = tempfile::tempdir().unwrap();
+    let file = out.path().join("folder").join("table.md");
+    let python = ["--python", interpreter.path.to_str().unwrap(), "--out", file.to_str().unwrap()];
+    let output = provost(&[&quick[..], &python, &["--only", "dump/tiny"]].concat(), b"");
+    assert_eq!(output.status, Some(0), "{}", output.text);
+    let document = std::fs::read_to_string(&file).unwrap();
+    assert!(document.contains(&interpreter.facts.version), "{document}");
+    for text in [&output.text, &document] {
+        for row in ["read/tiny", "preserve/tiny", "dump/tiny"] {
+            let row = text.lines().find(|line| line.contains(row)).unwrap_or_else(|| panic!("no {row} in\n{text}"));
+            assert!(!row.contains("skipped"), "{row}");
+        }
+    }
 }

@@ -34,7 +34,7 @@ fn paths_in_the_documents_exist() {
         let words = text.split(|c: char| c.is_whitespace() || "`(),;".contains(c));
         let paths = words.map(|word| word.trim_end_matches(['.', ':'])).filter(|word| {
             let first = word.split('/').next().unwrap_or_default();
-            ["pyc-core", "harness", "interpreters", "reports", "fuzz", "corpus", "ci"].contains(&first)
+            ["pyc-core", "harness", "interpreters", "reports", "fuzz", "corpus", "ci", "bench", "docs"].contains(&first)
                 && word.contains('/')
         });
         // `reports/out` is made by a run; `fuzz/corpus` and `fuzz/artifacts` by the fuzzer.

@@ -4,5 +4,7 @@ use rustpython_compiler_core::bytecode::BasicBag;
 use rustpython_compiler_core::marshal::deserialize_value;
 
 fn main() {
-    peers::serve(peers::as_it_is, |mut stream, _| deserialize_value(&mut stream, BasicBag).is_ok());
+    peers::serve(peers::as_it_is, |mut stream, _| {
+        deserialize_value(&mut stream, BasicBag).is_ok() && stream.is_empty()
+    });
 }
