@@ -59,8 +59,10 @@ const HEADING: [&str; 9] =
     ["bench", "subject", "reference", "ratio", "range", "subject MB/s", "reference MB/s", "streams", "MB"];
 
 /// What the columns mean, for those who see nothing but the table.
-pub const LEGEND: &str = "ratio: how many times faster the subject is (range: in single rounds); memory: bytes allocated \
-    for each byte of the streams (range: up to, in one stream)";
+const LEGEND: &str = "\
+ratio: how many times faster the subject is; range: the same in single rounds.
+Of memory: bytes allocated for each byte of the streams; range: in the worst of them.
+";
 
 impl Row {
     /// A row without a ratio.
@@ -112,9 +114,9 @@ fn lines(rows: &[Row]) -> Vec<Vec<String>> {
 #[must_use]
 pub fn table(rows: &[Row]) -> String {
     let (skipped, timed): (Vec<Row>, Vec<Row>) = rows.iter().cloned().partition(|row| row.skipped.is_some());
-    let mut text = progress::table(&lines(&timed)) + "\n" + LEGEND + "\n";
-    for Row { bench, reference, skipped, .. } in &skipped {
-        text += &format!("skipped: {bench} ({reference}): {}\n", skipped.as_deref().unwrap_or_default());
+    let mut text = progress::table(&lines(&timed)) + "\n" + LEGEND;
+    for Row { bench, subject, reference, skipped, .. } in &skipped {
+        text += &format!("skipped: {bench}, {subject}, {reference}: {}\n", skipped.as_deref().unwrap_or_default());
     }
     text
 }
@@ -149,7 +151,7 @@ pub fn document(rows: &[Row], command: &str, place: &Place) -> String {
     let interpreters = if interpreters.is_empty() { "- no interpreter was found\n".into() } else { interpreters };
     format!(
         "{HOW}\n## Where and when\n\nWritten by `{command}`.\n\n- {machine}\n- {compiler}, release build\n- {date}\n\
-         {interpreters}\n## The table\n\n{LEGEND}\n\n{}",
+         {interpreters}\n## The table\n\n{LEGEND}\n{}",
         markdown(rows)
     )
 }
@@ -175,6 +177,7 @@ dropped within the time, on both sides.
 | `stdlib` | the standard library of that interpreter, compiled at level 0 |
 | `values` | records with text in several scripts, floats, short and long ints, bytes, nested dicts, as that interpreter writes them |
 | `tiny` | 20000 random values of fewer than 100 bytes |
+| crafted | for `memory` only, and as the newest Python only: one byte for a node, two for a container, named in the row |
 
 | row | what is compared |
 |---|---|
@@ -220,7 +223,7 @@ mod tests {
         for text in ["4.00  3.00-12.3", "2000", "500", "9 of 10", "4.0", "up to 52.0"] {
             assert!(table.contains(text), "no {text} in\n{table}");
         }
-        assert!(table.ends_with("skipped: py-marshal/tiny (py-marshal): it does not | build\n"), "{table}");
+        assert!(table.ends_with("skipped: py-marshal/tiny, core:3.12, py-marshal: it does not | build\n"), "{table}");
     }
 
     #[test]
