@@ -67,16 +67,11 @@ fn fault_in_python2(rest: &[u8]) -> (usize, &'static str) {
     if rest.len() < width {
         // CPython adds k for the k-th continuation byte, not 1.
         let run = rest[1..].iter().take_while(|b| continues(**b)).count();
-        return (1 + (1..=run).sum::<usize>(), END);
+        return ((1 + (1..=run).sum::<usize>()).min(rest.len()), END);
     }
-    let in_range = match first {
-        0xE0 => rest[1] >= 0xA0,
-        0xF0 => rest[1] >= 0x90,
-        0xF4 => rest[1] < 0x90,
-        _ => true,
-    };
-    let good = 1 + rest[1..width].iter().take_while(|b| continues(**b)).count();
-    (if in_range { good } else { 1 }, CONTINUATION)
+    // A second byte that is out of range is only found when all the others are continuation bytes.
+    let good = 1 + rest[1..width - 1].iter().take_while(|b| continues(**b)).count();
+    (good, CONTINUATION)
 }
 
 /// The bits of the float that a text stands for: cut at the first NUL, then `strtod` with nothing left over.
