@@ -87,6 +87,11 @@ pub enum Cause {
     FilenameFreed,
     /// Sets nested so deep that sorting them takes exponential time (3.11 and later).
     NestedSets,
+    /// 2.7 reads on after an exception in a dict, and a comparison makes it forget the exception: it accepts a value that
+    /// lacks what failed. Also where that depends on the order of a hash table or on code objects that are equal.
+    ForgottenException,
+    /// 2.7 reads on behind a size in a dict if it has not the memory that the size claims, and behind the payload if it has.
+    MemoryInDict,
 }
 
 impl Cause {
@@ -102,6 +107,8 @@ impl Cause {
             Cause::Expansion => "expansion",
             Cause::FilenameFreed => "filename-freed",
             Cause::NestedSets => "nested-sets",
+            Cause::ForgottenException => "forgotten-exception",
+            Cause::MemoryInDict => "memory-in-dict",
         }
     }
 }
@@ -121,6 +128,8 @@ impl fmt::Display for Cause {
             Cause::Expansion => "the interpreter repeats shared parts without end",
             Cause::FilenameFreed => "the interpreter uses the file name of a code object that it has freed",
             Cause::NestedSets => "the interpreter sorts nested sets in exponential time",
+            Cause::ForgottenException => "the interpreter forgets an exception and accepts what is left",
+            Cause::MemoryInDict => "how the interpreter reads on depends on the memory that it has",
         })
     }
 }

@@ -24,6 +24,7 @@
 
 extern crate alloc;
 
+mod aftermath;
 mod build;
 pub mod code;
 mod error;

@@ -5,8 +5,9 @@
 //! children, then the checks made when the object is built (hashing of members, [`validate`](crate::validate) for code).
 //! No allocation is made for a size that the input only claims.
 
+use crate::aftermath::{Aftermath, Stored, is_kept_pair};
 use crate::error::{Cause, Error, ErrorKind};
-use crate::graph::{FLAG_REF, Graph, Node, NodeId, bit, kind, small};
+use crate::graph::{FLAG_REF, Graph, Node, NodeId, bit, kind, small, u64_at};
 use crate::profile::{CodeLayout, Profile, Wording};
 use crate::{code, text, validate};
 
@@ -42,7 +43,7 @@ pub fn read<'a>(input: &'a [u8], profile: &Profile) -> Result<Graph<'a>, Error> 
         frames: Vec::new(),
         pending: Vec::new(),
         path: Vec::new(),
-        exception: None,
+        aftermath: Aftermath::default(),
     };
     let root = if profile.is_python2() { reader.run::<true>() } else { reader.run::<false>() };
     let root = root.map_err(|fault| *fault)?;
@@ -168,8 +169,8 @@ pub(crate) struct Reader<'a, 'p> {
     pub(crate) pending: Vec<NodeId>,
     /// The path of the last walk, kept for its memory.
     pub(crate) path: Vec<(NodeId, u32)>,
-    /// 2.7's pending exception: a dict reads on after a failed value and fails at its end.
-    exception: Option<Fault>,
+    /// 2.7: a dict reads on after a failed value and fails at its end.
+    aftermath: Aftermath,
 }
 
 /// Room for so many more nodes, or twice as many as there are, but for no more than the input that is left can hold: each
@@ -240,6 +241,9 @@ impl Reader<'_, '_> {
             };
             match step {
                 Ok(None) => {}
+                Ok(Some(_)) if PYTHON2 && self.aftermath.forgot => {
+                    return self.undefined(Cause::ForgottenException, 0);
+                }
                 Ok(Some(root)) => return Ok(root),
                 Err(fault) if PYTHON2 && fault.cause().is_none() => self.unwind_to_dict_value(fault)?,
                 Err(fault) => return Err(fault),
@@ -253,10 +257,11 @@ impl Reader<'_, '_> {
     fn common<const PYTHON2: bool>(&mut self) -> bool {
         let room = self.profile.max_depth as usize;
         let room = room.saturating_sub(self.frames.len());
-        let Reader { graph: Graph { input, nodes, edges, .. }, slots, pending, frames, at, .. } = self;
+        let Reader { graph: Graph { input, nodes, edges, .. }, slots, pending, frames, at, aftermath, .. } = self;
         let Some(frame) = frames.last_mut().filter(|_| room > 0) else { return false };
-        if frame.is_dict() && (pending.len() - frame.base as usize) % 2 == 1 {
-            // The value of a key that may have no hash.
+        let is_value = frame.is_dict() && (pending.len() - frame.base as usize) % 2 == 1;
+        if is_value || PYTHON2 && aftermath.exception.is_some() {
+            // The key of a value may have no hash; and nothing is common in the wake of an exception.
             return false;
         }
         // What a set or dict hashes may be referred to and have no hash.
@@ -321,7 +326,7 @@ impl Reader<'_, '_> {
             let base = frame.base as usize;
             if frame.code == b'{' && (self.pending.len() - base) % 2 == 1 {
                 self.pending.pop();
-                self.exception = Some(fault);
+                self.aftermath.exception = Some(*fault);
                 return Ok(());
             }
             self.pending.truncate(base);
@@ -382,7 +387,29 @@ impl Reader<'_, '_> {
     fn size<const PYTHON2: bool>(&mut self, what: &'static str) -> Result<u32, Fault> {
         let at = self.at;
         let n = self.long::<PYTHON2>()?;
+        if PYTHON2 && what != "set" {
+            self.allocate(n, at)?;
+        }
         u32::try_from(n).or_else(|_| self.fail(ErrorKind::Size(what), at))
+    }
+
+    /// 2.7 makes room for what a size claims, and where that fails inside a dict it reads on behind the size.
+    fn allocate(&self, n: i32, offset: usize) -> Result<(), Fault> {
+        const PLENTY: u32 = 1 << 23;
+        let fails = n.unsigned_abs() > PLENTY && n != i32::MIN;
+        if fails && self.frames.iter().any(|frame| frame.code == b'{') {
+            return self.undefined(Cause::MemoryInDict, offset);
+        }
+        Ok(())
+    }
+
+    /// 2.7 takes -1.0 for a failure when an exception is pending.
+    fn taken_for_failure(&self, value: f64) -> Result<(), Fault> {
+        match &self.aftermath.exception {
+            #[allow(clippy::float_cmp)] // exactly this value
+            Some(pending) if value == -1.0 => Err(Box::new(pending.clone())),
+            _ => Ok(()),
+        }
     }
 
     #[inline]
@@ -530,8 +557,12 @@ impl Reader<'_, '_> {
             b'{' => Ok(self.open(code, bits, at, 0, 0)),
             b'c' => self.code::<PYTHON2>(bits, at),
             b'g' | b'y' => {
-                let start = self.bytes(if code == b'g' { 8 } else { 16 })?;
-                Ok(self.leaf(code, bits, kind::SCALAR, start, 0))
+                let first = self.at;
+                for _ in 0..if code == b'g' { 1 } else { 2 } {
+                    let start = self.bytes(8)?;
+                    self.taken_for_failure(f64::from_bits(u64_at(self.graph.input, start)))?;
+                }
+                Ok(self.leaf(code, bits, kind::SCALAR, first, 0))
             }
             b'l' => self.digits::<PYTHON2>(bits),
             b'f' | b'x' => self.float_text::<PYTHON2>(code, bits),
@@ -572,10 +603,11 @@ impl Reader<'_, '_> {
             let n = self.length()?;
             let text_at = self.bytes(usize::from(n))?;
             let text = &self.graph.input[text_at..self.at];
-            if text::parse_float(text, PYTHON2).is_none() {
+            let Some(value) = text::parse_float(text, PYTHON2) else {
                 let text = text.split(|&b| b == 0).next().unwrap_or_default().into();
                 return self.fail(ErrorKind::FloatText(text), text_at);
-            }
+            };
+            self.taken_for_failure(f64::from_bits(value))?;
         }
         Ok(self.leaf(code, bits, kind::SCALAR, start, 0))
     }
@@ -585,6 +617,9 @@ impl Reader<'_, '_> {
         let n = self.long::<PYTHON2>()?;
         if n == i32::MIN {
             return self.fail(ErrorKind::Size("long"), at);
+        }
+        if PYTHON2 {
+            self.allocate(n, at)?;
         }
         let count = n.unsigned_abs() as usize;
         let start = self.at;
@@ -667,6 +702,9 @@ impl Reader<'_, '_> {
                 return self.add_to_dict::<PYTHON2>(child, at);
             }
             validate::hashable(self, child, false, at)?;
+            if PYTHON2 {
+                self.store(child, at)?;
+            }
         }
         self.pending.push(child);
         let Some(frame) = self.frames.last_mut() else { return Ok(false) };
@@ -682,12 +720,40 @@ impl Reader<'_, '_> {
         // The key is hashed when the pair is stored, after the value was read.
         if (self.pending.len() - base).is_multiple_of(2) {
             let key = self.pending[self.pending.len() - 2];
-            match validate::hashable(self, key, true, at) {
-                Err(fault) if PYTHON2 && fault.cause().is_none() => self.exception = Some(fault),
-                checked => checked?,
+            let mut stored = validate::hashable(self, key, true, at);
+            if PYTHON2 && stored.is_ok() {
+                stored = self.store(key, at);
+            }
+            match stored {
+                Err(fault) if PYTHON2 && fault.cause().is_none() => {
+                    self.pending.truncate(self.pending.len() - 2);
+                    self.aftermath.exception = Some(*fault);
+                }
+                stored => stored?,
             }
         }
         Ok(false)
+    }
+
+    /// 2.7 with an exception pending: storing a set's member or a dict's key may fail for it, or forget it.
+    fn store(&mut self, key: NodeId, offset: usize) -> Result<(), Fault> {
+        let (Some(pending), Some(frame)) = (self.aftermath.exception.clone(), self.frames.last()) else {
+            return Ok(());
+        };
+        let children = &self.pending[frame.base as usize..];
+        let before: Vec<NodeId> = if self.aftermath.knows(frame.node) {
+            Vec::new()
+        } else if frame.is_dict() {
+            let pairs = children[..children.len() - 2].chunks_exact(2);
+            pairs.filter(|pair| is_kept_pair(&self.graph, pair)).map(|pair| pair[0]).collect()
+        } else {
+            children.to_vec()
+        };
+        match self.aftermath.store(&self.graph, frame.node, &before, key) {
+            Stored::Yes => Ok(()),
+            Stored::No => Err(Box::new(pending)),
+            Stored::Unknown => self.undefined(Cause::ForgottenException, offset),
+        }
     }
 
     /// The innermost container has all its children, and with it perhaps the one around it. `Some` is the whole value.
@@ -733,8 +799,8 @@ impl Reader<'_, '_> {
                         return Ok(None);
                     }
                     // A NULL key ends the dict; since 3.0 a NULL value does too, and its key is dropped.
-                    if let Some(fault) = self.exception.clone() {
-                        return Err(fault);
+                    if let Some(pending) = self.aftermath.exception.clone() {
+                        return Err(Box::new(pending));
                     }
                     self.pending.push(null);
                     return Ok(Some(self.close(0)));
@@ -746,7 +812,10 @@ impl Reader<'_, '_> {
                     continue;
                 }
             };
-            return self.fail(ErrorKind::Null(container), at);
+            return match self.aftermath.exception.clone() {
+                Some(pending) => Err(Box::new(pending)),
+                None => self.fail(ErrorKind::Null(container), at),
+            };
         }
     }
 

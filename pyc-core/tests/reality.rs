@@ -104,6 +104,25 @@ fn python2_reads_missing_bytes_as_ones() {
     check(PYTHON_2, b"R\0\0\0\0", "ValueError: bad marshal data (string ref out of range)");
 }
 
+/// 2.7's dict reader goes on with an exception pending, and whatever looks for an exception finds that one.
+#[test]
+fn python2_reads_on_with_an_exception_pending() {
+    let check = |inside: &[u8], expected: &str| check(PYTHON_2, &[b"{[\0\0\0\0N", inside, b"0"].concat(), expected);
+    const PENDING: &str = "TypeError: unhashable type: 'list'";
+    const LATER: &str = "ValueError: bad marshal data (unknown type code)";
+    check(b"NN", PENDING);
+    check(b"N?", LATER);
+    check(b"N(\x01\0\0\x000", PENDING);
+    // -1.0 is taken for a failure: of a key, and so the dict ends, or of a tuple's item.
+    check(b"g\0\0\0\0\0\0\xf0\xbfN?", PENDING);
+    check(b"f\x02-1N?", PENDING);
+    check(b"y\0\0\0\0\0\0\xf0\x3f\0\0\0\0\0\0\xf0\xbfN?", PENDING);
+    check(b"i\xff\xff\xff\xffN?", LATER);
+    // The comparison of two ints that have the same hash is taken for a failure, so the second key is not stored.
+    check(b"i\x01\0\0\0Nl\x01\0\0\0\x01\0N", PENDING);
+    check(b"N<\x02\0\0\0i\xff\xff\xff\xffi\xfe\xff\xff\xff?", LATER);
+}
+
 #[test]
 fn null_ends_dicts_and_travels_through_code_and_slices() {
     check(PYTHON_3, b"{N0T.0", "dict 0");
@@ -127,6 +146,22 @@ fn references() {
     check(&["3.15.0"], b"\xa9\x02\xfdNT0r\x01\0\0\0", "ValueError: bad marshal data (invalid reference)");
     // None takes no slot.
     check(PYTHON_3, b"\xa9\x02\xcer\x01\0\0\0", "ValueError: bad marshal data (invalid reference)");
+}
+
+/// Where a string is not UTF-8: 2.7 has a way of its own to count the bytes at fault.
+#[test]
+fn positions_in_utf8() {
+    let text = |payload: &[u8]| [b"u", &u32::try_from(payload.len()).unwrap().to_le_bytes()[..], payload].concat();
+    let says = |what: &str| format!("UnicodeDecodeError: 'utf8' codec can't decode {what}");
+    for (payload, expected) in [
+        (&b"\xf0\x80\x90\x8d"[..], "bytes in position 0-2: invalid continuation byte"),
+        (b"\xe0\x80\x80", "bytes in position 0-1: invalid continuation byte"),
+        (b"\xf1\x80A\x80", "bytes in position 0-1: invalid continuation byte"),
+        (b"\xf0\x80\x80", "bytes in position 0-2: unexpected end of data"),
+        (b"\xf1\x80", "bytes in position 0-1: unexpected end of data"),
+    ] {
+        check(PYTHON_2, &text(payload), &says(expected));
+    }
 }
 
 #[test]
@@ -154,6 +189,11 @@ fn undefined_behaviour_is_named() {
     let code = [&code.concat(), &[0; 4][..], b"s\0\0\0\0"].concat();
     check(PYTHON_2, &code, "non-string-name-aborts");
     check(PYTHON_2, &[b"{N", &code[..], b"0"].concat(), "non-string-name-aborts");
+    // A unicode string is compared with what has its hash and is neither ASCII nor unicode.
+    for forgets in [&b"N<\x02\0\0\0i\0\0\0\0u\0\0\0\0"[..], b"s\x01\0\0\0\xe9Nu\x02\0\0\0\xc3\xa9N"] {
+        check(PYTHON_2, &[b"{[\0\0\0\0N", forgets, b"0"].concat(), "forgotten-exception");
+    }
+    check(PYTHON_2, b"{N(\xff\xff\xff\x7f0", "memory-in-dict");
     check(PYTHON_3, b"\xa9\x01{r\0\0\0\0N0", "hash-of-unfinished-tuple");
     check(PYTHON_3, b"[\x02\0\0\0\xa9\x01r\0\0\0\0<\x01\0\0\0r\0\0\0\0", "hash-of-unfinished-tuple");
     // The unhashable item comes first, so the hole is not reached.

@@ -75,8 +75,6 @@ impl Classes {
 
     /// A text that equal objects share. Its first byte tells kinds apart that are never equal.
     fn content(&self, loaded: &Loaded, object: Object) -> Vec<u8> {
-        let python2 = loaded.profile.is_python2();
-        let tagged = |tag: u8, rest: &[u8]| [&[tag], rest].concat();
         let identity = || tagged(b'@', &object.to_le_bytes());
         let classes = |tag: u8, sorted: bool, width: usize| {
             let mut groups: Vec<Vec<u32>> =
@@ -87,46 +85,59 @@ impl Classes {
             tagged(tag, &groups.concat().iter().flat_map(|c| c.to_le_bytes()).collect::<Vec<_>>())
         };
         match loaded.value(object) {
-            Value::True => integer(false, &[1]),
-            Value::False => integer(false, &[]),
-            Value::Int(value) => integer(value < 0, &value.unsigned_abs().to_le_bytes()),
-            Value::Int64(value) => integer(value < 0, &value.unsigned_abs().to_le_bytes()),
-            Value::Long(long) => {
-                let mut bytes = Vec::new();
-                let (mut sum, mut width) = (0_u32, 0);
-                for digit in long.digits() {
-                    sum |= u32::from(digit) << width;
-                    width += 15;
-                    while width >= 8 {
-                        bytes.push(sum.to_le_bytes()[0]);
-                        sum >>= 8;
-                        width -= 8;
-                    }
-                }
-                bytes.push(sum.to_le_bytes()[0]);
-                integer(long.negative, &bytes)
-            }
-            Value::Float(bits) => float(bits).unwrap_or_else(identity),
-            Value::FloatText(text) => text::parse_float(text, python2).and_then(float).unwrap_or_else(identity),
-            Value::Complex(real, imaginary) => complex(real, imaginary).unwrap_or_else(identity),
-            Value::ComplexText(real, imaginary) => text::parse_float(real, python2)
-                .zip(text::parse_float(imaginary, python2))
-                .and_then(|(real, imaginary)| complex(real, imaginary))
-                .unwrap_or_else(identity),
-            // 2.7: 'a' == u'a', but other bytes are never equal to text.
-            Value::Bytes(bytes) | Value::InternedBytes(bytes) if python2 && bytes.is_ascii() => tagged(b's', bytes),
-            Value::Bytes(bytes) | Value::InternedBytes(bytes) => tagged(b'b', bytes),
             Value::Str(_) => tagged(b's', &loaded.text(object)),
             Value::Tuple(_) => classes(b'(', false, 1),
             Value::Slice(_) => classes(b':', false, 1),
             Value::FrozenSet(_) => classes(b'>', true, 1),
             Value::FrozenDict(_) => classes(b'}', true, 2),
-            Value::None => vec![b'N'],
-            Value::Ellipsis => vec![b'.'],
-            Value::StopIteration => vec![b'S'],
-            _ => identity(),
+            value => scalar_content(value, loaded.profile.is_python2()).unwrap_or_else(identity),
         }
     }
+}
+
+fn tagged(tag: u8, rest: &[u8]) -> Vec<u8> {
+    [&[tag], rest].concat()
+}
+
+/// A text that equal scalars share; `None` for what is only equal to itself (NaN, and all that is no scalar).
+pub(crate) fn scalar_content(value: Value, python2: bool) -> Option<Vec<u8>> {
+    Some(match value {
+        Value::True => integer(false, &[1]),
+        Value::False => integer(false, &[]),
+        Value::Int(value) => integer(value < 0, &value.unsigned_abs().to_le_bytes()),
+        Value::Int64(value) => integer(value < 0, &value.unsigned_abs().to_le_bytes()),
+        Value::Long(long) => {
+            let mut bytes = Vec::new();
+            let (mut sum, mut width) = (0_u32, 0);
+            for digit in long.digits() {
+                sum |= u32::from(digit) << width;
+                width += 15;
+                while width >= 8 {
+                    bytes.push(sum.to_le_bytes()[0]);
+                    sum >>= 8;
+                    width -= 8;
+                }
+            }
+            bytes.push(sum.to_le_bytes()[0]);
+            integer(long.negative, &bytes)
+        }
+        Value::Float(bits) => return float(bits),
+        Value::FloatText(text) => return text::parse_float(text, python2).and_then(float),
+        Value::Complex(real, imaginary) => return complex(real, imaginary),
+        Value::ComplexText(real, imaginary) => {
+            return text::parse_float(real, python2)
+                .zip(text::parse_float(imaginary, python2))
+                .and_then(|(real, imaginary)| complex(real, imaginary));
+        }
+        // 2.7: 'a' == u'a', but other bytes are never equal to text.
+        Value::Bytes(bytes) | Value::InternedBytes(bytes) if python2 && bytes.is_ascii() => tagged(b's', bytes),
+        Value::Bytes(bytes) | Value::InternedBytes(bytes) => tagged(b'b', bytes),
+        Value::Str(text) => tagged(b's', text.bytes),
+        Value::None => vec![b'N'],
+        Value::Ellipsis => vec![b'.'],
+        Value::StopIteration => vec![b'S'],
+        _ => return None,
+    })
 }
 
 fn integer(negative: bool, magnitude: &[u8]) -> Vec<u8> {

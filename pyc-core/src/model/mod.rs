@@ -22,7 +22,7 @@
 
 mod canon;
 mod dump;
-mod equality;
+pub(crate) mod equality;
 mod intern;
 mod loss;
 mod table;
