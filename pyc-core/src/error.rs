@@ -87,6 +87,9 @@ pub enum Cause {
     FilenameFreed,
     /// Sets nested so deep that sorting them takes exponential time (3.11 and later).
     NestedSets,
+    /// Compares equal set members or dict keys that are nested so deep that it depends on the caller's stack whether it can
+    /// (before 3.13).
+    DeepComparison,
     /// 2.7 reads on after an exception in a dict, and a comparison makes it forget the exception: it accepts a value that
     /// lacks what failed. Also where that depends on the order of a hash table or on code objects that are equal.
     ForgottenException,
@@ -107,6 +110,7 @@ impl Cause {
             Cause::Expansion => "expansion",
             Cause::FilenameFreed => "filename-freed",
             Cause::NestedSets => "nested-sets",
+            Cause::DeepComparison => "deep-comparison",
             Cause::ForgottenException => "forgotten-exception",
             Cause::MemoryInDict => "memory-in-dict",
         }
@@ -128,6 +132,7 @@ impl fmt::Display for Cause {
             Cause::Expansion => "the interpreter repeats shared parts without end",
             Cause::FilenameFreed => "the interpreter uses the file name of a code object that it has freed",
             Cause::NestedSets => "the interpreter sorts nested sets in exponential time",
+            Cause::DeepComparison => "whether the interpreter can compare values so deep depends on its stack",
             Cause::ForgottenException => "the interpreter forgets an exception and accepts what is left",
             Cause::MemoryInDict => "how the interpreter reads on depends on the memory that it has",
         })

@@ -384,6 +384,12 @@ impl Profile {
         !self.since(3, 9) || self.since(3, 11)
     }
 
+    /// Comparing objects that are nested some thousand deep raises an exception; in 3.13 and later only beyond what marshal
+    /// reads.
+    pub(crate) fn limits_comparisons(&self) -> bool {
+        !self.since(3, 13)
+    }
+
     /// Sets are written in a sorted order.
     pub(crate) fn sorts_sets(&self) -> bool {
         self.since(3, 11)

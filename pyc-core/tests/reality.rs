@@ -3,7 +3,7 @@
 
 use pyc_core::code::{CodeInts, Field, fields, kind};
 use pyc_core::model::{Dump, Loaded};
-use pyc_core::{Graph, NodeId, Profile, Release, read};
+use pyc_core::{CodeLayout, Graph, NodeId, Profile, Release, read};
 
 const PYTHON_2: &[&str] = &["2.7.18"];
 const PYTHON_3: &[&str] =
@@ -242,6 +242,83 @@ fn arguments_are_counted_as_each_version_counts() {
         check(release, [1, MANY, 8], 3, false);
         check(release, [MANY, MANY, 0], 1, true);
     }
+}
+
+/// Code objects are equal when they would do the same, so their constants are compared with their types.
+#[test]
+fn equal_code_objects() {
+    type Part = fn(&mut Graph) -> NodeId;
+    let code = |graph: &mut Graph, layout, ints: CodeInts, field: Field, part: Part| {
+        let name: Part =
+            if layout == CodeLayout::Python27 { |graph| graph.bytes(b"f") } else { |graph| graph.str("f") };
+        let objects: Vec<NodeId> = fields(layout)
+            .iter()
+            .map(|other| match other {
+                Field::Consts if field == Field::Consts => {
+                    let constant = part(graph);
+                    graph.tuple(&[constant])
+                }
+                other if *other == field => part(graph),
+                Field::Filename | Field::Name | Field::Qualname => name(graph),
+                Field::Code | Field::Lnotab | Field::Linetable | Field::Exceptiontable => graph.bytes(b""),
+                Field::Localspluskinds => graph.bytes(b""),
+                _ => graph.tuple(&[]),
+            })
+            .collect();
+        graph.code(ints, &objects).unwrap()
+    };
+    let check = |releases: &[&str], ints: [CodeInts; 2], field: Field, parts: [Part; 2], equal: bool| {
+        for release in releases {
+            let profile = profile(release);
+            let mut graph = Graph::new(&profile);
+            let members = [0, 1].map(|i| code(&mut graph, profile.code_layout, ints[i], field, parts[i]));
+            let root = graph.set(&members);
+            graph.set_root(root);
+            let outcome = outcome(release, &graph.write().unwrap());
+            assert!(outcome.starts_with(if equal { "set 1;" } else { "set 2;" }), "{release} {field:?}: {outcome}");
+        }
+    };
+    let plain = CodeInts::default();
+    for all in [PYTHON_2, PYTHON_3] {
+        let constants = |parts: [Part; 2], equal| check(all, [plain; 2], Field::Consts, parts, equal);
+        constants([|g| g.int(1), |g| g.int(1)], true);
+        constants([|g| g.int(1), |g| g.bool(true)], false);
+        constants([|g| g.int(1), |g| g.float(1.0)], false);
+        constants([|g| g.float(0.0), |g| g.float(-0.0)], false);
+        constants([|g| g.float(f64::NAN), |g| g.float(f64::NAN)], false);
+        constants([|g| g.frozenset(&[]), |g| g.frozenset(&[])], true);
+        let nothing: [Part; 2] = [|g| g.none(), |g| g.none()];
+        let ints = |other: CodeInts, equal| check(all, [plain, other], Field::Consts, nothing, equal);
+        ints(CodeInts { stacksize: 2, ..plain }, true);
+        ints(CodeInts { flags: 1, ..plain }, false);
+        ints(CodeInts { firstlineno: 1, ..plain }, false);
+    }
+    let tables: [Part; 2] = [|g| g.bytes(b""), |g| g.bytes(b"\x80\0")];
+    check(&PYTHON_3[..5], [plain; 2], Field::Lnotab, tables, true);
+    check(&PYTHON_3[5..], [plain; 2], Field::Linetable, tables, false);
+    check(&PYTHON_3[5..], [plain; 2], Field::Exceptiontable, tables, false);
+    check(&PYTHON_3[5..], [plain; 2], Field::Qualname, [|g| g.str("f"), |g| g.str("C.f")], true);
+    // A specialized instruction is the one it was made of: 6 is a BINARY_OP (122) of 3.12; what is in its cache is nothing.
+    let code: [Part; 2] = [|g| g.bytes(&[6, 0, 1, 1]), |g| g.bytes(&[122, 0, 0, 0])];
+    check(&["3.12.1"], [plain; 2], Field::Code, code, true);
+    check(&["3.10.13"], [plain; 2], Field::Code, code, false);
+}
+
+/// How deep values can be that are compared depends on the stack, where there is a limit that marshal does not have.
+#[test]
+fn deep_comparisons() {
+    let hazard = |release: &str, depth: usize| {
+        let member = [&b"(\x01\0\0\0".repeat(depth)[..], b"N"].concat();
+        let stream = [b"<\x02\0\0\0", &member[..], &member].concat();
+        let profile = profile(release);
+        let graph = read(&stream, &profile).unwrap();
+        Loaded::new(&graph, &profile).hazard().map(pyc_core::Cause::name)
+    };
+    for release in ["2.7.18", "3.12.1"] {
+        assert_eq!(hazard(release, 800), None);
+        assert_eq!(hazard(release, 1000), Some("deep-comparison"));
+    }
+    assert_eq!(hazard("3.13.0", 1900), None);
 }
 
 #[test]

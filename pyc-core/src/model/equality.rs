@@ -1,14 +1,31 @@
 //! Python's `==` among hashable values, as far as sets and dicts need it: `1 == 1.0 == True`, `nan is nan`.
+//!
+//! Code objects are equal when they would do the same, and then `1` and `True` are not the same any more: their constants
+//! are compared with their types (`Objects/codeobject.c`, `code_richcompare` and `_PyCode_ConstantKey`).
 
 use super::{Loaded, Object};
+use crate::code::{Field, fields};
+use crate::error::Cause;
 use crate::graph::Value;
 use crate::text;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+/// What is compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum As {
+    /// A value.
+    Value,
+    /// A constant of a code object.
+    Constant,
+}
 
 /// Equal objects get equal numbers.
 #[derive(Default)]
 struct Classes {
-    of: HashMap<Object, u32>,
+    of: HashMap<(Object, As), u32>,
+    /// How deep an object nests, for those that nest at all.
+    depths: HashMap<(Object, As), u32>,
     by_content: HashMap<Vec<u8>, u32>,
 }
 
@@ -18,12 +35,15 @@ pub(super) fn drop_duplicate_members(loaded: &mut Loaded, start: usize) {
         return;
     }
     let mut classes = Classes::default();
-    let mut seen = HashSet::new();
+    let mut seen: HashMap<u32, Object> = HashMap::new();
     let members = loaded.parts.split_off(start);
     for member in members {
-        let class = classes.class(loaded, member);
-        if seen.insert(class) {
-            loaded.parts.push(member);
+        match seen.entry(classes.class(loaded, member)) {
+            Entry::Vacant(entry) => {
+                entry.insert(member);
+                loaded.parts.push(member);
+            }
+            Entry::Occupied(entry) => classes.compare(loaded, *entry.get(), member),
         }
     }
 }
@@ -42,6 +62,7 @@ pub(super) fn drop_duplicate_keys(loaded: &mut Loaded, start: usize) {
         if at == loaded.parts.len() {
             loaded.parts.extend_from_slice(pair);
         } else {
+            classes.compare(loaded, loaded.parts[at], pair[0]);
             loaded.parts[at + 1] = pair[1];
         }
     }
@@ -50,48 +71,106 @@ pub(super) fn drop_duplicate_keys(loaded: &mut Loaded, start: usize) {
 impl Classes {
     /// The number of an object's class. Nested values first, so that nothing recurses.
     fn class(&mut self, loaded: &Loaded, object: Object) -> u32 {
-        let mut open = vec![object];
-        while let Some(&object) = open.last() {
-            if self.of.contains_key(&object) {
+        let root = (object, As::Value);
+        let mut open = vec![root];
+        while let Some(&one) = open.last() {
+            if self.of.contains_key(&one) {
                 open.pop();
                 continue;
             }
-            let nested = matches!(loaded.node(object).code, b'(' | b')' | b'>' | b':' | b'}');
-            if nested {
-                let before = open.len();
-                open.extend(loaded.parts(object).iter().filter(|p| !self.of.contains_key(p)));
-                if open.len() > before {
-                    continue;
-                }
+            let before = open.len();
+            open.extend(parts(loaded, one).filter(|part| !self.of.contains_key(part)));
+            if open.len() > before {
+                continue;
             }
-            let content = self.content(loaded, object);
+            let content = self.content(loaded, one);
             let next = u32::try_from(self.by_content.len()).unwrap_or(u32::MAX);
             let class = *self.by_content.entry(content).or_insert(next);
-            self.of.insert(object, class);
+            let depth = parts(loaded, one).map(|part| 1 + self.depths.get(&part).copied().unwrap_or(0)).max();
+            self.depths.extend(depth.map(|depth| (one, depth)));
+            self.of.insert(one, class);
             open.pop();
         }
-        self.of[&object]
+        self.of[&root]
+    }
+
+    /// Comparing equal objects is a recursion in C, whose limit depends on how deep the caller is.
+    fn compare(&self, loaded: &mut Loaded, first: Object, second: Object) {
+        const CERTAIN: u32 = 900;
+        let depth = self.depths.get(&(second, As::Value)).copied().unwrap_or(0);
+        if first != second && depth > CERTAIN && loaded.profile.limits_comparisons() {
+            loaded.hazard.get_or_insert(Cause::DeepComparison);
+        }
     }
 
     /// A text that equal objects share. Its first byte tells kinds apart that are never equal.
-    fn content(&self, loaded: &Loaded, object: Object) -> Vec<u8> {
-        let identity = || tagged(b'@', &object.to_le_bytes());
+    fn content(&self, loaded: &Loaded, (object, r#as): (Object, As)) -> Vec<u8> {
         let classes = |tag: u8, sorted: bool, width: usize| {
-            let mut groups: Vec<Vec<u32>> =
-                loaded.parts(object).chunks(width).map(|g| g.iter().map(|p| self.of[p]).collect()).collect();
+            let classes: Vec<u32> = parts(loaded, (object, r#as)).map(|part| self.of[&part]).collect();
+            let mut groups: Vec<&[u32]> = classes.chunks(width).collect();
             if sorted {
                 groups.sort_unstable();
             }
             tagged(tag, &groups.concat().iter().flat_map(|c| c.to_le_bytes()).collect::<Vec<_>>())
         };
-        match loaded.value(object) {
-            Value::Str(_) => tagged(b's', &loaded.text(object)),
-            Value::Tuple(_) => classes(b'(', false, 1),
-            Value::Slice(_) => classes(b':', false, 1),
-            Value::FrozenSet(_) => classes(b'>', true, 1),
-            Value::FrozenDict(_) => classes(b'}', true, 2),
-            value => scalar_content(value, loaded.profile.is_python2()).unwrap_or_else(identity),
-        }
+        let content = match (loaded.value(object), r#as) {
+            (Value::Str(_), _) => Some(tagged(b's', &loaded.text(object))),
+            (Value::Tuple(_), _) => Some(classes(b'(', false, 1)),
+            (Value::Slice(_), _) => Some(classes(b':', false, 1)),
+            (Value::FrozenSet(_), _) => Some(classes(b'>', true, 1)),
+            (Value::FrozenDict(_), As::Value) => Some(classes(b'}', true, 2)),
+            (Value::Code(_), _) => {
+                let ints = loaded.ints(object);
+                let counts = [ints.argcount, ints.posonlyargcount, ints.kwonlyargcount, ints.nlocals, ints.flags];
+                let numbers = counts.into_iter().chain([ints.firstlineno]).flat_map(i32::to_le_bytes);
+                let fields = [classes(b'c', false, 1), numbers.collect()].concat();
+                // A hazard of co_code is the whole value's.
+                let derived = loaded.profile.rebuilds_code();
+                Some(if derived { [fields, loaded.shown_code(object).unwrap_or_default()].concat() } else { fields })
+            }
+            (value, As::Value) => scalar_content(value, loaded.profile.is_python2()),
+            (value, As::Constant) => constant_content(value, loaded.profile.is_python2()),
+        };
+        // The same bytes may be a value and a constant, which are not compared.
+        let content = content.unwrap_or_else(|| tagged(b'@', &object.to_le_bytes()));
+        tagged(if r#as == As::Constant { b'k' } else { b'v' }, &content)
+    }
+}
+
+/// The parts of an object that decide about its equality, and what they are compared as.
+fn parts<'l>(loaded: &'l Loaded, (object, r#as): (Object, As)) -> impl Iterator<Item = (Object, As)> + 'l {
+    let parts = loaded.parts(object);
+    let code = loaded.node(object).code;
+    let derived = loaded.profile.rebuilds_code();
+    let places = fields(loaded.graph.layout).iter().map(Some).chain(std::iter::repeat(None));
+    parts.iter().zip(places).filter_map(move |(&part, field)| match (code, field) {
+        (b'(' | b')' | b'>' | b':', _) => Some((part, r#as)),
+        (b'}', _) => (r#as == As::Value).then_some((part, As::Value)),
+        (b'c', Some(Field::Consts)) => Some((part, As::Constant)),
+        (b'c', Some(Field::Code)) if derived => None,
+        (b'c', Some(Field::Localspluskinds | Field::Filename | Field::Qualname | Field::Lnotab)) => None,
+        (b'c', _) => Some((part, As::Value)),
+        _ => None,
+    })
+}
+
+/// A text that equal constants share: with the type, and with the signs of zeros.
+fn constant_content(value: Value, python2: bool) -> Option<Vec<u8>> {
+    let float = |text| text::parse_float(text, python2);
+    let floats = |tag: u8, parts: &[u64]| {
+        let is_nan = parts.iter().any(|bits| f64::from_bits(*bits).is_nan());
+        (!is_nan).then(|| tagged(tag, &parts.iter().flat_map(|bits| bits.to_le_bytes()).collect::<Vec<_>>()))
+    };
+    match value {
+        Value::True => Some(vec![b'T']),
+        Value::False => Some(vec![b'F']),
+        Value::Float(bits) => floats(b'f', &[bits]),
+        Value::FloatText(text) => floats(b'f', &[float(text)?]),
+        Value::Complex(real, imaginary) => floats(b'y', &[real, imaginary]),
+        Value::ComplexText(real, imaginary) => floats(b'y', &[float(real)?, float(imaginary)?]),
+        Value::Bytes(bytes) | Value::InternedBytes(bytes) => Some(tagged(b'b', bytes)),
+        Value::Long(_) if python2 => scalar_content(value, python2).map(|content| tagged(b'l', &content)),
+        _ => scalar_content(value, python2),
     }
 }
 
