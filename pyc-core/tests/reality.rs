@@ -394,6 +394,32 @@ fn set_order() {
     let set = b"<\x03\0\0\0Z\x02zzi\x01\0\0\0i\xe8\x07\0\0";
     check_dump("3.12.1", set, b"<\x03\0\0\0\xe9\xe8\x07\0\0\xda\x02zz\xe9\x01\0\0\0");
     check_dump("3.13.0", set, b"<\x03\0\0\0\xda\x02zz\xe9\x01\0\0\0\xe9\xe8\x07\0\0");
+    // The complex number comes to be flagged, and from then on its key is: so the last set begins with the set that holds it.
+    let complex = &[&b"y"[..], &[0; 15], b"\x40)\0"].concat();
+    let ints = b"\xbe\x02\0\0\0s\x02\0\0\0abl\x03\0\0\0\x01\0\x01\0\x01\0>\x02\0\0\0r\0\0\0\0r\x01\0\0\0";
+    let stream = [b")\x03\xbe\x02\0\0\0", &complex[..], ints].concat();
+    let expected = [
+        b")\x03\xbe\x02\0\0\0\xf9",
+        &complex[1..complex.len() - 2],
+        b"\xa9\0\xbe\x02\0\0\0\xe9\x01\x80\0\x40\xf3\x02\0\0\0ab>\x02\0\0\0r\0\0\0\0r\x03\0\0\0",
+    ];
+    check_dump("3.11.7", &stream, &expected.concat());
+    check_dump("3.12.1", &stream, &expected.concat());
+}
+
+/// Members with the same key are compared themselves, and complex numbers have no order.
+#[test]
+fn members_without_an_order() {
+    let nans = b"<\x02\0\0\0x\x03nan\x03infx\x03nan\x03inf";
+    let nested = [b"(\x01\0\0\0<\x01\0\0\0>", &nans[1..]].concat();
+    for (stream, class) in [(&nans[..], "MemoryError"), (&nested, "ValueError")] {
+        for release in &PYTHON_3[5..] {
+            let profile = profile(release);
+            let graph = read(stream, &profile).unwrap();
+            let dump = Loaded::new(&graph, &profile).dump(profile.marshal_version);
+            assert!(matches!(&dump, Dump::Raises(e) if e.class == class), "{release} {dump:?}");
+        }
+    }
 }
 
 #[test]

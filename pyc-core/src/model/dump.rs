@@ -1,6 +1,6 @@
 //! The bytes of `marshal.dumps`, as the profile's interpreter writes them (`Python/marshal.c`, `w_object`).
 
-use super::{ASCII, INTERNED, Loaded, NONE, Object, PLAIN};
+use super::{ASCII, INTERNED, Loaded, NONE, Object, PLAIN, equality};
 use crate::code::{OBJECTS_BEFORE_LINE, leading_ints};
 use crate::error::{Cause, Exception};
 use crate::graph::{FLAG_REF, Value, index};
@@ -56,10 +56,15 @@ const FREE_STEPS: usize = 1 << 12;
 /// So is one whose dump is longer than this, and more than 16 times as long as the stream.
 const FREE_LENGTH: usize = 1 << 16;
 
+/// Keys that depend on what was written before them are made anew each time, up to so often.
+const MAX_KEYS_AGAIN: usize = 1 << 12;
+
 #[derive(Clone, Copy)]
 enum Failure {
     TooDeep,
     Unmarshallable,
+    /// `<` raises an exception between members of a set that have the same key.
+    NoOrder,
 }
 
 /// A container that is being written.
@@ -72,8 +77,42 @@ struct Frame {
     end: usize,
 }
 
-/// The sort keys of members that have one; `None` where it cannot be dumped.
-type Keys = BTreeMap<Object, Option<Rc<[u8]>>>;
+/// What a set's member is sorted by.
+#[derive(Clone)]
+struct Key {
+    /// Its dump; `None` if that fails.
+    bytes: Option<Rc<[u8]>>,
+    /// The objects in it that had a single owner.
+    single: Vec<Object>,
+    /// Whether an object in it was shared only with a writer that had not finished.
+    lent: bool,
+}
+
+/// What a writer shares with the writers of sort keys below it.
+#[derive(Default)]
+struct Context {
+    keys: BTreeMap<Object, Key>,
+    keys_again: usize,
+    /// The references that writers hold on objects with a single owner: those in their tables, and the members of sets that
+    /// are being written.
+    held: BTreeMap<Object, u32>,
+}
+
+impl Context {
+    fn hold(&mut self, object: Object) {
+        *self.held.entry(object).or_insert(0) += 1;
+    }
+
+    fn release(&mut self, object: Object) {
+        if let Some(n) = self.held.get_mut(&object) {
+            *n = n.saturating_sub(1);
+        }
+    }
+
+    fn holds(&self, object: Object) -> bool {
+        self.held.get(&object).is_some_and(|n| *n > 0)
+    }
+}
 
 /// The reference table: an object's index (2.7: an interned string's).
 #[derive(Default)]
@@ -123,6 +162,10 @@ struct Writer<'l, 'g, 'a> {
     failure: Option<Failure>,
     undefined: Option<Cause>,
     unpredictable: Option<Aspect>,
+    /// See [`Key`].
+    is_key: bool,
+    single: Vec<Object>,
+    lent: bool,
 }
 
 impl Loaded<'_, '_> {
@@ -132,17 +175,18 @@ impl Loaded<'_, '_> {
         if let Some(cause) = self.hazard {
             return Dump::Undefined(cause);
         }
-        let mut keys = Keys::new();
+        let mut context = Context::default();
         let indexes = Indexes { all: vec![NONE; self.bits.len()], ..Indexes::default() };
         let mut writer = Writer::new(self, version.min(self.profile.marshal_version), 0, indexes);
         writer.out.reserve(self.graph.consumed + 16);
-        writer.run(self.root(), &mut keys);
+        writer.run(self.root(), &mut context);
         if let Some(cause) = writer.undefined {
             return Dump::Undefined(cause);
         }
         match writer.failure {
             None => Dump::Bytes { bytes: writer.out, unpredictable: writer.unpredictable },
             Some(Failure::TooDeep) => Dump::Raises(Exception::new("ValueError", "object too deeply nested to marshal")),
+            Some(Failure::NoOrder) => Dump::Raises(Exception::new("MemoryError", "")),
             Some(Failure::Unmarshallable) => Dump::Raises(Exception::new("ValueError", "unmarshallable object")),
         }
     }
@@ -166,14 +210,17 @@ impl<'l, 'g, 'a> Writer<'l, 'g, 'a> {
             failure: None,
             undefined: None,
             unpredictable: None,
+            is_key: false,
+            single: Vec::new(),
+            lent: false,
         }
     }
 
-    fn run(&mut self, root: Object, keys: &mut Keys) {
+    fn run(&mut self, root: Object, context: &mut Context) {
         let loaded = self.loaded;
         let stops_at_failure = loaded.profile.writer_stops_at_first_error();
-        if !self.leaf(root) {
-            self.container(root, keys);
+        if !self.leaf(root, context) {
+            self.container(root, context);
         }
         while let Some(&Frame { object, code, next: first, end }) = self.frames.last() {
             if self.undefined.is_some() || self.failure.is_some() && stops_at_failure {
@@ -187,7 +234,7 @@ impl<'l, 'g, 'a> Writer<'l, 'g, 'a> {
             let mut container = None;
             if first < end && !self.too_deep() {
                 let rest = &parts[first..end];
-                let written = rest.iter().position(|part| !self.leaf(*part));
+                let written = rest.iter().position(|part| !self.leaf(*part, context));
                 container = written.map(|place| rest[place]);
                 next = first + written.map_or(rest.len(), |place| place + 1);
             }
@@ -197,7 +244,7 @@ impl<'l, 'g, 'a> Writer<'l, 'g, 'a> {
             self.steps += next - first;
             if let (Some(container), Some(frame)) = (container, self.frames.last_mut()) {
                 frame.next = next;
-                self.container(container, keys);
+                self.container(container, context);
                 continue;
             }
             let (start, len) = loaded.spans[object as usize];
@@ -216,7 +263,7 @@ impl<'l, 'g, 'a> Writer<'l, 'g, 'a> {
             self.frames.pop();
             if ordered {
                 self.nesting -= 1;
-                self.release(len as usize);
+                self.release(len as usize, context);
             }
         }
     }
@@ -231,7 +278,7 @@ impl<'l, 'g, 'a> Writer<'l, 'g, 'a> {
     }
 
     /// 3.11 and later: dumps make a new bytes object for co_code, which the code object keeps too.
-    fn shown_code(&mut self, code: Object) {
+    fn shown_code(&mut self, code: Object, context: &mut Context) {
         let loaded = self.loaded;
         let Some(&read) = loaded.parts(code).first() else { return };
         if self.too_deep() {
@@ -239,7 +286,7 @@ impl<'l, 'g, 'a> Writer<'l, 'g, 'a> {
         }
         if loaded.payload(read).is_empty() {
             // The empty bytes object is the cached one.
-            self.leaf(read);
+            self.leaf(read, context);
             return;
         }
         let mut flag = 0;
@@ -271,7 +318,7 @@ impl<'l, 'g, 'a> Writer<'l, 'g, 'a> {
 
     /// Writes an object, or a reference to it, unless it is a container that has to be written in full.
     #[inline]
-    fn leaf(&mut self, object: Object) -> bool {
+    fn leaf(&mut self, object: Object, context: &mut Context) -> bool {
         let loaded = self.loaded;
         if self.version >= 3
             && let Some(index) = self.indexes.get(object)
@@ -284,25 +331,25 @@ impl<'l, 'g, 'a> Writer<'l, 'g, 'a> {
         let code = loaded.node(object).code;
         match code {
             b'N' | b'S' | b'.' | b'F' | b'T' => self.out.push(code),
-            b'u' | b't' | b'a' | b'A' | b'z' | b'Z' if self.version >= 3 => self.str(object),
+            b'u' | b't' | b'a' | b'A' | b'z' | b'Z' if self.version >= 3 => self.str(object, context),
             b's' if self.version >= 3 => {
-                let flag = self.flag(object);
+                let flag = self.flag(object, context);
                 self.sized(b's' | flag, loaded.payload(object));
             }
             b'i' => {
-                let flag = self.flag(object);
+                let flag = self.flag(object, context);
                 self.int(i64::from(loaded.node(object).extra.cast_signed()), flag);
             }
             b'(' | b')' | b'[' | b'<' | b'>' | b'{' | b'}' | b':' | b'c' => return false,
-            _ => self.rare(object),
+            _ => self.rare(object, context),
         }
         true
     }
 
     /// Numbers but small ints, and strings as they were before version 3.
-    fn rare(&mut self, object: Object) {
+    fn rare(&mut self, object: Object, context: &mut Context) {
         let loaded = self.loaded;
-        let flag = self.flag(object);
+        let flag = self.flag(object, context);
         let python2 = loaded.profile.is_python2();
         match loaded.value(object) {
             Value::Int64(value) if python2 && loaded.profile.pointer_bits == 32 => self.long_of(value, flag),
@@ -325,11 +372,22 @@ impl<'l, 'g, 'a> Writer<'l, 'g, 'a> {
 
     /// The flag of an object that is written for the first time; gives it its index.
     #[inline]
-    fn flag(&mut self, object: Object) -> u8 {
-        let loaded = self.loaded;
-        let is_borrowed = |sets: &BTreeMap<Object, u32>| sets.get(&object).is_some_and(|sets| *sets > 0);
-        if self.version < 3 || !(loaded.is_shared(object) || is_borrowed(&self.borrowed)) {
+    fn flag(&mut self, object: Object, context: &mut Context) -> u8 {
+        if self.version < 3 {
             return 0;
+        }
+        if !self.loaded.is_shared(object) {
+            if self.borrowed.get(&object).is_none_or(|sets| *sets == 0) {
+                if !context.holds(object) {
+                    if self.is_key {
+                        self.single.push(object);
+                    }
+                    return 0;
+                }
+                self.lent = true;
+            }
+            // What is in the table has an owner more: the table.
+            context.hold(object);
         }
         self.indexes.set(object, self.next_index);
         self.next_index += 1;
@@ -404,9 +462,9 @@ impl<'l, 'g, 'a> Writer<'l, 'g, 'a> {
 
     /// A `str` of Python 3, since version 3.
     #[inline]
-    fn str(&mut self, object: Object) {
+    fn str(&mut self, object: Object, context: &mut Context) {
         let loaded = self.loaded;
-        let flag = self.flag(object);
+        let flag = self.flag(object, context);
         let interned = loaded.has(object, INTERNED);
         if self.version < 4 || !loaded.has(object, ASCII) {
             let code = if interned { b't' } else { b'u' };
@@ -423,10 +481,10 @@ impl<'l, 'g, 'a> Writer<'l, 'g, 'a> {
     }
 
     /// Begins a container that was not written before.
-    fn container(&mut self, object: Object, keys: &mut Keys) {
+    fn container(&mut self, object: Object, context: &mut Context) {
         let loaded = self.loaded;
         let code = loaded.node(object).code;
-        let flag = self.flag(object);
+        let flag = self.flag(object, context);
         let (start, len) = loaded.spans[object as usize];
         let (mut next, mut end) = (start as usize, (start + len) as usize);
         let parts = &loaded.parts[next..end];
@@ -458,8 +516,8 @@ impl<'l, 'g, 'a> Writer<'l, 'g, 'a> {
                 self.out.push(code | flag);
                 self.size(parts.len());
                 next = self.ordered.len();
-                if !self.order_members(parts, keys) {
-                    self.failure = Some(Failure::Unmarshallable);
+                if let Err(failure) = self.order_members(parts, context) {
+                    self.failure = Some(failure);
                     return;
                 }
                 end = self.ordered.len();
@@ -475,7 +533,7 @@ impl<'l, 'g, 'a> Writer<'l, 'g, 'a> {
                 end = end.min(next + OBJECTS_BEFORE_LINE);
                 self.frames.push(Frame { object, code, next, end });
                 if loaded.profile.rebuilds_code() && next < end {
-                    self.shown_code(object);
+                    self.shown_code(object, context);
                     if let Some(frame) = self.frames.last_mut() {
                         frame.next += 1;
                     }
@@ -493,25 +551,25 @@ impl<'l, 'g, 'a> Writer<'l, 'g, 'a> {
         self.failure = Some(Failure::Unmarshallable);
     }
 
-    /// Appends a set's members in the order of writing, and the references that writing holds on them; false when a key
-    /// fails.
-    fn order_members(&mut self, members: &[Object], keys: &mut Keys) -> bool {
+    /// Appends a set's members in the order of writing, and the references that writing holds on them.
+    fn order_members(&mut self, members: &[Object], context: &mut Context) -> Result<(), Failure> {
         let profile = self.loaded.profile;
         if profile.sorts_sets() {
             if self.nesting >= MAX_SET_NESTING {
                 self.undefined = Some(Cause::NestedSets);
-                return true;
+                return Ok(());
             }
             let mut keyed = Vec::with_capacity(members.len());
             for &member in members {
-                match self.sort_key(member, keys) {
-                    Some(key) => keyed.push((key, member)),
-                    None => return false,
-                }
+                keyed.push((self.sort_key(member, context).ok_or(Failure::Unmarshallable)?, member));
             }
             keyed.sort_by(|a, b| a.0.cmp(&b.0));
-            if keyed.windows(2).any(|w| w[0].0 == w[1].0) {
+            let mut equal = keyed.windows(2).filter(|w| w[0].0 == w[1].0).peekable();
+            if equal.peek().is_some() {
                 self.unpredictable = Some(Aspect::EqualSortKeys);
+            }
+            if equal.any(|w| !equality::have_order(self.loaded, w[0].1, w[1].1)) {
+                return Err(Failure::NoOrder);
             }
             self.ordered.extend(keyed.into_iter().map(|(_, member)| member));
         } else {
@@ -523,38 +581,61 @@ impl<'l, 'g, 'a> Writer<'l, 'g, 'a> {
         if profile.set_members_gain_reference() {
             for &member in members {
                 *self.borrowed.entry(member).or_insert(0) += 1;
+                context.hold(member);
             }
         }
-        true
+        Ok(())
     }
 
     /// Drops the last so many members, and the references to them.
-    fn release(&mut self, members: usize) {
+    fn release(&mut self, members: usize, context: &mut Context) {
         for member in self.ordered.drain(self.ordered.len() - members..) {
             if let Some(n) = self.borrowed.get_mut(&member) {
                 *n = n.saturating_sub(1);
+                context.release(member);
             }
         }
     }
 
     /// What a member is sorted by: its own dump, with a reference table of its own.
-    fn sort_key(&mut self, member: Object, keys: &mut Keys) -> Option<Rc<[u8]>> {
-        if let Some(key) = keys.get(&member) {
-            return key.clone();
+    fn sort_key(&mut self, member: Object, context: &mut Context) -> Option<Rc<[u8]>> {
+        let known = context.keys.get(&member).filter(|key| !key.single.iter().any(|o| context.holds(*o))).cloned();
+        let key = known.unwrap_or_else(|| self.new_key(member, context));
+        if self.is_key {
+            self.single.extend(&key.single);
         }
+        self.lent |= key.lent;
+        key.bytes
+    }
+
+    fn new_key(&mut self, member: Object, context: &mut Context) -> Key {
         let mut writer = Writer::new(self.loaded, self.version, self.nesting + 1, Indexes::default());
+        writer.is_key = true;
         if self.loaded.profile.sort_key_is_shared() {
             writer.borrowed.insert(member, 1);
+            context.hold(member);
         }
-        writer.run(member, keys);
+        writer.run(member, context);
+        // A writer that stops early leaves its sets open.
+        let borrowed = writer.borrowed.iter().flat_map(|(object, n)| core::iter::repeat_n(*object, *n as usize));
+        let in_table = writer.indexes.few.keys().copied().filter(|object| !self.loaded.is_shared(*object));
+        borrowed.chain(in_table).for_each(|object| context.release(object));
         if writer.undefined.is_some() {
             self.undefined = writer.undefined;
         }
         if writer.unpredictable.is_some() {
             self.unpredictable = writer.unpredictable;
         }
-        let key = writer.failure.is_none().then(|| Rc::from(writer.out));
-        keys.insert(member, key.clone());
+        let bytes = writer.failure.is_none().then(|| Rc::from(writer.out));
+        let key = Key { bytes, single: writer.single, lent: writer.lent };
+        if key.lent {
+            context.keys_again += 1;
+            if context.keys_again > MAX_KEYS_AGAIN {
+                self.undefined = Some(Cause::NestedSets);
+            }
+        } else {
+            context.keys.insert(member, key.clone());
+        }
         key
     }
 }

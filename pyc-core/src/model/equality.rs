@@ -68,6 +68,25 @@ pub(super) fn drop_duplicate_keys(loaded: &mut Loaded, start: usize) {
     }
 }
 
+/// Whether `<` works between two objects of which neither is equal to the other.
+pub(super) fn have_order(loaded: &Loaded, left: Object, right: Object) -> bool {
+    let mut classes = Classes::default();
+    let (mut left, mut right) = (left, right);
+    loop {
+        match loaded.node(left).code {
+            b'x' | b'y' | b'c' | b'}' => return false,
+            b'(' | b')' | b':' => {}
+            _ => return true,
+        }
+        // The first items that differ decide.
+        let mut items = loaded.parts(left).iter().zip(loaded.parts(right));
+        match items.find(|(a, b)| classes.class(loaded, **a) != classes.class(loaded, **b)) {
+            Some((a, b)) => (left, right) = (*a, *b),
+            None => return true,
+        }
+    }
+}
+
 impl Classes {
     /// The number of an object's class. Nested values first, so that nothing recurses.
     fn class(&mut self, loaded: &Loaded, object: Object) -> u32 {
