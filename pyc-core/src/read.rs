@@ -44,9 +44,16 @@ pub fn read<'a>(input: &'a [u8], profile: &Profile) -> Result<Graph<'a>, Error> 
         pending: Vec::new(),
         path: Vec::new(),
         aftermath: Aftermath::default(),
+        filename: Filename::Unread,
     };
     let root = if profile.is_python2() { reader.run::<true>() } else { reader.run::<false>() };
-    let root = root.map_err(|fault| *fault)?;
+    let root = match root {
+        // Whether the interpreter came as far as this error is not known.
+        Err(fault) if reader.filename == Filename::Used && fault.cause().is_none() => {
+            return Err(Error::new(ErrorKind::Undefined(Cause::FilenameFreed), fault.offset));
+        }
+        result => result.map_err(|fault| *fault)?,
+    };
     let Reader { mut graph, at, .. } = reader;
     graph.root = root;
     graph.consumed = at;
@@ -171,6 +178,19 @@ pub(crate) struct Reader<'a, 'p> {
     pub(crate) path: Vec<(NodeId, u32)>,
     /// 2.7: a dict reads on after a failed value and fails at its end.
     aftermath: Aftermath,
+    filename: Filename,
+}
+
+/// 3.6: the reader's pointer to the first file name, to which it holds no reference.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Filename {
+    Unread,
+    /// Owned by a code object that stays.
+    Kept,
+    /// Owned by something in a dict or set, which may have dropped it.
+    AtRisk,
+    /// Compared with another name when it may have been freed.
+    Used,
 }
 
 /// Room for so many more nodes, or twice as many as there are, but for no more than the input that is left can hold: each
@@ -260,7 +280,8 @@ impl Reader<'_, '_> {
         let Reader { graph: Graph { input, nodes, edges, .. }, slots, pending, frames, at, aftermath, .. } = self;
         let Some(frame) = frames.last_mut().filter(|_| room > 0) else { return false };
         let is_value = frame.is_dict() && (pending.len() - frame.base as usize) % 2 == 1;
-        if is_value || PYTHON2 && aftermath.exception.is_some() {
+        let sees_filename = frame.code == b'c' && self.profile.shares_filename();
+        if is_value || sees_filename || PYTHON2 && aftermath.exception.is_some() {
             // The key of a value may have no hash; and nothing is common in the wake of an exception.
             return false;
         }
@@ -707,6 +728,7 @@ impl Reader<'_, '_> {
             }
         }
         self.pending.push(child);
+        self.see_filename();
         let Some(frame) = self.frames.last_mut() else { return Ok(false) };
         frame.parts |= self.graph.node(self.graph.resolve(child)).kind;
         frame.remaining -= 1;
@@ -733,6 +755,22 @@ impl Reader<'_, '_> {
             }
         }
         Ok(false)
+    }
+
+    /// 3.6: a field of a code object was read, perhaps its file name.
+    #[inline]
+    fn see_filename(&mut self) {
+        let Some(frame) = self.frames.last().filter(|frame| frame.code == b'c') else { return };
+        let place = self.pending.len() - 1 - frame.base as usize;
+        if self.profile.shares_filename() && Some(place) == code::place(self.profile.code_layout, code::Field::Filename)
+        {
+            let droppable = self.frames.iter().any(|frame| frame.hashes() && frame.code != b'}');
+            self.filename = match self.filename {
+                Filename::Unread if droppable => Filename::AtRisk,
+                Filename::Unread | Filename::Kept => Filename::Kept,
+                Filename::AtRisk | Filename::Used => Filename::Used,
+            };
+        }
     }
 
     /// 2.7 with an exception pending: storing a set's member or a dict's key may fail for it, or forget it.

@@ -330,6 +330,13 @@ impl<'g, 'a> Loaded<'g, 'a> {
             b'<' | b'>' => self.unordered.push(id),
             b'{' if self.profile.is_python2() => self.unordered.push(id),
             b'c' if !node.is(bit::CUT) => self.finish_code(id, caches),
+            b'c' if self.profile.shares_filename() => {
+                // The reader keeps the name of a code object that was never made, and that nobody owns.
+                if let Some(name) = self.field(id, Field::Filename) {
+                    caches.filename.get_or_insert(name);
+                    caches.filename_at_risk = true;
+                }
+            }
             _ => {}
         }
     }
