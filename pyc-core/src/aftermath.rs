@@ -11,8 +11,9 @@
 use crate::error::Error;
 use crate::graph::{Graph, Long, NodeId, Value, bit};
 use crate::model::equality::scalar_content;
+use crate::prelude::*;
 use crate::text;
-use std::collections::HashMap;
+use alloc::collections::BTreeMap;
 
 /// What comparing two objects does while an exception is pending.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +36,7 @@ pub(crate) enum Stored {
 }
 
 /// Keys by hash, in the order in which they came.
-type Table = HashMap<i64, Vec<NodeId>>;
+type Table = BTreeMap<i64, Vec<NodeId>>;
 
 /// Nested frozensets and tuples that are compared at most this deep; so much recursion is harmless.
 const MAX_DEPTH: u32 = 64;
@@ -50,9 +51,9 @@ pub(crate) struct Aftermath {
     pub(crate) exception: Option<Error>,
     /// An exception was cleared unseen: what failed is missing from the value.
     pub(crate) forgot: bool,
-    hashes: HashMap<NodeId, i64>,
+    hashes: BTreeMap<NodeId, i64>,
     /// What the open sets and dicts hold that were filled while an exception was pending.
-    tables: HashMap<NodeId, Table>,
+    tables: BTreeMap<NodeId, Table>,
 }
 
 impl Aftermath {
@@ -340,7 +341,7 @@ fn hash_float(value: f64) -> i64 {
     }
     let (mantissa, exponent) = split(value);
     let sign = if value < 0.0 { -1 } else { 1 };
-    let hash = if value.fract() == 0.0 {
+    let hash = if text::is_whole(value) {
         // As the equal integer. A mantissa has 53 bits; below 2^52 the lower ones are zero.
         let magnitude = match u32::try_from(exponent) {
             Ok(up) => mantissa.rotate_left(up % 64),

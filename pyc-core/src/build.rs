@@ -5,6 +5,7 @@
 
 use crate::code::{CodeInts, fields};
 use crate::graph::{Graph, Node, NodeId, bit, index};
+use crate::prelude::*;
 
 impl Graph<'_> {
     fn add(&mut self, code: u8, bits: u8, start: u32, len: u32, extra: u32) -> NodeId {

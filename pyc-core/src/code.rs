@@ -19,6 +19,7 @@
 //! ```
 
 use crate::graph::{Graph, NodeId, Value};
+use crate::prelude::*;
 use crate::profile::CodeLayout;
 
 /// A small code object (`def f(x): return x`) in 3.12's layout, for the examples in this documentation.

@@ -3,8 +3,9 @@
 //! A reader that only says "invalid" cannot be compared with another, so every error has a kind, a byte offset and, for
 //! the kinds that CPython has too, the class and message of the exception that the profile's interpreter raises.
 
+use crate::prelude::*;
 use crate::profile::{Profile, Wording};
-use std::fmt;
+use core::fmt;
 
 /// Why a stream was refused, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -284,4 +285,4 @@ impl fmt::Display for Error {
     }
 }
 
-impl std::error::Error for Error {}
+impl core::error::Error for Error {}

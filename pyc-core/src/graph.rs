@@ -25,6 +25,7 @@
 //! ```
 
 use crate::code::{Code, CodeInts};
+use crate::prelude::*;
 use crate::profile::{CodeLayout, Profile};
 
 /// The index of a node in its graph.
@@ -104,7 +105,7 @@ impl Node {
         self.bits & bit != 0
     }
 
-    pub(crate) fn range(self) -> std::ops::Range<usize> {
+    pub(crate) fn range(self) -> core::ops::Range<usize> {
         self.start as usize..self.start as usize + self.len as usize
     }
 
@@ -234,7 +235,7 @@ impl<'g> Text<'g> {
     pub fn code_points(self) -> impl Iterator<Item = u32> + 'g {
         let mut rest = self.bytes;
         let latin1 = self.latin1 || self.ascii;
-        std::iter::from_fn(move || {
+        core::iter::from_fn(move || {
             let (&first, tail) = rest.split_first()?;
             let length = match first {
                 _ if latin1 => 1,

@@ -24,6 +24,15 @@
 
 extern crate alloc;
 
+/// What `std`'s prelude has and `core`'s has not.
+mod prelude {
+    pub(crate) use alloc::boxed::Box;
+    pub(crate) use alloc::format;
+    pub(crate) use alloc::string::{String, ToString};
+    pub(crate) use alloc::vec;
+    pub(crate) use alloc::vec::Vec;
+}
+
 mod aftermath;
 mod build;
 pub mod code;

@@ -11,7 +11,7 @@
 //! assert_eq!(profile.marshal_version, 4);
 //! ```
 
-use std::fmt;
+use core::fmt;
 
 /// A Python feature version such as 3.12.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

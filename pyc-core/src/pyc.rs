@@ -15,8 +15,9 @@
 //! ```
 
 use crate::magic::Magic;
+use crate::prelude::*;
 use crate::profile::{HeaderLayout, Profile};
-use std::fmt;
+use core::fmt;
 
 /// A .pyc file, taken apart; borrows its bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -137,7 +138,7 @@ impl fmt::Display for PycError {
     }
 }
 
-impl std::error::Error for PycError {}
+impl core::error::Error for PycError {}
 
 impl<'a> Pyc<'a> {
     /// A file for the profile's version. The header is written in its layout: fields that it lacks are left out.

@@ -8,6 +8,7 @@
 use crate::aftermath::{Aftermath, Stored, is_kept_pair};
 use crate::error::{Cause, Error, ErrorKind};
 use crate::graph::{FLAG_REF, Graph, Node, NodeId, bit, kind, small, u64_at};
+use crate::prelude::*;
 use crate::profile::{CodeLayout, Profile, Wording};
 use crate::{code, text, validate};
 

@@ -5,12 +5,13 @@
 //! 2.7: `Objects/unicodeobject.c`, `PyUnicode_DecodeUTF8Stateful`).
 
 use crate::error::UnicodeError;
-use std::borrow::Cow;
+use crate::prelude::*;
+use alloc::borrow::Cow;
 
 /// Checks the payload of a string type that is written as UTF-8.
 pub(crate) fn check_utf8(bytes: &[u8], python2: bool) -> Result<(), UnicodeError> {
     let mut at = 0;
-    while let Err(error) = std::str::from_utf8(&bytes[at..]) {
+    while let Err(error) = core::str::from_utf8(&bytes[at..]) {
         let start = at + error.valid_up_to();
         let rest = &bytes[start..];
         if let [0xED, 0xA0..=0xBF, 0x80..=0xBF, ..] = rest {
@@ -74,6 +75,15 @@ fn fault_in_python2(rest: &[u8]) -> (usize, &'static str) {
     (good, CONTINUATION)
 }
 
+/// Whether a finite float is a whole number.
+pub(crate) fn is_whole(value: f64) -> bool {
+    // From 2^52 on all are.
+    const ALL: f64 = (1_u64 << 52) as f64;
+    #[allow(clippy::cast_possible_truncation)] // below 2^52
+    let truncated = value as i64 as f64;
+    !(-ALL..ALL).contains(&value) || truncated == value
+}
+
 /// The bits of the float that a text stands for: cut at the first NUL, then `strtod` with nothing left over.
 pub(crate) fn parse_float(bytes: &[u8], python2: bool) -> Option<u64> {
     let bytes = bytes.split(|&b| b == 0).next()?;
@@ -99,7 +109,7 @@ pub(crate) fn parse_float(bytes: &[u8], python2: bool) -> Option<u64> {
     if matches!(digits.first(), Some(b'+' | b'-')) {
         return None;
     }
-    let value: f64 = std::str::from_utf8(digits).ok()?.parse().ok()?;
+    let value: f64 = core::str::from_utf8(digits).ok()?.parse().ok()?;
     Some(value.to_bits() | sign)
 }
 

@@ -8,6 +8,7 @@ use crate::code::{self, CodeInts, fields, flag};
 use crate::error::{Cause, Error, ErrorKind};
 use crate::graph::{NodeId, bit, kind};
 use crate::opcode;
+use crate::prelude::*;
 use crate::profile::CodeLayout;
 use crate::read::{Fault, Reader};
 
@@ -82,7 +83,7 @@ fn walk(
     enter: impl Fn(u8) -> Result<bool, ErrorKind>,
     child: impl Fn(&Reader, NodeId, usize) -> Option<NodeId>,
 ) -> Result<(), Fault> {
-    let mut path = std::mem::take(&mut reader.path);
+    let mut path = core::mem::take(&mut reader.path);
     path.clear();
     let mut next = Some(id);
     loop {

@@ -6,6 +6,7 @@
 
 use crate::code::{OBJECTS_BEFORE_LINE, leading_ints};
 use crate::graph::{FLAG_REF, Graph, NodeId, bit};
+use crate::prelude::*;
 
 /// Why a graph cannot be written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,8 +24,8 @@ pub enum WriteError {
     Empty,
 }
 
-impl std::fmt::Display for WriteError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl core::fmt::Display for WriteError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {
             WriteError::DanglingReference { reference, target } => write!(
                 f,
@@ -37,7 +38,7 @@ impl std::fmt::Display for WriteError {
     }
 }
 
-impl std::error::Error for WriteError {}
+impl core::error::Error for WriteError {}
 
 const UNWRITTEN: u32 = u32::MAX;
 

@@ -3,13 +3,14 @@
 use super::{Loaded, Object};
 use crate::code::{Field, kind};
 use crate::graph::Value;
+use crate::prelude::*;
 use crate::profile::CodeLayout;
 use crate::text;
-use std::collections::HashMap;
-use std::fmt::Write;
+use alloc::collections::BTreeMap;
+use core::fmt::Write;
 
 /// The order in which the members of sets (2.7: the keys of dicts) are printed: pairs or members, flattened.
-type Orders = HashMap<Object, Vec<Object>>;
+type Orders = BTreeMap<Object, Vec<Object>>;
 
 enum Job {
     Node(Object),
@@ -41,7 +42,7 @@ impl Loaded<'_, '_> {
 
     fn print(&self, root: Object, orders: &Orders) -> String {
         let mut out = String::new();
-        let mut numbers: HashMap<Object, usize> = HashMap::new();
+        let mut numbers: BTreeMap<Object, usize> = BTreeMap::new();
         let mut jobs = vec![Job::Node(root)];
         while let Some(job) = jobs.pop() {
             let object = match job {
@@ -138,10 +139,16 @@ impl Loaded<'_, '_> {
             Value::Str(text) => {
                 out.push_str("str \"");
                 let plain = |c: u32| (0x20..0x7F).contains(&c) && c != 0x22 && c != 0x5C;
-                for c in text.code_points() {
-                    match char::from_u32(c).filter(|_| plain(c)) {
-                        Some(c) => out.push(c),
-                        None => write!(out, "\\{{{c:x}}}").expect("a String takes everything"),
+                let all = core::str::from_utf8(text.bytes).ok();
+                match all.filter(|all| all.bytes().all(|byte| plain(byte.into()))) {
+                    Some(all) => out.push_str(all),
+                    None => {
+                        for c in text.code_points() {
+                            match char::from_u32(c).filter(|_| plain(c)) {
+                                Some(c) => out.push(c),
+                                None => write!(out, "\\{{{c:x}}}").expect("a String takes everything"),
+                            }
+                        }
                     }
                 }
                 out.push_str("\"\n");
@@ -233,7 +240,7 @@ impl Loaded<'_, '_> {
     }
 }
 
-fn line(out: &mut String, text: std::fmt::Arguments) {
+fn line(out: &mut String, text: core::fmt::Arguments) {
     writeln!(out, "{text}").expect("a String takes everything");
 }
 
@@ -245,9 +252,12 @@ fn bytes_line(out: &mut String, bytes: &[u8]) {
     const HEX: &[u8; 16] = b"0123456789abcdef";
     out.push_str("bytes \"");
     out.reserve(2 * bytes.len() + 2);
-    for byte in bytes {
-        out.push(char::from(HEX[usize::from(byte >> 4)]));
-        out.push(char::from(HEX[usize::from(byte & 15)]));
+    for chunk in bytes.chunks(32) {
+        let mut digits = [0; 64];
+        for (two, byte) in digits.chunks_exact_mut(2).zip(chunk) {
+            two.copy_from_slice(&[HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
+        }
+        out.push_str(core::str::from_utf8(&digits[..2 * chunk.len()]).unwrap_or_default());
     }
     out.push_str("\"\n");
 }

@@ -4,11 +4,10 @@ use super::{ASCII, INTERNED, Loaded, NONE, Object, PLAIN, equality};
 use crate::code::{OBJECTS_BEFORE_LINE, leading_ints};
 use crate::error::{Cause, Exception};
 use crate::graph::{FLAG_REF, Value, index};
+use crate::prelude::*;
 use crate::text;
 use alloc::collections::BTreeMap;
 use alloc::rc::Rc;
-use alloc::vec;
-use alloc::vec::Vec;
 
 /// What `marshal.dumps` does with a loaded value.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,12 +7,13 @@ use super::{Loaded, Object};
 use crate::code::{Field, fields};
 use crate::error::Cause;
 use crate::graph::Value;
+use crate::prelude::*;
 use crate::text;
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
+use alloc::collections::BTreeMap;
+use alloc::collections::btree_map::Entry;
 
 /// What is compared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum As {
     /// A value.
     Value,
@@ -23,10 +24,10 @@ enum As {
 /// Equal objects get equal numbers.
 #[derive(Default)]
 struct Classes {
-    of: HashMap<(Object, As), u32>,
+    of: BTreeMap<(Object, As), u32>,
     /// How deep an object nests, for those that nest at all.
-    depths: HashMap<(Object, As), u32>,
-    by_content: HashMap<Vec<u8>, u32>,
+    depths: BTreeMap<(Object, As), u32>,
+    by_content: BTreeMap<Vec<u8>, u32>,
 }
 
 /// Keeps the first of equal members among the parts from `start`.
@@ -35,7 +36,7 @@ pub(super) fn drop_duplicate_members(loaded: &mut Loaded, start: usize) {
         return;
     }
     let mut classes = Classes::default();
-    let mut seen: HashMap<u32, Object> = HashMap::new();
+    let mut seen: BTreeMap<u32, Object> = BTreeMap::new();
     let members = loaded.parts.split_off(start);
     for member in members {
         match seen.entry(classes.class(loaded, member)) {
@@ -54,7 +55,7 @@ pub(super) fn drop_duplicate_keys(loaded: &mut Loaded, start: usize) {
         return;
     }
     let mut classes = Classes::default();
-    let mut seen: HashMap<u32, usize> = HashMap::new();
+    let mut seen: BTreeMap<u32, usize> = BTreeMap::new();
     let pairs = loaded.parts.split_off(start);
     for pair in pairs.chunks_exact(2) {
         let class = classes.class(loaded, pair[0]);
@@ -161,7 +162,7 @@ fn parts<'l>(loaded: &'l Loaded, (object, r#as): (Object, As)) -> impl Iterator<
     let parts = loaded.parts(object);
     let code = loaded.node(object).code;
     let derived = loaded.profile.rebuilds_code();
-    let places = fields(loaded.graph.layout).iter().map(Some).chain(std::iter::repeat(None));
+    let places = fields(loaded.graph.layout).iter().map(Some).chain(core::iter::repeat(None));
     parts.iter().zip(places).filter_map(move |(&part, field)| match (code, field) {
         (b'(' | b')' | b'>' | b':', _) => Some((part, r#as)),
         (b'}', _) => (r#as == As::Value).then_some((part, As::Value)),
@@ -250,7 +251,7 @@ fn float(bits: u64) -> Option<Vec<u8>> {
     if value.is_nan() {
         return None;
     }
-    if value.is_infinite() || value.fract() != 0.0 {
+    if value.is_infinite() || !text::is_whole(value) {
         return Some([&b"f"[..], &bits.to_le_bytes()].concat());
     }
     // A whole number: mantissa times a power of two.

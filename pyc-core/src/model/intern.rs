@@ -3,8 +3,8 @@
 use super::{ASCII, Caches, INTERNED, Loaded, Object, WALKED};
 use crate::code::Field;
 use crate::graph::{Value, index};
+use crate::prelude::*;
 use alloc::borrow::Cow;
-use alloc::vec::Vec;
 
 /// A container on the way from a code object's constants to a string.
 pub(super) struct Visit {

@@ -6,7 +6,7 @@
 use super::{Loaded, Object};
 use crate::graph::Value;
 use crate::text;
-use std::borrow::Cow;
+use alloc::borrow::Cow;
 
 /// What a dump loses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

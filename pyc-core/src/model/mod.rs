@@ -20,6 +20,7 @@
 //! assert_eq!(bytes, b"[\x02\0\0\0\xe9\x05\0\0\0\xda\x02ab"); // the 5 is cached, so it is shared, so it is flagged
 //! ```
 
+use crate::prelude::*;
 mod canon;
 mod dump;
 pub(crate) mod equality;
@@ -36,8 +37,6 @@ use crate::graph::{Graph, Node, NodeId, Value, bit, index};
 use crate::opcode;
 use crate::profile::Profile;
 use alloc::borrow::Cow;
-use alloc::vec;
-use alloc::vec::Vec;
 use table::Table;
 
 /// An object of the interpreter: the number of the node that it was made from.

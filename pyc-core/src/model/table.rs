@@ -5,7 +5,7 @@
 //! an operating system gives a seed, he cannot know which keys collide; nothing but time depends on it.
 
 use super::Object;
-use alloc::vec::Vec;
+use crate::prelude::*;
 
 /// An open-addressing table of objects.
 #[derive(Default)]
