@@ -28,6 +28,10 @@ pub enum Event {
     Subject(Subject),
     /// How far one subject has got with one generator.
     Counts(Counts),
+    /// The rows of the matrix of rules.
+    Rules(Rules),
+    /// One subject's column of the matrix.
+    Reached(Reached),
     /// Two subjects do not do what they owe each other.
     Finding(Finding),
     /// A subject did not answer a case.
@@ -144,6 +148,43 @@ pub struct Counts {
     pub restarts: u64,
     /// Wall-clock time that the subject took for these cases, in milliseconds.
     pub ms: u64,
+}
+
+/// The rules of the format: the rows of the matrix that [`Reached`] fills. At most one in a log.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Rules {
+    /// In the order in which [`Reached::cases`] counts.
+    pub rules: Vec<Rule>,
+}
+
+/// A rule of the format that a case can reach: a type byte, a way to be refused, a check.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Rule {
+    /// Rules of one group stand together.
+    pub group: String,
+    /// What it says.
+    pub name: String,
+}
+
+/// How often one subject's cases reached each rule since the run started. Cumulative: the last snapshot counts.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Reached {
+    /// The subject's id.
+    pub subject: String,
+    /// Cases that were compared with the model's prediction.
+    pub compared: u64,
+    /// Dumps that were predicted of them.
+    pub dumps: u64,
+    /// For each rule, the compared cases that reached it; none where this interpreter cannot reach it.
+    pub cases: Vec<Option<u64>>,
+    /// What was left out of the comparisons because it cannot be predicted, and how often.
+    pub masked: BTreeMap<String, u64>,
 }
 
 /// One signature with its smallest case so far. A later event with the same signature replaces this one.

@@ -5,6 +5,7 @@
 //! forbids the browser any script but its own and any request at all.
 
 mod findings;
+mod matrix;
 mod tables;
 mod text;
 
@@ -30,6 +31,7 @@ pub fn render(run: &RunLog) -> String {
         findings::unexpected(&summary),
         findings::known(&summary),
         tables::faults(&summary),
+        matrix::matrix(&summary),
         tables::acceptance(&summary),
         tables::reasons(&summary),
         tables::interpreters(&summary),

@@ -1,6 +1,6 @@
 //! Writing a run's log so that no death of the harness can spoil it, and reading it back whatever happened.
 
-use crate::{Counts, End, Event, FORMAT, FaultEvent, Finding, Note, Run, Subject};
+use crate::{Counts, End, Event, FORMAT, FaultEvent, Finding, Note, Reached, Rules, Run, Subject};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -69,6 +69,10 @@ pub struct RunLog {
     pub subjects: Vec<Subject>,
     /// The last snapshot for each pair of subject and generator, in the order in which the pairs first appear.
     pub counts: Vec<Counts>,
+    /// The rows of the matrix, if there is one.
+    pub rules: Rules,
+    /// The last snapshot of each column of the matrix, in the order in which the subjects first appear there.
+    pub reached: Vec<Reached>,
     /// The last state of each finding, in the order in which the signatures first appear.
     pub findings: Vec<Finding>,
     /// All faults.
@@ -196,7 +200,7 @@ pub fn read(path: &Path) -> Result<RunLog, ReadError> {
     Ok(log)
 }
 
-const EVENTS: [&str; 7] = ["run", "subject", "counts", "finding", "fault", "note", "end"];
+const EVENTS: [&str; 9] = ["run", "subject", "counts", "rules", "reached", "finding", "fault", "note", "end"];
 
 /// The event in one line, with errors that say more than serde's.
 fn parse(value: serde_json::Value, line: usize) -> Result<Event, ReadError> {
@@ -221,6 +225,8 @@ impl RunLog {
             run,
             subjects: Vec::new(),
             counts: Vec::new(),
+            rules: Rules::default(),
+            reached: Vec::new(),
             findings: Vec::new(),
             faults: Vec::new(),
             notes: Vec::new(),
@@ -238,6 +244,8 @@ impl RunLog {
             Event::Counts(new) => {
                 replace(&mut self.counts, new, |a, b| (&a.subject, &a.generator) == (&b.subject, &b.generator));
             }
+            Event::Rules(rules) => self.rules = rules,
+            Event::Reached(new) => replace(&mut self.reached, new, |a, b| a.subject == b.subject),
             Event::Finding(new) => replace(&mut self.findings, new, |a, b| a.signature == b.signature),
             Event::Fault(fault) => self.faults.push(fault),
             Event::Note(note) => self.notes.push(note),

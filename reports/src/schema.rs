@@ -1,7 +1,8 @@
 //! The JSON schema of [`Event`](crate::Event), generated from the types, so that it cannot say anything else.
 
 use crate::{
-    Case, Counts, End, Event, FORMAT, FaultEvent, Finding, Host, Level, Note, Outcome, Run, Side, Subject, Verdict,
+    Case, Counts, End, Event, FORMAT, FaultEvent, Finding, Host, Level, Note, Outcome, Reached, Rule, Rules, Run, Side,
+    Subject, Verdict,
 };
 use schemars::generate::SchemaSettings;
 use std::collections::BTreeMap;
@@ -146,6 +147,14 @@ fn events() -> Vec<Event> {
         Event::Subject(subject),
         Event::Subject(unusable),
         Event::Counts(counts),
+        Event::Rules(Rules { rules: vec![Rule { group: "types".into(), name: "i flagged".into() }] }),
+        Event::Reached(Reached {
+            subject: "cpython:9.8".into(),
+            compared: 3,
+            dumps: 9,
+            cases: vec![None, Some(0), Some(7)],
+            masked: BTreeMap::from([("bytes of a dump: hash-order".into(), 2)]),
+        }),
         Event::Finding(finding),
         Event::Finding(bare),
         Event::Finding(skipped),

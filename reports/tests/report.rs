@@ -72,6 +72,30 @@ fn the_headline_says_what_was_compared() {
 }
 
 #[test]
+fn rules_that_were_not_reached_are_named() {
+    let page = render(&sample());
+    let section = between(&page, "<section id=\"rules\"", "</section>");
+    let missed: Vec<&str> =
+        between(section, "<ul class=\"missed\">", "</ul>").split("</li>").filter(|li| !li.is_empty()).collect();
+    let expected = [
+        "<li>refusals: <b>NULL at the top</b> (cpython:3.6)",
+        "<li>2.7: <b>a dict reads on after a value that fails</b> (cpython:2.7)",
+    ];
+    assert_eq!(missed, expected);
+    let count = |what: &str| section.matches(what).count();
+    assert_eq!((count("class=\"n missed\""), count("class=\"n never\"")), (2, 3));
+    assert!(section.contains("512\u{202f}345") && section.contains("dump not asked for: expansion"), "{section}");
+
+    let mut log = sample();
+    for column in &mut log.reached {
+        column.cases.iter_mut().flatten().for_each(|cases| *cases += 1);
+    }
+    assert!(render(&log).contains("Every rule that a subject can reach was reached."));
+    log.reached.clear();
+    assert!(!render(&log).contains("<section id=\"rules\""));
+}
+
+#[test]
 fn partial_and_interrupted_runs_are_flagged() {
     assert!(!render(&quiet()).contains("class=\"banner"));
     let mut log = quiet();
