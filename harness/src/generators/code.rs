@@ -3,8 +3,10 @@
 //! The loader checks little of a code object, and what it does not check can kill the interpreter later. So these are
 //! valid where somebody looks (counts, types, matching lengths) and random elsewhere (line tables, constants).
 
+use super::Target;
 use super::emit::{Emitter, Facts, Kind, Place, State, Style, random_bytes};
 use super::luck::Luck;
+use arbitrary::Unstructured;
 
 /// Opcodes that crash some 3.11+ interpreter when it loads or dumps them: the instrumented ones and ENTER_EXECUTOR.
 const DEADLY: [u8; 7] = [70, 237, 238, 247, 253, 254, 255];
@@ -25,6 +27,13 @@ struct Signature {
     /// Locals, arguments first.
     locals: u32,
     flags: u32,
+}
+
+/// A stream of one code object.
+pub(super) fn alone(u: &mut Unstructured<'_>, target: Target, style: Style) -> Vec<u8> {
+    let mut e = Emitter::new(u, target, style);
+    e.code(Place::Free, 1);
+    e.out
 }
 
 impl Emitter<'_, '_> {
@@ -132,7 +141,7 @@ impl Emitter<'_, '_> {
     }
 
     fn kinds(&mut self, locals: u32, cells: u32, frees: u32) -> Vec<u8> {
-        let local = |u: &mut arbitrary::Unstructured<'_>| LOCAL | u.pick(&[0, 0, 0, CELL]);
+        let local = |u: &mut Unstructured<'_>| LOCAL | u.pick(&[0, 0, 0, CELL]);
         let mut kinds: Vec<u8> = (0..locals).map(|_| local(self.u)).collect();
         kinds.extend((0..cells).map(|_| CELL));
         kinds.extend((0..frees).map(|_| FREE));

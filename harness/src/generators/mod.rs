@@ -16,10 +16,11 @@
 //! (through [`Target`]), because a bug that reader, writer and generator have in common would be invisible.
 
 mod code;
+mod corners;
 mod emit;
 mod luck;
 mod mutate;
-mod skim;
+pub(crate) mod skim;
 pub mod streams;
 pub mod values;
 

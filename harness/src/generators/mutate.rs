@@ -284,16 +284,16 @@ fn find(u: &mut Unstructured<'_>, skimmed: &Skim, wanted: impl Fn(&Item) -> bool
     after.iter().chain(before).find(|i| wanted(i)).copied()
 }
 
-fn replace(bytes: &mut Vec<u8>, span: Range<usize>, by: &[u8]) {
+pub(super) fn replace(bytes: &mut Vec<u8>, span: Range<usize>, by: &[u8]) {
     bytes.splice(span, by.iter().copied());
 }
 
-fn reference(index: i32) -> Vec<u8> {
+pub(super) fn reference(index: i32) -> Vec<u8> {
     [&b"r"[..], &index.to_le_bytes()].concat()
 }
 
 /// Writes a 32-bit number over what is there.
-fn put(bytes: &mut [u8], at: usize, n: i32) -> Option<()> {
+pub(super) fn put(bytes: &mut [u8], at: usize, n: i32) -> Option<()> {
     bytes.get_mut(at..at + 4)?.copy_from_slice(&n.to_le_bytes());
     Some(())
 }

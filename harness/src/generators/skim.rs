@@ -7,30 +7,33 @@ use super::Target;
 
 /// One object of the stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Item {
+pub(crate) struct Item {
     /// Offset of the type byte.
-    pub(super) at: usize,
+    pub(crate) at: usize,
     /// Offset just after the object (the end of what was understood, if the stream is broken inside it).
-    pub(super) end: usize,
+    pub(crate) end: usize,
     /// Type byte without flag.
-    pub(super) code: u8,
+    pub(crate) code: u8,
     /// Index of the object around this one.
-    pub(super) parent: Option<usize>,
+    pub(crate) parent: Option<usize>,
     /// 0, 1, ... among its parent's items (dict: keys are even).
-    pub(super) position: usize,
+    pub(crate) position: usize,
     /// Slots that exist when this object starts.
-    pub(super) slots: u32,
+    pub(crate) slots: u32,
 }
 
 /// What was understood of a stream.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Skim {
+pub(crate) struct Skim {
     /// In the order of their type bytes.
-    pub(super) items: Vec<Item>,
+    pub(crate) items: Vec<Item>,
     /// Offset just after the last thing that was understood.
-    pub(super) end: usize,
+    pub(crate) end: usize,
     /// Whether the first object is there as a whole.
-    pub(super) complete: bool,
+    pub(crate) complete: bool,
+    /// The object whose header or payload the stream's end cuts off, or that is not understood; not among the items unless
+    /// its header is there.
+    pub(crate) cut: Option<Item>,
     /// No field of a code object has a type that only a wrong layout explains.
     fits: bool,
 }
@@ -44,7 +47,7 @@ const LAYOUTS: [Layout; 4] = [(5, 2), (6, 1), (5, 1), (4, 1)];
 const BEFORE_LINE: usize = 8;
 
 /// Skims with the target's layout of code objects.
-pub(super) fn skim_for(target: Target, bytes: &[u8]) -> Skim {
+pub(crate) fn skim_for(target: Target, bytes: &[u8]) -> Skim {
     let layout = match target.version {
         (3, 11..) => (5, 2),
         (3, 8..) => (6, 1),
@@ -109,6 +112,10 @@ fn skim_as(bytes: &[u8], (integers, after): Layout) -> Skim {
             }
             if frame.read == frame.line_before {
                 at += 4;
+                if at > bytes.len() {
+                    skim.cut = Some(skim.items[frame.item]);
+                    break;
+                }
             }
         }
         let Some(&byte) = bytes.get(at) else { break };
@@ -123,15 +130,20 @@ fn skim_as(bytes: &[u8], (integers, after): Layout) -> Skim {
                 continue;
             }
         }
-        let Some((length, children)) = shape(bytes, at, code, integers, BEFORE_LINE + after) else { break };
+        let object = Item { at, end: bytes.len(), code, parent, position, slots };
+        let Some((length, children)) = shape(bytes, at, code, integers, BEFORE_LINE + after) else {
+            skim.cut = Some(object);
+            break;
+        };
         if parent.is_some_and(|p| skim.items[p].code == b'c') {
             skim.fits &= is_field(code, position);
         }
         let item = skim.items.len();
-        skim.items.push(Item { at, end: bytes.len(), code, parent, position, slots });
+        skim.items.push(object);
         slots += u32::from(byte & 0x80 != 0 && !b"0NTF.Sr".contains(&code));
         at += length;
         if at > bytes.len() {
+            skim.cut = Some(object);
             break;
         }
         match children {
@@ -176,7 +188,7 @@ fn shape(bytes: &[u8], at: usize, code: u8, integers: usize, fields: usize) -> O
 }
 
 /// The signed 32-bit number at an offset.
-pub(super) fn long(bytes: &[u8], at: usize) -> Option<i32> {
+pub(crate) fn long(bytes: &[u8], at: usize) -> Option<i32> {
     let bytes = bytes.get(at..)?.first_chunk()?;
     Some(i32::from_le_bytes(*bytes))
 }

@@ -2,10 +2,12 @@
 //!
 //! A reader is more than the inverse of its writer. It must take long forms of short things, flags that nobody needs,
 //! references from anywhere, odd spellings of floats, Latin-1 bytes in "ASCII" strings, bytes after the end; and where it
-//! refuses, it must refuse for the right reason. Half of these streams are legal (those of [`super::values`] in any
-//! spelling), a quarter break exactly one rule, a quarter are mutations of streams that exist.
+//! refuses, it must refuse for the right reason. Three in eight of these streams are legal (those of
+//! [`super::values`] in any spelling), two are made for one rule ([`corners`]), one breaks one, and two are mutations of
+//! streams that exist.
 
 use super::Target;
+use super::corners;
 use super::emit::Style;
 use super::luck::Luck;
 use super::mutate::{break_rule, mutate};
@@ -16,8 +18,9 @@ use arbitrary::Unstructured;
 #[must_use]
 pub fn generate(u: &mut Unstructured<'_>, target: Target, bases: &[Vec<u8>]) -> Vec<u8> {
     match u.below(8) {
-        0..=3 => legal(u, target),
-        4 | 5 => {
+        0..=2 => legal(u, target),
+        3 | 4 => corners::generate(u, target),
+        5 => {
             let stream = compose(u, target, Style::Any);
             break_rule(u, target, &stream)
         }
