@@ -14,7 +14,7 @@ use crate::subjects::Subject;
 use crate::subjects::core::Core;
 use anyhow::Result;
 use protocol::Facts;
-use reports::{Counts, Level};
+use reports::{Counts, Level, Reached};
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -141,6 +141,8 @@ pub enum Message {
     Silent(Box<Silence>),
     /// New snapshots for one subject, one for each generator.
     Counted(Vec<Counts>),
+    /// A new snapshot of one subject's column of the matrix.
+    Reached(Reached),
     /// Something that a person should read.
     Noted(Level, String),
     /// Everything told before must be on disk before this is answered.

@@ -115,6 +115,10 @@ fn plan(seed: u64, cases: u64) -> Plan {
     }
 }
 
+fn core(version: &str) -> Core {
+    Core::named(version).unwrap()
+}
+
 fn fake(version: &str, behaviour: Behaviour) -> Member {
     let core = Core::named(version).unwrap();
     let killers = std::sync::Arc::default();
@@ -134,6 +138,7 @@ fn fake(version: &str, behaviour: Behaviour) -> Member {
 #[derive(Debug, Default, PartialEq)]
 struct Came {
     counts: BTreeMap<(String, String), Counts>,
+    reached: BTreeMap<String, Reached>,
     findings: BTreeMap<Signature, String>,
     notes: Vec<String>,
     broke: Vec<String>,
@@ -150,6 +155,7 @@ fn came_of(plan: &Plan, members: Vec<Member>) -> Came {
                 let each = |c: Counts| ((c.subject.clone(), c.generator.clone()), Counts { ms: 0, ..c });
                 came.counts.extend(counts.into_iter().map(each));
             }
+            Message::Reached(column) => drop(came.reached.insert(column.subject.clone(), column)),
             Message::Save(saved) => saved.send(()).unwrap(),
             Message::Noted(_, text) => came.notes.push(text),
             Message::Broke(_, reason) => came.broke.push(reason),
@@ -180,6 +186,20 @@ fn every_case_ends_in_exactly_one_way() {
         let total: u64 = came.counts.values().map(|counts| counts.cases).sum();
         assert_eq!(total, 300, "a limit of cases is kept exactly");
     }
+}
+
+/// A case that nobody answered has reached no rule, and the core alone proves nothing about an interpreter.
+#[test]
+fn only_what_was_compared_counts_in_the_matrix() {
+    let members = vec![fake("3.10", Behaviour::Honest), fake("3.9", Behaviour::TimesOut), Member::alone(core("3.8"))];
+    let came = came_of(&plan(1, 150), members);
+    let column = |id: &str| &came.reached[id];
+    let compared = |id: &str| came.counts.values().filter(|c| c.subject == id).map(|c| c.compared).sum::<u64>();
+    assert_eq!(column("fake:3.10").compared, compared("fake:3.10"));
+    assert!(column("fake:3.10").cases.iter().flatten().sum::<u64>() > 300);
+    assert!(column("fake:3.10").masked.keys().any(|mask| mask == "bytes of a dump: hash-order"));
+    assert_eq!((column("fake:3.9").compared, compared("fake:3.9")), (0, 0));
+    assert!(!came.reached.contains_key("core:3.8"));
 }
 
 #[test]

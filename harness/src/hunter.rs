@@ -7,6 +7,7 @@
 use crate::campaign::{Found, Gate, Member, Message, Over, Plan, Silence};
 use crate::case::Case;
 use crate::generators::Generator;
+use crate::matrix::Tally;
 use crate::observation::{Accepted, Canon, Dump, Fault, Observation};
 use crate::oracle::{self, Divergence, Signature, Verdict};
 use crate::subjects::Broken;
@@ -14,7 +15,7 @@ use crate::subjects::core::Prediction;
 use crate::supply::{Batch, Supply};
 use protocol::{CanonMode, Load};
 use reports::{Counts, Level};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::mpsc::{Sender, channel};
 use std::time::Instant;
 
@@ -41,6 +42,9 @@ pub(crate) struct Hunter<'a> {
     occurred: BTreeMap<Signature, (u64, Option<usize>)>,
     faults: BTreeMap<(String, Option<String>), u32>,
     killers: u32,
+    /// The causes of undefined behaviour that the subject was asked.
+    causes: BTreeSet<String>,
+    tally: Tally,
     batches: u64,
     unsaved: bool,
 }
@@ -70,6 +74,7 @@ struct Question {
 
 impl<'a> Hunter<'a> {
     pub(crate) fn new(plan: &'a Plan, member: Member, sender: Sender<Message>) -> Self {
+        let tally = Tally::new(&member.id, member.core.profile());
         Hunter {
             plan,
             member,
@@ -80,6 +85,8 @@ impl<'a> Hunter<'a> {
             occurred: BTreeMap::new(),
             faults: BTreeMap::new(),
             killers: 0,
+            causes: BTreeSet::new(),
+            tally,
             batches: 0,
             unsaved: false,
         }
@@ -177,6 +184,14 @@ impl<'a> Hunter<'a> {
             self.tell(Message::Occurred(self.member.id.clone(), occurred));
         }
         self.tell(Message::Counted(self.counts.values().cloned().collect()));
+        if self.member.subject.is_some() {
+            for rule in self.tally.impossible() {
+                let text =
+                    format!("{}: the matrix says that this cannot be reached, and it was: {rule}", self.member.id);
+                self.tell(Message::Noted(Level::Warning, text));
+            }
+            self.tell(Message::Reached(self.tally.column()));
+        }
         if std::mem::take(&mut self.unsaved) {
             let (sender, saved) = channel();
             self.tell(Message::Save(sender));
@@ -199,8 +214,12 @@ impl<'a> Hunter<'a> {
                 Err(_) if over.stopped() || over.late() => {
                     observations[index] = Some(Observation::Skipped("the time was up".into()))
                 }
-                Err(cause) if self.killers < self.member.killers && !cause.is_empty() => {
+                // Each cause at least once, however slow it is to start again.
+                Err(cause)
+                    if !cause.is_empty() && (self.killers < self.member.killers || !self.causes.contains(&cause)) =>
+                {
                     self.killers += 1;
+                    self.causes.insert(cause);
                     // Alone, so that no other case has to be asked twice.
                     let load = Question { canon: false, versions: Vec::new() }.about(&[&cases[index]], CanonMode::None);
                     observations[index] = subject.load(&load)?.pop();
@@ -349,6 +368,14 @@ impl<'a> Hunter<'a> {
             self.silent(case, prediction, fault);
         }
         let alone = self.member.subject.is_none();
+        match (&prediction.observation, observation, verdicts.first()) {
+            (_, Observation::Skipped(_), _) => {}
+            (Observation::Undefined(_), ..) => self.tally.asked(prediction.reached),
+            (_, _, Some(Verdict::Agree | Verdict::Diverge(_))) if !alone => {
+                self.tally.compared(prediction.reached, &prediction.observation);
+            }
+            _ => {}
+        }
         let mut unexpected = false;
         let mut listed = false;
         let mut agreed = false;

@@ -17,6 +17,7 @@ pub mod cli;
 pub mod expected;
 pub mod generators;
 mod hunter;
+pub mod matrix;
 pub mod observation;
 pub mod oracle;
 pub mod progress;

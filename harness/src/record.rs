@@ -13,7 +13,7 @@ use crate::observation::Observation;
 use crate::oracle::Signature;
 use crate::repro;
 use anyhow::{Context, Result};
-use reports::{Case, Counts, Event, FaultEvent, Finding, Level, Log, Note, Outcome, Side};
+use reports::{Case, Counts, Event, FaultEvent, Finding, Level, Log, Note, Outcome, Reached, Side};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{ErrorKind, Write};
@@ -31,6 +31,8 @@ pub struct Recorder {
     findings: BTreeMap<Signature, Record>,
     counts: BTreeMap<(String, String), Counts>,
     changed: BTreeSet<(String, String)>,
+    /// By subject, with whether its last state is in the log.
+    reached: BTreeMap<String, (Reached, bool)>,
     met: BTreeSet<usize>,
     broken: Vec<(String, String)>,
     snapshot: Instant,
@@ -91,6 +93,7 @@ impl Recorder {
             findings: BTreeMap::new(),
             counts: BTreeMap::new(),
             changed: BTreeSet::new(),
+            reached: BTreeMap::new(),
             met: BTreeSet::new(),
             broken: Vec::new(),
             snapshot: Instant::now(),
@@ -139,6 +142,10 @@ impl Recorder {
                 }
                 if self.snapshot.elapsed() >= SNAPSHOT { self.flush() } else { Ok(()) }
             }
+            Message::Reached(column) => {
+                self.reached.insert(column.subject.clone(), (column, false));
+                Ok(())
+            }
             Message::Noted(level, text) => self.note(level, text),
             Message::Save(saved) => {
                 // Each event has left this process when it was written; a thread that waits no more needs no answer.
@@ -163,6 +170,12 @@ impl Recorder {
             let counts = self.counts[&key].clone();
             self.write(&Event::Counts(counts))?;
         }
+        let columns: Vec<Reached> = self
+            .reached
+            .values_mut()
+            .filter_map(|(column, written)| (!std::mem::replace(written, true)).then(|| column.clone()))
+            .collect();
+        columns.into_iter().try_for_each(|column| self.write(&Event::Reached(column)))?;
         let changed: Vec<Finding> = self
             .findings
             .values_mut()
@@ -174,6 +187,11 @@ impl Recorder {
     /// The numbers so far, by subject and generator.
     pub fn counts(&self) -> impl Iterator<Item = &Counts> {
         self.counts.values()
+    }
+
+    /// The columns of the matrix so far, by subject.
+    pub fn reached(&self) -> impl Iterator<Item = &Reached> {
+        self.reached.values().map(|(column, _)| column)
     }
 
     /// The findings so far.

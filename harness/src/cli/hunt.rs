@@ -4,6 +4,7 @@ use super::{Discovery, MORE, Search, root, select, target_dir};
 use crate::campaign::{self, Member, Message, Plan};
 use crate::expected::Expected;
 use crate::generators::Generator;
+use crate::matrix;
 use crate::progress::{Progress, Totals, table};
 use crate::record::{Recorder, rfc3339};
 use crate::subjects::Reality;
@@ -117,6 +118,9 @@ impl Hunt {
             recorder.note(Level::Warning, text)?;
             recorder.note(Level::Info, MORE)?;
         }
+        if compares {
+            recorder.write(&Event::Rules(matrix::rules()))?;
+        }
         start_all(&mut members);
         let mut progress = Progress::new(&ids, plan.time);
         campaign::run(&plan, members, &stop, &mut |message| {
@@ -174,7 +178,7 @@ impl Hunt {
         Run {
             format: reports::FORMAT,
             provost_version: env!("CARGO_PKG_VERSION").into(),
-            generator_version: 1,
+            generator_version: 2,
             started: rfc3339(SystemTime::now()),
             command,
             seed: plan.seed,
@@ -292,6 +296,9 @@ fn finish(recorder: &mut Recorder, ids: &[String], compares: bool, interrupted: 
     recorder.write(&Event::End(End { verdict, exit_code: status, interrupted, seconds }))?;
     let report = recorder.render()?;
     print!("{}", summary(recorder, ids));
+    if compares {
+        println!("\n{}", matrix::summary(recorder.reached()));
+    }
     for finding in recorder.findings().filter(|finding| finding.expected_entry.is_none()).take(SHOWN) {
         println!("\n{} ({}x in {})", finding.signature, finding.occurrences, finding.seen_in.join(", "));
         println!("  {}", finding.first_difference.as_deref().unwrap_or_default());

@@ -5,6 +5,7 @@
 
 use crate::case::sha256_hex;
 use crate::generators::Target;
+use crate::matrix::{self, Reached};
 use crate::observation::{Accepted, Canon, Dump, Fault, Observation};
 use protocol::{Exception, Facts};
 use pyc_core::model::Loaded;
@@ -26,6 +27,8 @@ pub struct Prediction {
     pub observation: Observation,
     /// The stream written again in preserve mode, if it was read.
     pub rewritten: Option<Result<Vec<u8>, String>>,
+    /// The rules of the format that the case reaches.
+    pub reached: Reached,
 }
 
 impl Core {
@@ -81,24 +84,23 @@ impl Core {
     /// What the interpreter will do with a case.
     #[must_use]
     pub fn predict(&self, case: &[u8]) -> Prediction {
-        let panicked =
-            |message| Prediction { observation: Observation::Faulted(Fault::Panic(message)), rewritten: None };
+        let other = |observation, reached| Prediction { observation, rewritten: None, reached };
         guard(|| {
             let graph = match read(case, &self.profile) {
                 Ok(graph) => graph,
-                Err(e) => return Prediction { observation: self.refused(&e), rewritten: None },
+                Err(e) => return other(self.refused(&e), matrix::refused(case, &e, &self.profile)),
             };
             let rewritten = Some(graph.write_anew().map_err(|e| e.to_string()));
             let loaded = Loaded::new(&graph, &self.profile);
             if let Some(cause) = loaded.hazard() {
                 // What the interpreter does with the value is undefined, so it is not even asked to load it.
-                return Prediction { observation: Observation::Undefined(cause.name().into()), rewritten: None };
+                return other(Observation::Undefined(cause.name().into()), matrix::killing(cause));
             }
             let dumps = (0..=self.profile.marshal_version).map(|version| (version, dump(&loaded, version))).collect();
             let observation = accepted(&graph, &loaded, dumps);
-            Prediction { observation, rewritten }
+            Prediction { observation, rewritten, reached: matrix::accepted(case, &graph, &self.profile) }
         })
-        .unwrap_or_else(panicked)
+        .unwrap_or_else(|message| other(Observation::Faulted(Fault::Panic(message)), Reached::default()))
     }
 
     /// What a stream holds: outcome and canon, without dumps.

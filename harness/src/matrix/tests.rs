@@ -1,0 +1,141 @@
+use super::*;
+use crate::generators::{Generator, generate, seeds};
+use crate::subjects::core::Core;
+use std::collections::BTreeSet;
+use std::path::Path;
+
+/// How many streams must do.
+const STREAMS: u64 = 12_000;
+
+fn corpus() -> Vec<Vec<u8>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../corpus/seeds");
+    let streams = seeds(&folder).unwrap().into_iter();
+    streams.filter(|(name, _)| name.ends_with(".marshal")).map(|(_, stream)| stream).collect()
+}
+
+/// The names of the rules that a column reaches, and of those that it could reach and does not.
+fn names(column: &reports::Reached) -> (BTreeSet<&'static str>, BTreeSet<&'static str>) {
+    let (mut reached, mut missing) = (BTreeSet::new(), BTreeSet::new());
+    for (row, cases) in TABLE.iter().zip(&column.cases) {
+        match cases {
+            Some(0) => missing.insert(row.name.as_str()),
+            Some(_) => reached.insert(row.name.as_str()),
+            None => false,
+        };
+    }
+    (reached, missing)
+}
+
+/// What the generators are for: every rule that a version can reach is reached, and no other. (That the interpreters agree
+/// there is measured by every hunt.)
+#[test]
+fn generators_reach_every_rule_that_can_be_reached() {
+    let bases = corpus();
+    std::thread::scope(|scope| {
+        for core in Core::all() {
+            let bases = &bases;
+            scope.spawn(move || {
+                let version = core.profile().version;
+                let mut tally = Tally::new("core", core.profile());
+                let generated = (0..STREAMS).map(|i| generate(Generator::Streams, core.target(), 0, i, bases));
+                for (index, case) in bases.iter().cloned().chain(generated).enumerate() {
+                    tally.asked(core.predict(&case).reached);
+                    let impossible = tally.impossible();
+                    assert!(impossible.is_empty(), "{version}: {impossible:?} in {case:02x?}");
+                    if index.is_multiple_of(64) && names(&tally.column()).1.is_empty() {
+                        return;
+                    }
+                }
+                let missing = names(&tally.column()).1;
+                assert!(missing.is_empty(), "{version}: {missing:?}");
+            });
+        }
+    });
+}
+
+#[test]
+fn streams_reach_the_rules_they_were_written_for() {
+    #[track_caller]
+    fn check(version: &str, case: &[u8], expected: &[&str]) {
+        let core = Core::named(version).unwrap();
+        let mut tally = Tally::new("core", core.profile());
+        tally.asked(core.predict(case).reached);
+        assert_eq!(names(&tally.column()).0, expected.iter().copied().collect(), "{version} {case:02x?}");
+        assert!(tally.impossible().is_empty(), "{version} {case:02x?}");
+    }
+    check("3.12", b"[\x01\0\0\0\xe9\x05\0\0\0", &["[", "i flagged"]);
+    check("3.12", b"Nx", &["N", "bytes after the end"]);
+    check("2.7", b"i\x01", &["i", "i without all its bytes"]);
+    check("3.12", b"i\x01", &["end inside a number of i"]);
+    check("3.12", b"", &["end where an object should start"]);
+    for version in ["3.10", "3.11", "3.12"] {
+        check(version, b"(\x01\0\0\0)", &["end where the length of ) should be"]);
+        check(version, b"(\x01\0\0\0)\x29", &["end where an object should start"]);
+    }
+    check("3.12", b"s\x02\0", &["end inside a number of s"]);
+    check("3.12", b"s\x02\0\0\0a", &["end inside the payload of s"]);
+    check("3.12", b"x\x010", &["end where the length of x should be"]);
+    check("3.12", b"x\x010\x021", &["end inside the payload of x"]);
+    check("3.12", b":NNN", &["type byte of other versions"]);
+    check("3.12", b"?", &["type byte of no version"]);
+    check("3.12", b"0", &["NULL at the top"]);
+    check("3.12", b")\x02N0", &["NULL in )"]);
+    check("3.14", b")\x01:0NN", &["NULL in : makes : NULL"]);
+    check("3.12", b"{N0", &["{", "N", "0", "NULL as a dict value"]);
+    check(
+        "2.7",
+        b"{[\0\0\0\x0000",
+        &["{", "[", "0", "NULL as a dict value", "NULL as the value of a key without a hash"],
+    );
+    check("3.12", b"a\xff\xff\xff\xff", &["size of a out of range"]);
+    check("2.7", b"(\x01", &["size without all its bytes is negative"]);
+    check("3.12", b"\xa9\x01r\0\0\0\0", &[") flagged", "r", "reference to ( while it is read"]);
+    check("3.12", b"\xbe\x01\0\0\0r\0\0\0\0", &["reference to > while it is read"]);
+    check("3.15", b")\x02\xfdNN0r\0\0\0\0", &["reference to a finished }"]);
+    check("3.12", b"r\0\0\0\0", &["reference past the end of the table"]);
+    check(
+        "3.12",
+        b"<\x01\0\0\0(\x01\0\0\0[\0\0\0\0",
+        &["list as, or in, a set member", "( as key or member, with a part that has no hash"],
+    );
+    check("2.7", b"{N(\xff\xff\xff\xff0", &["size of ( out of range", "a dict reads on after a value that fails"]);
+    check("2.7", &b"[\x01\0\0\0".repeat(2000), &["too deep, and no type byte there"]);
+    check("3.12", &b"[\x01\0\0\0".repeat(2000), &["end where an object should start"]);
+    check("3.12", b"f\x041.5\0", &["f", "text of a float cut at NUL"]);
+    check("3.12", b"Z\x01\xe9", &["Z", "Latin-1 in the \"ASCII\" of Z"]);
+    check("3.12", b"\xa9\x01<\x01\0\0\0r\0\0\0\0", &["hash-of-unfinished-tuple"]);
+}
+
+/// Sets of rules are bits of rows, the types first; so the table may have so many rows, and each rule one.
+#[test]
+fn the_table_fits_into_the_set() {
+    assert!(TABLE.len() <= 256 && ROWS.len() == TABLE.len(), "{} rows, {} rules", TABLE.len(), ROWS.len());
+    for (pair, code) in TYPES.into_iter().enumerate() {
+        assert_eq!((ROWS[&Rule::Plain(code)], ROWS[&Rule::Flagged(code)]), (2 * pair, 2 * pair + 1));
+    }
+    let labels: BTreeSet<_> = TABLE.iter().map(|row| (row.group, &row.name)).collect();
+    assert_eq!(labels.len(), TABLE.len());
+    let mut all = Reached::default();
+    TABLE.iter().for_each(|row| all.insert(row.rule));
+    assert!(all.rows().eq(0..TABLE.len()));
+}
+
+#[test]
+fn the_summary_names_what_is_missing() {
+    let column = |cases: &[Option<u64>]| reports::Reached {
+        subject: "cpython:9.9".into(),
+        compared: 3,
+        dumps: 9,
+        cases: cases.to_vec(),
+        masked: BTreeMap::from([("bytes of a dump: hash-order".into(), 2)]),
+    };
+    let check = |cases: &[Option<u64>], expected: &str| assert_eq!(summary([column(cases)].iter()), expected);
+    check(&[Some(1), None, Some(2)], "rules: 2 of 2 that can be reached were; 2 aspects masked");
+    check(
+        &[Some(1), Some(0), None],
+        "rules: 1 of 2 that can be reached were; not reached: 0 flagged (cpython:9.9); 2 aspects masked",
+    );
+    let many = "not reached: 0 (cpython:9.9), 0 flagged (cpython:9.9), N (cpython:9.9), N flagged (cpython:9.9), \
+                T (cpython:9.9), T flagged (cpython:9.9) and 1 more";
+    check(&[Some(0); 7], &format!("rules: 0 of 7 that can be reached were; {many}; 2 aspects masked"));
+}
