@@ -259,7 +259,11 @@ def utf8(text):
 
 
 def exception(e):
-    return blob(utf8(type(e).__name__)) + blob(utf8(str(e)))
+    try:
+        text = utf8(str(e))
+    except Exception:  # PyPy can quote bytes that are no text, and then fails to encode its own message
+        text = b"a message that cannot be encoded"
+    return blob(utf8(type(e).__name__)) + blob(text)
 
 
 # --- The operations ---
@@ -296,7 +300,6 @@ def facts(driver, stdlib):
         "platform": sys.platform,
         "optimize": [sys.flags.optimize] if PYTHON2 else [0, 1, 2],
         "build": sys.version.replace("\n", " "),
-        "interned_elsewhere": [c for c, interned in enumerate(LATIN1) if interned is not chr(c)],
         "interned_elsewhere": [c for c, interned in enumerate(LATIN1) if interned is not chr(c)],
     }).encode("ascii")
 
