@@ -46,7 +46,7 @@ pub fn marshal_read(data: &[u8]) {
 pub fn marshal_roundtrip(data: &[u8]) {
     static CORES: LazyLock<Vec<Core>> = LazyLock::new(|| Core::all().collect());
     let core = chosen(&CORES, data);
-    let Prediction { observation, rewritten } = core.predict(data);
+    let Prediction { observation, rewritten, .. } = core.predict(data);
     let name = format!("core as {}", core.profile().version);
     match &observation {
         Observation::Accepted(accepted) => {
@@ -110,6 +110,7 @@ impl Interpreter {
         let found: Vec<Interpreter> = discover(&options)
             .interpreters
             .iter()
+            .filter(|interpreter| interpreter.facts.implementation == "cpython")
             .filter_map(|interpreter| {
                 let core = Core::of(&interpreter.facts).ok()?;
                 let reality = Mutex::new(Reality::new(interpreter, Limits::default()));

@@ -28,6 +28,9 @@ const TOLD_FILES: usize = 5;
 /// In every n-th batch the core reads all dumps, else only those of the highest version, and the interpreter reads its own.
 const REREAD_EVERY: u64 = 4;
 
+/// Why few code objects are given to an interpreter that is not CPython.
+const FOREIGN_CODE: &str = "its code objects are its own";
+
 /// How often a signature of a subject is looked at in full when it turned out not to repeat.
 const FLAKY: u32 = 3;
 
@@ -95,8 +98,8 @@ impl<'a> Hunter<'a> {
     /// Works until it is over, a limit is reached, or no generator has anything left.
     pub(crate) fn hunt(mut self, gate: &Gate, over: &Over) -> Result<(), Broken> {
         let (mut supply, missing) = gate.pass(|| Supply::new(self.plan, &self.member));
-        if let Some(text) = missing {
-            self.tell(Message::Noted(Level::Warning, text));
+        if let Some((level, text)) = missing {
+            self.tell(Message::Noted(level, text));
         }
         let mut generators = self.plan.generators.clone();
         let mut left = self.plan.cases.unwrap_or(u64::MAX);
@@ -184,7 +187,7 @@ impl<'a> Hunter<'a> {
             self.tell(Message::Occurred(self.member.id.clone(), occurred));
         }
         self.tell(Message::Counted(self.counts.values().cloned().collect()));
-        if self.member.subject.is_some() {
+        if self.member.subject.is_some() && self.member.core.is_model() {
             for rule in self.tally.impossible() {
                 let text =
                     format!("{}: the matrix says that this cannot be reached, and it was: {rule}", self.member.id);
@@ -208,7 +211,10 @@ impl<'a> Hunter<'a> {
         let mut observations: Vec<Option<Observation>> = vec![None; cases.len()];
         let mut groups: BTreeMap<Question, Vec<usize>> = BTreeMap::new();
         for (index, prediction) in predictions.iter().enumerate() {
-            match question(&prediction.observation) {
+            // Nothing is owed about code objects of another format, and reading them ends PyPy's process often.
+            let foreign = prediction.reached.has_code && !self.member.core.is_model();
+            let question = if foreign { Err(FOREIGN_CODE.into()) } else { question(&prediction.observation) };
+            match question {
                 Ok(question) => groups.entry(question).or_default().push(index),
                 // A process takes its time to start; whoever wants to stop does not want to wait for a dozen of them.
                 Err(_) if over.stopped() || over.late() => {
@@ -251,7 +257,7 @@ impl<'a> Hunter<'a> {
             let mut verdict = self.model(prediction, &observation);
             if let Verdict::Diverge(divergence) = &verdict {
                 let first = !self.smallest.contains_key(&divergence.signature);
-                if divergence.signature.path == "canon" || first {
+                if divergence.signature.path.ends_with("canon") || first {
                     (verdict, observation) = self.look_closer(case, prediction, observation, verdict)?;
                 }
             }
@@ -299,9 +305,7 @@ impl<'a> Hunter<'a> {
     }
 
     fn model(&self, prediction: &Prediction, observation: &Observation) -> Verdict {
-        let core = &self.member.core;
-        let bits = core.profile().pointer_bits;
-        oracle::model(&self.member.family, bits, &prediction.observation, observation, &|stream| core.read(stream))
+        self.member.core.judge(&self.member.family, prediction, observation)
     }
 
     /// Asks again in full: first the same process, which is cheap, then, if the finding is new, a fresh one, because a

@@ -24,9 +24,14 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::LazyLock;
 use table::{Row, TABLE, TYPES};
 
-/// A set of rules: one bit for each row of the table.
+/// A set of rules.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Reached([u64; 4]);
+pub struct Reached {
+    /// One bit for each row of the table.
+    rows: [u64; 4],
+    /// Whether there is a code object in the stream, as far as it is understood.
+    pub(crate) has_code: bool,
+}
 
 static ROWS: LazyLock<HashMap<Rule, usize>> =
     LazyLock::new(|| TABLE.iter().enumerate().map(|(index, row)| (row.rule, index)).collect());
@@ -40,7 +45,7 @@ impl Reached {
     }
 
     fn insert_row(&mut self, index: usize) {
-        self.0[index / 64] |= 1 << (index % 64);
+        self.rows[index / 64] |= 1 << (index % 64);
     }
 
     /// Adds type bytes, given as sets of numbers below 128. They are the first rows of the table, in pairs.
@@ -56,12 +61,12 @@ impl Reached {
 
     /// Whether a rule is in the set.
     pub(crate) fn has(&self, rule: Rule) -> bool {
-        ROWS.get(&rule).is_some_and(|index| self.0[index / 64] >> (index % 64) & 1 != 0)
+        ROWS.get(&rule).is_some_and(|index| self.rows[index / 64] >> (index % 64) & 1 != 0)
     }
 
     /// The numbers of the rows, ascending.
     fn rows(self) -> impl Iterator<Item = usize> {
-        self.0.into_iter().enumerate().flat_map(|(word, mut bits)| {
+        self.rows.into_iter().enumerate().flat_map(|(word, mut bits)| {
             std::iter::from_fn(move || {
                 let bit = bits.trailing_zeros() as usize;
                 bits &= bits.wrapping_sub(1);

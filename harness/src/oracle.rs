@@ -1,6 +1,6 @@
 //! Oracles: pure functions from observations to verdicts. They do no I/O and read neither clock nor environment.
 //!
-//! Three relations are owed, each for a reason of its own:
+//! Four relations are owed, each for a reason of its own:
 //!
 //! * **model**: under an interpreter's own profile pyc-core must predict that interpreter: acceptance, exception class and
 //!   message, bytes consumed, canon, and each dump's bytes. The profile is a specification that runs; a difference is a
@@ -8,9 +8,14 @@
 //! * **preserve**: `write(read(b))` is the consumed prefix of `b`. The graph keeps every choice that the stream made, so
 //!   nothing may get lost.
 //! * **reread**: what an interpreter dumps reads back to the same canon, as far as that format version can say it.
+//! * **[value]**: an interpreter that is not CPython builds the same value of what CPython accepts.
 //!
 //! What the surroundings decide (memory, time, kills, the size of a pointer) is *inconclusive*: neither agreement nor
 //! divergence. Where the model says that an interpreter's behaviour is undefined, nothing can be compared: *refused*.
+
+mod value;
+
+pub use value::value;
 
 use crate::canon::{Difference, first_difference};
 use crate::case::hex;
@@ -30,6 +35,8 @@ pub enum Relation {
     Preserve,
     /// A dump reads back to the same canon.
     Reread,
+    /// Another implementation builds the same value.
+    Value,
 }
 
 /// What makes two divergences the same finding. No hashes and no message texts.
@@ -79,6 +86,7 @@ impl fmt::Display for Relation {
             Relation::Model => "model",
             Relation::Preserve => "preserve",
             Relation::Reread => "reread",
+            Relation::Value => "value",
         })
     }
 }

@@ -287,7 +287,7 @@ impl Recorder {
             expected: side("core", predicted, &divergence.core),
             observed: side(if signature.family == "core" { "core" } else { subject }, observed, &divergence.subject),
             first_difference: Some(format!("{} ({})", divergence.at, case.origin)),
-            repro_python: Some(repro::python(version, &case.bytes, dump, &file)),
+            repro_python: Some(repro::python(subject, version, &case.bytes, dump, &file)),
             repro_rust: Some(repro::rust(version, &case.bytes, dump, &file)),
             occurrences: old.as_ref().map_or(1, |record| record.finding.occurrences),
             smallest: false,

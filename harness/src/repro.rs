@@ -6,10 +6,10 @@ use crate::observation::Observation;
 /// Longer cases are read from their file: a terminal takes a hundred times as much, a reader does not.
 const INLINE: usize = 200;
 
-/// A command that shows what a Python of this version ("3.12.1") does with a case: its value, or its dump at a version.
-/// `file` is the path of the case, for cases that are too long to be pasted.
+/// A command that shows what a subject (`cpython:3.12`) of this version ("3.12.1") does with a case: its value, or its dump
+/// at a version. `file` is the path of the case, for cases that are too long to be pasted.
 #[must_use]
-pub fn python(version: &str, case: &[u8], dump: Option<u8>, file: &str) -> String {
+pub fn python(subject: &str, version: &str, case: &[u8], dump: Option<u8>, file: &str) -> String {
     let mut numbers = version.split('.');
     let (major, minor) = (numbers.next().unwrap_or("3"), numbers.next().unwrap_or_default());
     let old = major == "2";
@@ -23,7 +23,8 @@ pub fn python(version: &str, case: &[u8], dump: Option<u8>, file: &str) -> Strin
         (Some(v), false) => format!("marshal.dumps(*(marshal.loads({stream}), {v})).hex()"),
         (Some(v), true) => format!("marshal.dumps(*(marshal.loads({stream}), {v})).encode('hex')"),
     };
-    format!("python{major}.{minor} -c {}", shell(&format!("import marshal; print({shown})")))
+    let program = if subject.starts_with("pypy") { "pypy" } else { "python" };
+    format!("{program}{major}.{minor} -c {}", shell(&format!("import marshal; print({shown})")))
 }
 
 /// One line of Rust that shows what pyc-core does with a case under the profile of this version.
@@ -90,14 +91,16 @@ mod tests {
     #[test]
     fn commands_are_words_of_a_shell_and_of_the_right_python() {
         assert_eq!(
-            python("3.12.1", b"N", None, "x"),
+            python("cpython", "3.12.1", b"N", None, "x"),
             r#"python3.12 -c "import marshal; print(marshal.loads(bytes.fromhex('4e')))""#
         );
         assert_eq!(
-            python("2.7.18", b"N", Some(2), "x"),
+            python("cpython", "2.7.18", b"N", Some(2), "x"),
             r#"python2.7 -c "import marshal; print(marshal.dumps(*(marshal.loads('4e'.decode('hex')), 2)).encode('hex'))""#
         );
-        let long = python("3.9.1", &[b'N'; 2000], None, "a'b$c");
+        let pypy = python("pypy:3.9", "3.9.16", b"N", None, "x");
+        assert!(pypy.starts_with("pypy3.9 -c "), "{pypy}");
+        let long = python("cpython", "3.9.1", &[b'N'; 2000], None, "a'b$c");
         assert_eq!(
             long,
             r"python3.9 -c 'import marshal; print(marshal.loads(open('\''a\'\''b$c'\'', '\''rb'\'').read()))'"

@@ -9,6 +9,7 @@ use crate::generators::{self, Generator, Target};
 use crate::stdlib::{Cache, Item, Library};
 use crate::subjects::core::payload;
 use crate::subjects::{Broken, Compiled, Subject};
+use reports::Level;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -56,15 +57,23 @@ pub(crate) struct Batch {
 
 impl Supply {
     /// Opens the subject's library; the text says what is missing.
-    pub(crate) fn new(plan: &Plan, member: &Member) -> (Supply, Option<String>) {
+    pub(crate) fn new(plan: &Plan, member: &Member) -> (Supply, Option<(Level, String)>) {
         let wants_library =
             plan.generators.contains(&Generator::Stdlib) || plan.generators.contains(&Generator::Streams);
         let mut missing = None;
         let mut library = None;
         if let (Some(facts), true) = (&member.facts, wants_library) {
-            match Library::open(&facts.stdlib) {
-                Ok(opened) => library = Some((opened, Cache::new(&plan.cache, facts))),
-                Err(e) => missing = Some(format!("{}: no case from its standard library: {e:#}", member.id)),
+            if !member.core.is_model() {
+                let text = format!("{}: its code objects are its own: no case from its standard library", member.id);
+                missing = Some((Level::Info, text));
+            } else {
+                match Library::open(&facts.stdlib) {
+                    Ok(opened) => library = Some((opened, Cache::new(&plan.cache, facts))),
+                    Err(e) => {
+                        let text = format!("{}: no case from its standard library: {e:#}", member.id);
+                        missing = Some((Level::Warning, text));
+                    }
+                }
             }
         }
         let levels = [0, 1, 2];

@@ -296,7 +296,7 @@ fn finish(recorder: &mut Recorder, ids: &[String], compares: bool, interrupted: 
     recorder.write(&Event::End(End { verdict, exit_code: status, interrupted, seconds }))?;
     let report = recorder.render()?;
     print!("{}", summary(recorder, ids));
-    if compares {
+    if recorder.reached().next().is_some() {
         println!("\n{}", matrix::summary(recorder.reached()));
     }
     for finding in recorder.findings().filter(|finding| finding.expected_entry.is_none()).take(SHOWN) {

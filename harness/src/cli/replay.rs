@@ -3,7 +3,7 @@
 use super::{MORE, Search, select};
 use crate::case::sha256_hex;
 use crate::observation::{Accepted, Canon, Dump, Observation};
-use crate::oracle::{self, Verdict};
+use crate::oracle::Verdict;
 use crate::progress::table;
 use crate::repro;
 use crate::subjects::core::{Core, payload};
@@ -53,12 +53,12 @@ impl Replay {
                     continue;
                 }
             };
-            let predicted = core.predict(&case).observation;
+            let prediction = core.predict(&case);
             let mut subject = Reality::new(interpreter, Limits::default());
-            let observed = ask(&mut subject, &case, &predicted)?;
+            let observed = ask(&mut subject, &case, &prediction.observation)?;
             let family = &interpreter.facts.implementation;
-            let bits = interpreter.facts.pointer_bits;
-            let verdict = oracle::model(family, bits, &predicted, &observed, &|stream| core.read(stream));
+            let verdict = core.judge(family, &prediction, &observed);
+            let predicted = prediction.observation;
             let (id, version) = (interpreter.id.clone(), interpreter.facts.version.clone());
             answers.push(Answer { id, version, predicted, observed, verdict });
         }
@@ -135,12 +135,12 @@ fn differences(out: &mut impl Write, answers: &[Answer], case: &[u8], file: &str
         writeln!(out, "  first difference  {}", divergence.at)?;
         writeln!(out, "  the core          {}", repro::excerpt(&divergence.core))?;
         writeln!(out, "  the interpreter   {}", repro::excerpt(&divergence.subject))?;
-        writeln!(out, "  Python  {}", repro::python(&answer.version, case, dump, file))?;
+        writeln!(out, "  Python  {}", repro::python(&answer.id, &answer.version, case, dump, file))?;
         writeln!(out, "  Rust    {}", repro::rust(&answer.version, case, dump, file))?;
     }
     if let (true, Some(answer)) = (seen.is_empty(), answers.last()) {
         writeln!(out, "\nto see it yourself ({}):", answer.id)?;
-        writeln!(out, "  Python  {}", repro::python(&answer.version, case, None, file))?;
+        writeln!(out, "  Python  {}", repro::python(&answer.id, &answer.version, case, None, file))?;
         writeln!(out, "  Rust    {}", repro::rust(&answer.version, case, None, file))?;
     }
     Ok(())

@@ -26,6 +26,7 @@ pub(crate) fn accepted(case: &[u8], graph: &Graph, profile: &Profile) -> Reached
         reached.insert(Rule::Trailing);
     }
     let has = |code: u8| (plain | flagged) >> code & 1 != 0;
+    reached.has_code = has(b'c');
     // Skimming does not know that NULL cuts an object short, so then it says nothing.
     let whole = !reached.has(Rule::NullField(b'c')) && !reached.has(Rule::NullField(b':'));
     if whole && (profile.is_python2() || has(b'{') || has(b'}') || has(b'r')) {
@@ -164,6 +165,8 @@ pub(crate) fn refused(case: &[u8], error: &Error, profile: &Profile) -> Reached 
         python2: profile.is_python2(),
         skimmed: &skim_for(Target::from(profile), case),
     };
+    let is_code = |item: &Item| item.code == b'c';
+    reached.has_code = refusal.skimmed.items.iter().any(is_code) || refusal.skimmed.cut.as_ref().is_some_and(is_code);
     if let Some(rule) = refusal.rule(&error.kind) {
         reached.insert(rule);
     }

@@ -99,7 +99,7 @@ pub(super) const TYPES: [u8; 31] = *b"0NTF.SiIlfgxystuRaAzZ()[{}<>:cr";
 /// The releases that know a type byte.
 fn plain(code: u8) -> When {
     match code {
-        b'I' => |v| v < (3, 0, 0) || v >= (3, 6, 4),
+        b'I' => |v| !((3, 0, 0)..(3, 6, 4)).contains(&v),
         b'R' => ONLY_2,
         b'a' | b'A' | b'z' | b'Z' | b')' | b'r' => ONLY_3,
         b':' => SINCE_314,
@@ -232,9 +232,9 @@ fn python2() -> Rows {
 fn code() -> Rows {
     let names: [(&str, When); 5] = [
         ("names", |v| v >= (3, 9, 0)),
-        ("varnames", |v| v >= (3, 9, 0) && v < (3, 11, 0)),
-        ("freevars", |v| v >= (3, 9, 0) && v < (3, 11, 0)),
-        ("cellvars", |v| v >= (3, 9, 0) && v < (3, 11, 0)),
+        ("varnames", |v| ((3, 9, 0)..(3, 11, 0)).contains(&v)),
+        ("freevars", |v| ((3, 9, 0)..(3, 11, 0)).contains(&v)),
+        ("cellvars", |v| ((3, 9, 0)..(3, 11, 0)).contains(&v)),
         ("localsplusnames", SINCE_311),
     ];
     let fields: [(&str, When); 14] = [
@@ -287,7 +287,7 @@ fn killers() -> Rows {
         (Cause::NonStringNameAborts, |v| v < (3, 9, 0)),
         (Cause::InstrumentedOpcode, |v| v >= (3, 12, 0)),
         (Cause::CachesPastEnd, SINCE_311),
-        (Cause::FilenameFreed, |v| v >= (3, 0, 0) && v < (3, 7, 0)),
+        (Cause::FilenameFreed, |v| ((3, 0, 0)..(3, 7, 0)).contains(&v)),
     ];
     causes.map(|(cause, when)| (Rule::Killer(cause), cause.name().to_owned(), when)).to_vec()
 }

@@ -7,6 +7,7 @@ use crate::case::sha256_hex;
 use crate::generators::Target;
 use crate::matrix::{self, Reached};
 use crate::observation::{Accepted, Canon, Dump, Fault, Observation};
+use crate::oracle::{self, Relation, Verdict};
 use protocol::{Exception, Facts};
 use pyc_core::model::Loaded;
 use pyc_core::{Profile, Pyc, Release, model, read};
@@ -18,6 +19,8 @@ use std::sync::Once;
 #[derive(Debug, Clone)]
 pub struct Core {
     profile: Profile,
+    /// What the interpreter owes to the predictions: [`Relation::Model`], or [`Relation::Value`] if it is not CPython.
+    owed: Relation,
 }
 
 /// What the core says of a case.
@@ -37,10 +40,13 @@ impl Core {
     /// # Errors
     /// When pyc-core has no profile for it.
     pub fn of(facts: &Facts) -> Result<Core, String> {
-        if facts.implementation != "cpython" {
-            return Err(format!("pyc-core models CPython only, and this is {}", facts.implementation));
-        }
-        let Core { profile } = Core::named(&facts.version)?;
+        let Core { profile, .. } = Core::named(&facts.version)?;
+        let owed = match facts.implementation.as_str() {
+            "cpython" => Relation::Model,
+            // It reads and writes the marshal of the CPython whose version it has.
+            "pypy" if !profile.is_python2() => Relation::Value,
+            other => return Err(format!("nothing is known of what {other} {} owes", profile.version)),
+        };
         let profile = profile.with_pointer_bits(facts.pointer_bits).with_interned_elsewhere(&facts.interned_elsewhere);
         // MAX_MARSHAL_STACK_DEPTH in Python/marshal.c.
         let profile = match facts.platform.as_str() {
@@ -48,7 +54,7 @@ impl Core {
             "win32" => profile.with_max_depth(1000),
             _ => profile,
         };
-        Ok(Core { profile })
+        Ok(Core { profile, owed })
     }
 
     /// The core for a version (then its latest known release) or an exact release of CPython.
@@ -61,18 +67,36 @@ impl Core {
         let known = || Profile::all().map(|p| p.version.to_string()).collect::<Vec<_>>().join(", ");
         let profile = Profile::for_release(&release)
             .ok_or_else(|| format!("pyc-core has no profile for CPython {version}; it has {}", known()))?;
-        Ok(Core { profile })
+        Ok(Core { profile, owed: Relation::Model })
     }
 
     /// The core for each modelled version, oldest first.
     pub fn all() -> impl Iterator<Item = Core> {
-        Profile::all().map(|profile| Core { profile: profile.clone() })
+        Profile::all().map(|profile| Core { profile: profile.clone(), owed: Relation::Model })
     }
 
     /// The profile.
     #[must_use]
     pub fn profile(&self) -> &Profile {
         &self.profile
+    }
+
+    /// Whether the interpreter is CPython, of which everything is predicted.
+    #[must_use]
+    pub fn is_model(&self) -> bool {
+        self.owed == Relation::Model
+    }
+
+    /// What the oracle says of an interpreter of this family and what was predicted of it.
+    #[must_use]
+    pub fn judge(&self, family: &str, prediction: &Prediction, observed: &Observation) -> Verdict {
+        let Prediction { observation: predicted, reached, .. } = prediction;
+        let read = |stream: &[u8]| self.read(stream);
+        if self.is_model() {
+            oracle::model(family, self.profile.pointer_bits, predicted, observed, &read)
+        } else {
+            oracle::value(family, *reached, predicted, observed, &read)
+        }
     }
 
     /// What generators need to know of the interpreter.
