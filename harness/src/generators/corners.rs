@@ -93,7 +93,7 @@ const UTF8: [&[u8]; 8] = [
 
 /// A stream that reaches some rule.
 pub(super) fn generate(u: &mut Unstructured<'_>, target: Target) -> Vec<u8> {
-    let corner = if u.below(2) == 1 { code_object(u, target) } else { scalar_or_container(u, target) };
+    let corner = if target.codes && u.below(2) == 1 { code_object(u, target) } else { scalar_or_container(u, target) };
     if u.below(3) < 2 {
         return corner;
     }

@@ -116,7 +116,11 @@ impl<'u, 'd> Emitter<'u, 'd> {
         let cycles = if u.one_in(16) { 4 } else { 1 };
         // 3.6 keeps a borrowed pointer to the first code object's file name and reads it at the next one, even when that
         // first one is long gone (an overwritten dict value): a use after free, with errors as memory has it.
-        let codes = if target.version >= (3, 0) && target.version < (3, 7) { 1 } else { u32::MAX };
+        let codes = match target.version {
+            _ if !target.codes => 0,
+            (3, ..7) => 1,
+            _ => u32::MAX,
+        };
         Emitter {
             u,
             target,

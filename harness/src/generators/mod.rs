@@ -40,6 +40,8 @@ pub struct Target {
     pub marshal_version: u8,
     /// The deepest nesting that the target's reader accepts, in objects.
     pub max_depth: u32,
+    /// Whether it has CPython's code objects.
+    pub codes: bool,
 }
 
 impl Target {
@@ -54,6 +56,7 @@ impl From<&Profile> for Target {
             version: (profile.version.major, profile.version.minor),
             marshal_version: profile.marshal_version,
             max_depth: profile.max_depth,
+            codes: true,
         }
     }
 }

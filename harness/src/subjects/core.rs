@@ -102,7 +102,7 @@ impl Core {
     /// What generators need to know of the interpreter.
     #[must_use]
     pub fn target(&self) -> Target {
-        Target::from(&self.profile)
+        Target { codes: self.is_model(), ..Target::from(&self.profile) }
     }
 
     /// What the interpreter will do with a case.
