@@ -2,6 +2,7 @@
 
 use super::text::grouped;
 use super::{scroller, section};
+use crate::Reached;
 use crate::summary::Summary;
 use maud::{Markup, html};
 
@@ -16,8 +17,15 @@ fn cell(cases: Option<u64>) -> Markup {
     }
 }
 
+/// In the order of the other tables.
+fn columns<'a>(s: &'a Summary) -> Vec<&'a Reached> {
+    let mut columns: Vec<&Reached> = s.log.reached.iter().collect();
+    columns.sort_by_key(|column| s.rows.iter().position(|row| row.id == column.subject));
+    columns
+}
+
 pub(crate) fn matrix(s: &Summary) -> Option<Markup> {
-    let (rules, columns) = (&s.log.rules.rules, &s.log.reached);
+    let (rules, columns) = (&s.log.rules.rules, columns(s));
     if rules.is_empty() || columns.is_empty() {
         return None;
     }
@@ -29,7 +37,7 @@ pub(crate) fn matrix(s: &Summary) -> Option<Markup> {
             thead { tr {
                 th scope="col" { "Group" }
                 th scope="col" { "Rule" }
-                @for column in columns { th.n scope="col" { (column.subject) } }
+                @for column in &columns { th.n scope="col" { (column.subject) } }
             } }
             tbody {
                 @for (row, rule) in rows.clone() {
@@ -65,7 +73,7 @@ pub(crate) fn matrix(s: &Summary) -> Option<Markup> {
 
 /// What was left out of comparisons.
 fn masks(s: &Summary) -> Markup {
-    let columns = &s.log.reached;
+    let columns = columns(s);
     let mut names: Vec<&str> = columns.iter().flat_map(|c| c.masked.keys()).map(String::as_str).collect();
     names.sort_unstable();
     names.dedup();
@@ -74,21 +82,21 @@ fn masks(s: &Summary) -> Markup {
             caption { "What of the comparisons was left out because it cannot be predicted" }
             thead { tr {
                 th scope="col" { "Left out" }
-                @for column in columns { th.n scope="col" { (column.subject) } }
+                @for column in &columns { th.n scope="col" { (column.subject) } }
             } }
             tbody {
                 tr {
                     th scope="row" { "compared cases, for comparison" }
-                    @for column in columns { td.n data-v=(column.compared) { (grouped(column.compared)) } }
+                    @for column in &columns { td.n data-v=(column.compared) { (grouped(column.compared)) } }
                 }
                 tr {
                     th scope="row" { "predicted dumps, for comparison" }
-                    @for column in columns { td.n data-v=(column.dumps) { (grouped(column.dumps)) } }
+                    @for column in &columns { td.n data-v=(column.dumps) { (grouped(column.dumps)) } }
                 }
                 @for name in &names {
                     tr {
                         th.why scope="row" { (name) }
-                        @for column in columns {
+                        @for column in &columns {
                             @let n = column.masked.get(*name).copied().unwrap_or(0);
                             @if n == 0 { td.n.zero data-v="0" { "0" } } @else { td.n data-v=(n) { (grouped(n)) } }
                         }
