@@ -3,12 +3,14 @@
 //! Code objects are equal when they would do the same, and then `1` and `True` are not the same any more: their constants
 //! are compared with their types (`Objects/codeobject.c`, `code_richcompare` and `_PyCode_ConstantKey`).
 
+use super::table::Table;
 use super::{Loaded, Object};
 use crate::code::{Field, fields};
 use crate::error::Cause;
-use crate::graph::Value;
+use crate::graph::{Value, index};
 use crate::prelude::*;
 use crate::text;
+use alloc::borrow::Cow;
 use alloc::collections::BTreeMap;
 use alloc::collections::btree_map::Entry;
 
@@ -30,9 +32,70 @@ struct Classes {
     by_content: BTreeMap<Vec<u8>, u32>,
 }
 
+/// What most keys are: strings, bytes and ints of Python 3. They are only equal to their like.
+#[derive(PartialEq, Eq)]
+enum Plain<'l> {
+    Int(i64),
+    Bytes(&'l [u8]),
+    Str(Cow<'l, [u8]>),
+}
+
+impl Plain<'_> {
+    fn of<'l>(loaded: &'l Loaded, object: Object) -> Option<Plain<'l>> {
+        let node = loaded.node(object);
+        match node.code {
+            b'i' => Some(Plain::Int(node.extra.cast_signed().into())),
+            b's' => Some(Plain::Bytes(loaded.payload(object))),
+            b't' | b'u' | b'a' | b'A' | b'z' | b'Z' => Some(Plain::Str(loaded.text(object))),
+            _ => None,
+        }
+    }
+
+    fn hash(&self, table: &mut Table) -> u64 {
+        match self {
+            Plain::Int(value) => table.hash(&value.to_le_bytes()),
+            Plain::Bytes(bytes) => table.hash(bytes),
+            Plain::Str(text) => table.hash(text),
+        }
+    }
+}
+
+/// Drops duplicates among the parts from `start`, which are members, or keys and values; false, and nothing is done, if
+/// there are others than plain keys.
+fn drop_plain_duplicates(loaded: &mut Loaded, start: usize, width: usize) -> bool {
+    let keys = || (start..loaded.parts.len()).step_by(width);
+    if loaded.profile.is_python2() || !keys().all(|at| is_plain(loaded, loaded.parts[at])) {
+        return false;
+    }
+    let mut table = Table::default();
+    let mut end = start;
+    for at in (start..loaded.parts.len()).step_by(width) {
+        let key = loaded.parts[at];
+        let Some(plain) = Plain::of(loaded, key) else { return false };
+        let hash = plain.hash(&mut table);
+        let equal = |place: u32| {
+            let other = loaded.parts[place as usize];
+            other == key || Plain::of(loaded, other).as_ref() == Some(&plain)
+        };
+        let place = table.find_or_add(hash, index(end), equal) as usize;
+        if place == end {
+            loaded.parts.copy_within(at..at + width, end);
+            end += width;
+        } else if width == 2 {
+            loaded.parts[place + 1] = loaded.parts[at + 1];
+        }
+    }
+    loaded.parts.truncate(end);
+    true
+}
+
+fn is_plain(loaded: &Loaded, key: Object) -> bool {
+    matches!(loaded.node(key).code, b'i' | b's' | b't' | b'u' | b'a' | b'A' | b'z' | b'Z')
+}
+
 /// Keeps the first of equal members among the parts from `start`.
 pub(super) fn drop_duplicate_members(loaded: &mut Loaded, start: usize) {
-    if loaded.parts.len() - start < 2 {
+    if loaded.parts.len() - start < 2 || drop_plain_duplicates(loaded, start, 1) {
         return;
     }
     let mut classes = Classes::default();
@@ -51,7 +114,7 @@ pub(super) fn drop_duplicate_members(loaded: &mut Loaded, start: usize) {
 
 /// Keeps the first of equal keys and the last of their values among the pairs from `start`.
 pub(super) fn drop_duplicate_keys(loaded: &mut Loaded, start: usize) {
-    if loaded.parts.len() - start < 4 {
+    if loaded.parts.len() - start < 4 || drop_plain_duplicates(loaded, start, 2) {
         return;
     }
     let mut classes = Classes::default();

@@ -17,6 +17,8 @@ pub enum Loss {
     NanBits,
     /// 2.7 writes a pair of surrogates as one character.
     SurrogatePairs,
+    /// 3.15 writes references to frozendicts and refuses to read them.
+    FrozenDictReference,
     /// Since 3.14 loading writes counters into code that no compiler makes, and they end up elsewhere each time.
     CodeCounters,
 }
@@ -29,6 +31,7 @@ impl Loss {
             Loss::Sharing => "sharing",
             Loss::NanBits => "nan-bits",
             Loss::SurrogatePairs => "surrogate-pairs",
+            Loss::FrozenDictReference => "frozendict-reference",
             Loss::CodeCounters => "code-counters",
         }
     }
@@ -59,6 +62,7 @@ impl Loaded<'_, '_> {
             }
             _ if !self.node(object).has_edges() => None,
             _ if version < 3 && self.is_repeated(object) => Some(Loss::Sharing),
+            Value::FrozenDict(_) if self.is_repeated(object) => Some(Loss::FrozenDictReference),
             Value::Code(_) => {
                 let shown = self.shown_code(object).ok()?;
                 let again = crate::opcode::shown(&shown, self.ints(object).flags, self.profile).ok();
