@@ -5,6 +5,7 @@
 mod bench;
 mod check;
 mod doctor;
+mod golden;
 mod hunt;
 mod replay;
 
@@ -34,6 +35,8 @@ enum Task {
     Replay(replay::Replay),
     /// Measure pyc-core beside CPython and other readers, and write docs/PERFORMANCE.md
     Bench(bench::Bench),
+    /// Write corpus/golden anew: what every interpreter found answers
+    Golden(golden::Golden),
 }
 
 /// Where interpreters are looked for.
@@ -181,6 +184,7 @@ pub fn main() -> ExitCode {
         Task::Check(check) => check.run(),
         Task::Replay(replay) => replay.run(),
         Task::Bench(bench) => bench.run(),
+        Task::Golden(golden) => golden.run(),
     };
     match result {
         Ok(status) => ExitCode::from(status),

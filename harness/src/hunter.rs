@@ -70,7 +70,7 @@ struct OwnDump {
 
 /// How to ask for a case.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Question {
+pub(crate) struct Question {
     canon: bool,
     versions: Vec<u8>,
 }
@@ -467,7 +467,7 @@ impl<'a> Hunter<'a> {
 
 /// What may be asked about a case without undefined behaviour. The error is the cause, where loading alone is undefined;
 /// empty, where the core panicked and so does not know.
-fn question(prediction: &Observation) -> Result<Question, String> {
+pub(crate) fn question(prediction: &Observation) -> Result<Question, String> {
     match prediction {
         Observation::Accepted(Accepted { canon: Canon::Undefined(_), .. }) => {
             Ok(Question { canon: false, versions: Vec::new() })
@@ -484,7 +484,7 @@ fn question(prediction: &Observation) -> Result<Question, String> {
 }
 
 impl Question {
-    fn about(&self, cases: &[&Case], canon: CanonMode) -> Load {
+    pub(crate) fn about(&self, cases: &[&Case], canon: CanonMode) -> Load {
         Load {
             canon: if self.canon { canon } else { CanonMode::None },
             consumed: true,

@@ -16,6 +16,7 @@ pub mod check;
 pub mod cli;
 pub mod expected;
 pub mod generators;
+pub mod golden;
 mod hunter;
 pub mod matrix;
 pub mod observation;

@@ -346,7 +346,7 @@ fn is_environment(exception: &Exception, pointer_bits: u8) -> bool {
 }
 
 /// The exception without what depends on the build: a SystemError begins with a C file's path and a line number.
-fn mask(exception: &Exception) -> (&str, &str) {
+pub(crate) fn mask(exception: &Exception) -> (&str, &str) {
     let message = exception.message.as_str();
     let tail = || {
         let (_, rest) = message.split_once(".c:")?;

@@ -6,6 +6,7 @@
 use crate::campaign::{Member, Plan};
 use crate::case::{Case, Origin};
 use crate::generators::{self, Generator, Target};
+use crate::golden;
 use crate::stdlib::{Cache, Item, Library};
 use crate::subjects::core::payload;
 use crate::subjects::{Broken, Compiled, Subject};
@@ -86,7 +87,11 @@ impl Supply {
             library,
             items: items.clone().into_iter(),
             likely_bases: items.into_iter().take(BASES_TRIED).collect(),
-            corpus: if plan.generators.contains(&Generator::Streams) { corpus(&plan.corpus) } else { Vec::new() },
+            corpus: if plan.generators.contains(&Generator::Streams) {
+                corpus(&plan.corpus, member)
+            } else {
+                Vec::new()
+            },
             bases: Vec::new(),
             next: BTreeMap::new(),
         };
@@ -210,16 +215,23 @@ impl Supply {
     }
 }
 
-/// The streams of the corpus, with their paths in it: seeds, golden files and regressions.
-fn corpus(folder: &Path) -> Vec<(String, Vec<u8>)> {
+/// The streams of the corpus, with their paths in it: seeds, regressions, and those that this very version was asked before.
+fn corpus(folder: &Path, member: &Member) -> Vec<(String, Vec<u8>)> {
     let mut streams = Vec::new();
-    for name in ["seeds", "golden", "regressions"] {
+    for name in ["seeds", "regressions"] {
         // A corpus that is not there, or a folder of it, is an empty one.
         for (file, bytes) in generators::seeds(&folder.join(name)).unwrap_or_default() {
             // What is no .pyc file in spite of its name is still bytes to start from.
             let stream = if file.ends_with(".pyc") { payload(&bytes).unwrap_or(bytes) } else { bytes };
             streams.push((format!("corpus/{name}/{file}"), stream));
         }
+    }
+    let version = member.facts.as_ref().map(|facts| facts.version.as_str()).unwrap_or_default();
+    if let Ok((_, entries)) = golden::open(&folder.join("golden").join(format!("{version}.jsonl"))) {
+        // Those that stand there for the sake of a file are here already.
+        let own =
+            entries.into_iter().filter(|entry| !entry.from.ends_with(".marshal") && !entry.from.ends_with(".pyc"));
+        streams.extend(own.map(|entry| (format!("corpus/golden/{version}.jsonl: {}", entry.from), entry.bytes())));
     }
     streams
 }

@@ -87,7 +87,8 @@ fn fields_have_the_names_of_the_attributes() {
 fn a_graph_that_was_built_is_written_and_read() {
     for profile in Profile::all() {
         let mut graph = Graph::new(profile);
-        assert!(graph.is_empty() && graph.len() == 0);
+        assert!(graph.is_empty());
+        assert_eq!(graph.ids().count(), graph.len());
         assert_eq!(graph.write(), Err(WriteError::Empty));
         let long = "long ".repeat(60);
         let mut items = vec![graph.none(), graph.bool(true), graph.bool(false), graph.ellipsis()];
