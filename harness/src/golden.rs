@@ -457,7 +457,7 @@ mod tests {
 
     #[test]
     fn what_happened_before_is_not_new() {
-        let profile = Profile::all().last().unwrap();
+        let profile = Profile::all().next().unwrap();
         let mut novelty = Novelty::default();
         for (stream, expected) in [
             (&b"N"[..], true),
@@ -465,7 +465,7 @@ mod tests {
             (b"[\x01\0\0\0N", true),
             (b"[\x01\0\0\0T", true),
             (b"[\x02\0\0\0TN", true),
-            (b"[\x02\0\0\0NT", false),
+            (b"[\x02\0\0\0TN trailing", false),
             (b"?", true),
             (b"?", false),
         ] {

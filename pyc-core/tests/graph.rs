@@ -3,7 +3,9 @@
 
 use pyc_core::code::{Code, CodeInts, Field, fields, kind};
 use pyc_core::model::{Dump, Loaded};
-use pyc_core::{CodeLayout, ErrorKind, Graph, Long, NodeId, Profile, Pyc, Release, Value, Version, WriteError, read};
+use pyc_core::{
+    Cause, CodeLayout, ErrorKind, Graph, Long, NodeId, Profile, Pyc, Release, Value, Version, WriteError, read,
+};
 use std::path::Path;
 
 fn profile(version: &str) -> Profile {
@@ -125,6 +127,10 @@ fn a_graph_that_was_built_is_written_and_read() {
             let same =
                 back.type_byte(read) == graph.type_byte(built) && back.is_flagged(read) == graph.is_flagged(built);
             assert!(same, "{}: {:?} {:?}", profile.version, graph.value(built), back.value(read));
+        }
+        for version in 0..=profile.marshal_version {
+            let [built, read] = [&graph, &back].map(|graph| Loaded::new(graph, profile).dump(version));
+            assert_eq!(built, read, "{}", profile.version);
         }
         let built = Loaded::new(&graph, profile).canon();
         assert_eq!(built, Loaded::new(&back, profile).canon(), "{}", profile.version);
@@ -300,6 +306,26 @@ fn errors_say_what_and_where() {
     check("3.12", b"l\x03\0\0\0\x01\0\x01\0\0\0", ErrorKind::Unnormalized, 9);
     check("3.12", b"l\x01\0\0\0\0\0", ErrorKind::Unnormalized, 5);
     check("3.12", b"[\x01\0\0\0f\x021x", ErrorKind::FloatText(b"1x".as_slice().into()), 7);
+}
+
+/// Where the model gives up is arbitrary, but documented: 4096 steps and 16 more for each object, or 65536 bytes and 16 more for
+/// each byte of the stream.
+#[test]
+fn dumps_that_grow_without_end_are_given_up() {
+    let check = |inner: &[u8], references: u32, ends: bool| {
+        let profile = profile("3.12");
+        let head = [&b"["[..], &(references + 1).to_le_bytes()].concat();
+        let stream = [&head, inner, &b"r\0\0\0\0".repeat(references as usize)[..]].concat();
+        let graph = read(&stream, &profile).unwrap();
+        let dump = Loaded::new(&graph, &profile).dump(2);
+        assert_eq!(dump != Dump::Undefined(Cause::Expansion), ends, "{references} references");
+    };
+    let list = [&b"\xdb\x10\0\0\0"[..], &[b'N'; 16]].concat();
+    check(&list, 4366, true);
+    check(&list, 4367, false);
+    let bytes = [&b"\xf3\x6c\0\0\0"[..], &[b'x'; 108]].concat();
+    check(&bytes, 2043, true);
+    check(&bytes, 2044, false);
 }
 
 /// Known from the reader's source: `I` is a `long` where a C long has 32 bits.
