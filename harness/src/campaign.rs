@@ -29,7 +29,7 @@ pub struct Plan {
     pub seed: u64,
     /// Stop after this time.
     pub time: Option<Duration>,
-    /// Stop after this many cases for each subject.
+    /// Stop after this many cases in total, of which each subject gets the same share.
     pub cases: Option<u64>,
     /// Which cases, taken in turn.
     pub generators: Vec<Generator>,
@@ -167,12 +167,13 @@ pub fn run(
     let over = Over { stop, failed: &failed, deadline };
     std::thread::scope(|scope| {
         let (sender, receiver) = channel();
-        for member in members {
+        let shares = shares(plan.cases, members.len());
+        for (member, share) in members.into_iter().zip(shares) {
             let sender = sender.clone();
             let (gate, over) = (&gate, &over);
             scope.spawn(move || {
                 let id = member.id.clone();
-                if let Err(broken) = Hunter::new(plan, member, sender.clone()).hunt(gate, over) {
+                if let Err(broken) = Hunter::new(plan, member, share, sender.clone()).hunt(gate, over) {
                     // Nobody listens any more only when the campaign has already failed.
                     let _ = sender.send(Message::Broke(id, broken.to_string()));
                 }
@@ -189,6 +190,12 @@ pub fn run(
         }
         result
     })
+}
+
+/// How many cases each of `members` gets; the first ones get what does not divide.
+fn shares(cases: Option<u64>, members: usize) -> impl Iterator<Item = Option<u64>> {
+    let members = members as u64;
+    (0..members).map(move |place| cases.map(|cases| cases / members + u64::from(place < cases % members)))
 }
 
 /// Whether it is time to end.

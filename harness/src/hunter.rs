@@ -37,6 +37,8 @@ const FLAKY: u32 = 3;
 pub(crate) struct Hunter<'a> {
     plan: &'a Plan,
     member: Member,
+    /// How many cases are still to be made.
+    left: u64,
     sender: Sender<Message>,
     counts: BTreeMap<&'static str, Counts>,
     /// Length of the smallest case of each signature.
@@ -76,11 +78,12 @@ pub(crate) struct Question {
 }
 
 impl<'a> Hunter<'a> {
-    pub(crate) fn new(plan: &'a Plan, member: Member, sender: Sender<Message>) -> Self {
+    pub(crate) fn new(plan: &'a Plan, member: Member, cases: Option<u64>, sender: Sender<Message>) -> Self {
         let tally = Tally::new(&member.id, member.core.profile());
         Hunter {
             plan,
             member,
+            left: cases.unwrap_or(u64::MAX),
             sender,
             counts: BTreeMap::new(),
             smallest: BTreeMap::new(),
@@ -102,11 +105,10 @@ impl<'a> Hunter<'a> {
             self.tell(Message::Noted(level, text));
         }
         let mut generators = self.plan.generators.clone();
-        let mut left = self.plan.cases.unwrap_or(u64::MAX);
         let mut turn = 0;
         let mut named = 0;
         let first_round = generators.len();
-        while !generators.is_empty() && left > 0 && !over.stopped() {
+        while !generators.is_empty() && self.left > 0 && !over.stopped() {
             // However slow a subject is, something is compared with it: the time is looked at after one turn of each.
             if turn >= first_round && over.late() {
                 break;
@@ -114,7 +116,7 @@ impl<'a> Hunter<'a> {
             let generator = generators[turn % generators.len()];
             let done = gate.pass(|| -> Result<u64, Broken> {
                 let begin = Instant::now();
-                let batch = supply.next(generator, left, self.member.subject.as_deref_mut())?;
+                let batch = supply.next(generator, self.left, self.member.subject.as_deref_mut())?;
                 let done = (batch.cases.len() + batch.without.len()) as u64;
                 if done > 0 {
                     self.files_without(&batch, &mut named);
@@ -122,7 +124,7 @@ impl<'a> Hunter<'a> {
                 }
                 Ok(done)
             })?;
-            left -= done.min(left);
+            self.left -= done.min(self.left);
             turn += 1;
             if done == 0 {
                 generators.retain(|other| *other != generator);

@@ -54,7 +54,7 @@ fn check_says_whether_a_file_is_good() {
 fn without_any_interpreter_everything_works_and_says_so() {
     let out = tempfile::tempdir().unwrap();
     let out = out.path().to_str().unwrap();
-    let hunt = [&["hunt", "--cases", "40", "--seed", "1", "--out", out], &NOBODY[..]].concat();
+    let hunt = [&["hunt", "--cases", "440", "--seed", "1", "--out", out], &NOBODY[..]].concat();
     check(&hunt, b"", 0, &["nothing was compared with a CPython", "uv python install", "core:3.12", "report.html"]);
     check(&[&["doctor"], &NOBODY[..]].concat(), b"", 0, &["No interpreter that can be used was found"]);
     let case = Path::new(out).join("case.marshal");

@@ -34,7 +34,7 @@ pub(crate) struct Hunt {
     /// Stop after this time [default: 1, unless --cases or --full is given]
     #[arg(long)]
     minutes: Option<f64>,
-    /// Stop after this many cases for each subject
+    /// Stop after this many cases in total, of which each subject gets the same share
     #[arg(long)]
     cases: Option<u64>,
     /// Decides all cases; the same seed and --cases give the same cases again [default: from the clock]
