@@ -25,7 +25,8 @@ const TOLD_FAULTS: u32 = 4;
 /// How many files without a case are named; the others are counted.
 const TOLD_FILES: usize = 5;
 
-/// In every n-th batch the core reads all dumps, else only those of the highest version, and the interpreter reads its own.
+/// In every n-th batch the core reads all dumps, and the interpreter reads its own. Reading costs more than predicting, and
+/// whether what was written can be read is seldom news. Without an interpreter it is all there is to see.
 const REREAD_EVERY: u64 = 4;
 
 /// Why few code objects are given to an interpreter that is not CPython.
@@ -271,9 +272,11 @@ impl<'a> Hunter<'a> {
                 let consumed = accepted.consumed.and_then(|n| usize::try_from(n).ok()).unwrap_or(usize::MAX);
                 verdicts.push(oracle::preserve(&case.bytes, consumed, rewritten));
             }
-            let (verdict, agreed) = self.reread_by_core(&prediction.observation, &accepted.dumps);
-            verdicts.extend(verdict);
-            readable = agreed;
+            if alone || self.batches.is_multiple_of(REREAD_EVERY) {
+                let (verdict, agreed) = self.reread_by_core(&prediction.observation, &accepted.dumps);
+                verdicts.extend(verdict);
+                readable = agreed;
+            }
         }
         // Only a dump that the interpreter really makes is one that it owes to read.
         let dump = readable.filter(|_| matches!(verdicts.first(), Some(Verdict::Agree)) && !alone);
@@ -285,8 +288,7 @@ impl<'a> Hunter<'a> {
         let mut worst = None;
         let mut readable = None;
         let mut last: Option<(&[u8], Observation)> = None;
-        let few = if self.batches.is_multiple_of(REREAD_EVERY) { dumps.len() } else { 1 };
-        for (version, dump) in dumps.iter().rev().take(few) {
+        for (version, dump) in dumps.iter().rev() {
             let Dump::Bytes { bytes, .. } = dump else { continue };
             let read = match last {
                 Some((same, read)) if same == bytes => read,

@@ -18,15 +18,15 @@ use std::path::Path;
 const CASES: u64 = 64;
 /// ... or this many compiled files in a run that takes all of them ...
 const FILES: usize = 32;
-/// ... or this many in a mixed run, where compiling would else take most of the time ...
-const FEW_FILES: usize = 3;
+/// ... or one in a mixed run, where compiling would else take most of the time ...
+const FEW_FILES: usize = 1;
 /// ... or this many bytes.
 const BYTES: usize = 1 << 20;
 
 /// How many compiled files are given to the mutators, how many are tried for that, and how long they may be.
 const BASES: usize = 12;
 const BASES_TRIED: usize = 36;
-const LONGEST_BASE: usize = 32 << 10;
+const LONGEST_BASE: usize = 8 << 10;
 
 /// How many generated values are given to the mutators.
 const VALUE_BASES: u64 = 64;

@@ -84,7 +84,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { memory_mib: 1024, cpu_seconds: 60, wall: Duration::from_secs(10), start: Duration::from_secs(60) }
+        Limits { memory_mib: 512, cpu_seconds: 60, wall: Duration::from_secs(10), start: Duration::from_secs(60) }
     }
 }
 

@@ -63,6 +63,10 @@ impl Launch {
         command
             .env("LANG", "C.UTF-8")
             .env("PYTHONHASHSEED", "0")
+            // A stream may claim a large tuple. What the C library gives back to the system after each such case, the kernel
+            // has to clear again for the next.
+            .env("MALLOC_MMAP_THRESHOLD_", "33554432")
+            .env("MALLOC_TRIM_THRESHOLD_", "67108864")
             .env("PYTHONDONTWRITEBYTECODE", "1")
             .env("PROVOST_MEMORY_MIB", limits.memory_mib.to_string())
             .env("PROVOST_CPU_SECONDS", limits.cpu_seconds.to_string())

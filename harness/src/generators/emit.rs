@@ -111,7 +111,8 @@ pub(super) struct Emitter<'u, 'd> {
 
 impl<'u, 'd> Emitter<'u, 'd> {
     pub(super) fn new(u: &'u mut Unstructured<'d>, target: Target, style: Style) -> Self {
-        let size = u.pick(&[4, 8, 8, 16, 32, 32, 64, 160]);
+        // Most streams are small, so that many can be had; the tail is long.
+        let size = u.pick(&[4, 4, 4, 8, 8, 8, 8, 16, 16, 16, 16, 16, 32, 32, 64, 160]);
         let nodes = 1 + u.below(size);
         let cycles = if u.one_in(16) { 4 } else { 1 };
         // 3.6 keeps a borrowed pointer to the first code object's file name and reads it at the next one, even when that
