@@ -5,7 +5,7 @@
 //! a failure (`Python/marshal.c`, `x == -1.0 && PyErr_Occurred()`); two ints that are compared in a hash table are taken to
 //! be incomparable (`Objects/object.c`, `adjust_tp_compare`); and a unicode string that is compared with what is neither
 //! ASCII nor unicode raises an exception of its own and clears it, and the pending one with it
-//! (`Objects/unicodeobject.c`, `PyUnicode_RichCompare`). Objects are compared when their hashes are the same, so the
+//! (`Objects/unicodeobject.c`, `PyUnicode_RichCompare`), as does a code object with a frozenset constant. Objects are compared when their hashes are the same, so the
 //! hashes are here too.
 
 use crate::error::Error;
@@ -87,9 +87,7 @@ impl Aftermath {
                     return Stored::No;
                 }
                 Effect::Forgets => {
-                    self.exception = None;
-                    self.forgot = true;
-                    self.tables.clear();
+                    self.forget();
                     return Stored::Yes;
                 }
             }
@@ -97,6 +95,25 @@ impl Aftermath {
         self.put(graph, &mut table, hash, new);
         self.tables.insert(open, table);
         Stored::Yes
+    }
+
+    /// Makes a code object with these constants: a frozenset among them is made a tuple, to intern the strings in it; that
+    /// fails for the pending exception, and is forgiven (`Objects/codeobject.c`, `intern_string_constants`).
+    pub(crate) fn make_code(&mut self, graph: &Graph, consts: NodeId) {
+        let mut open = if self.exception.is_some() { vec![consts] } else { Vec::new() };
+        while let Some(id) = open.pop() {
+            match graph.value(graph.resolve(id)) {
+                Value::FrozenSet(_) => return self.forget(),
+                Value::Tuple(items) => open.extend(items),
+                _ => {}
+            }
+        }
+    }
+
+    fn forget(&mut self) {
+        self.exception = None;
+        self.forgot = true;
+        self.tables.clear();
     }
 
     fn table(&mut self, graph: &Graph, keys: &[NodeId]) -> Table {

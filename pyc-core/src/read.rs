@@ -409,7 +409,7 @@ impl Reader<'_, '_> {
     fn size<const PYTHON2: bool>(&mut self, what: &'static str) -> Result<u32, Fault> {
         let at = self.at;
         let n = self.long::<PYTHON2>()?;
-        if PYTHON2 && what != "set" {
+        if PYTHON2 && what != "set" && n > 0 {
             self.allocate(n, at)?;
         }
         u32::try_from(n).or_else(|_| self.fail(ErrorKind::Size(what), at))
@@ -809,6 +809,9 @@ impl Reader<'_, '_> {
                     return Ok(None);
                 }
                 validate::code(self, base, at)?;
+                if PYTHON2 {
+                    self.aftermath.make_code(&self.graph, self.pending[base + 1]);
+                }
             }
             let (child, at) = self.close(0);
             if !self.add::<PYTHON2>(child, at)? {

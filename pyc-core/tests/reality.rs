@@ -193,6 +193,10 @@ fn undefined_behaviour_is_named() {
     for forgets in [&b"N<\x02\0\0\0i\0\0\0\0u\0\0\0\0"[..], b"s\x01\0\0\0\xe9Nu\x02\0\0\0\xc3\xa9N"] {
         check(PYTHON_2, &[b"{[\0\0\0\0N", forgets, b"0"].concat(), "forgotten-exception");
     }
+    // A code object with a frozenset constant, too.
+    let code = [&b"c"[..], &[0; 16], b"s\0\0\0\0(\x01\0\0\0>\0\0\0\0", &b"(\0\0\0\0".repeat(4), b"s\0\0\0\0"];
+    let code = [&code.concat(), &b"s\0\0\0\0"[..], &[0; 4], b"s\0\0\0\0"].concat();
+    check(PYTHON_2, &[b"{[\0\0\0\0NN", &code[..], b"0"].concat(), "forgotten-exception");
     check(PYTHON_2, b"{N(\xff\xff\xff\x7f0", "memory-in-dict");
     check(PYTHON_3, b"\xa9\x01{r\0\0\0\0N0", "hash-of-unfinished-tuple");
     check(PYTHON_3, b"[\x02\0\0\0\xa9\x01r\0\0\0\0<\x01\0\0\0r\0\0\0\0", "hash-of-unfinished-tuple");

@@ -178,7 +178,7 @@ impl Hunt {
         Run {
             format: reports::FORMAT,
             provost_version: env!("CARGO_PKG_VERSION").into(),
-            generator_version: 2,
+            generator_version: 3,
             started: rfc3339(SystemTime::now()),
             command,
             seed: plan.seed,
