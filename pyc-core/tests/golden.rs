@@ -61,8 +61,10 @@ fn check(profile: &Profile, line: &Value, overcautious: &mut u32) -> Result<(), 
             return if said { Ok(()) } else { fail("read", &error) };
         }
     };
-    if graph.write().as_deref() != Ok(&stream[..graph.consumed()]) {
-        return fail("write", &graph.write());
+    for written in [graph.write(), graph.write_anew()] {
+        if written.as_deref() != Ok(&stream[..graph.consumed()]) {
+            return fail("write", &written);
+        }
     }
     let loaded = Loaded::new(&graph, profile);
     if let Some(cause) = loaded.hazard() {
