@@ -162,7 +162,7 @@ fn look(report: &mut Report, core: &Core, bytes: &[u8], start: usize) {
                 consumed,
                 trailing: stream.len() as u64 - length as u64,
                 canon: match canon {
-                    Canon::Text(text) => Some(text),
+                    Canon::Text(text) | Canon::Varies(_, text) => Some(text),
                     _ => None,
                 },
                 preserved,

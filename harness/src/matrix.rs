@@ -18,7 +18,7 @@ mod table;
 pub(crate) use reach::{accepted, killing, refused};
 pub(crate) use table::Rule;
 
-use crate::observation::{Accepted, Dump, Observation};
+use crate::observation::{Accepted, Canon, Dump, Observation};
 use pyc_core::Profile;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::LazyLock;
@@ -141,8 +141,11 @@ impl Tally {
         self.compared += 1;
         self.asked(reached);
         match predicted {
-            Observation::Accepted(Accepted { dumps, .. }) => {
+            Observation::Accepted(Accepted { dumps, canon, .. }) => {
                 self.dumps += dumps.len() as u64;
+                if let Canon::Varies(aspect, _) = canon {
+                    self.mask("canon", aspect);
+                }
                 for (_, dump) in dumps {
                     match dump {
                         Dump::Bytes { unpredictable: Some(aspect), .. } => self.mask("bytes of a dump", aspect),

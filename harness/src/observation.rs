@@ -44,6 +44,8 @@ pub enum Canon {
     Text(String),
     /// The subject's printer failed, and why: a fault of the harness, not of the subject.
     Failed(String),
+    /// Only the model says this: another reader of the same value may print another text; why, and the model's text.
+    Varies(String, String),
     /// Only the model says this: looking at the value is undefined in the interpreter. The text names the cause.
     Undefined(String),
 }

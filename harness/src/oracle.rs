@@ -329,6 +329,9 @@ fn same_value(sides: &Sides, path: &str, at: &str, original: &Observation, read:
             (Canon::Failed(reason), _) | (_, Canon::Failed(reason)) => {
                 Verdict::Inconclusive(format!("the canon's printer failed: {reason}"))
             }
+            (Canon::Varies(aspect, _), _) | (_, Canon::Varies(aspect, _)) => {
+                Verdict::Inconclusive(format!("the canon varies: {aspect}"))
+            }
             (x, y) if x == y => Verdict::Agree,
             (x, y) => sides.diverge(&format!("{path}canon"), at, format!("{x:?}"), format!("{y:?}")),
         },

@@ -65,3 +65,16 @@ fn every_fuzz_target_has_a_binary_and_a_row() {
     assert_eq!(sources, binaries, "fuzz_targets and [[bin]] sections");
     assert_eq!(sources, rows, "fuzz_targets and the table in fuzz/README.md");
 }
+
+/// corpus/aspects.toml tells other programs what the model masks.
+#[test]
+fn aspects_are_listed() {
+    let text = std::fs::read_to_string(root().join("corpus/aspects.toml")).unwrap();
+    let listed: toml::Table = text.parse().unwrap();
+    let entries = listed["aspect"].as_array().unwrap();
+    assert!(entries.iter().all(|entry| !entry["reason"].as_str().unwrap().trim().is_empty()));
+    let names: Vec<&str> = entries.iter().map(|entry| entry["name"].as_str().unwrap()).collect();
+    for aspect in pyc_core::model::Aspect::ALL {
+        assert!(names.contains(&aspect.name()), "{} is missing", aspect.name());
+    }
+}

@@ -148,7 +148,10 @@ impl Core {
 fn accepted(graph: &pyc_core::Graph, loaded: &Loaded, dumps: Vec<(u8, Dump)>) -> Observation {
     let canon = match loaded.hazard() {
         Some(cause) => Canon::Undefined(cause.name().into()),
-        None => Canon::Text(loaded.canon()),
+        None => match loaded.canon_aspect() {
+            Some(aspect) => Canon::Varies(aspect.name().into(), loaded.canon()),
+            None => Canon::Text(loaded.canon()),
+        },
     };
     Observation::Accepted(Accepted { consumed: Some(graph.consumed() as u64), canon, dumps })
 }

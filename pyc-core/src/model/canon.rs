@@ -1,12 +1,12 @@
 //! The canon of a loaded value; specified in `corpus/CANON.md`.
 
-use super::{Loaded, Object};
+use super::{Aspect, Loaded, Object};
 use crate::code::{Field, kind};
 use crate::graph::Value;
 use crate::prelude::*;
 use crate::profile::CodeLayout;
 use crate::text;
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use core::fmt::Write;
 
 /// The order in which the members of sets (2.7: the keys of dicts) are printed: pairs or members, flattened.
@@ -22,7 +22,20 @@ impl Loaded<'_, '_> {
     /// The canon: one text for one value, compared between readers.
     #[must_use]
     pub fn canon(&self) -> String {
+        self.print(self.root(), &self.orders().0)
+    }
+
+    /// Why another reader of the same value may print another canon, if it may: a set has members that print alike and are
+    /// told apart by references from elsewhere only, so that the order of its hash table shows.
+    #[must_use]
+    pub fn canon_aspect(&self) -> Option<Aspect> {
+        self.orders().1.then_some(Aspect::EqualMembers)
+    }
+
+    /// The orders of all sets, and whether one of them is arbitrary.
+    fn orders(&self) -> (Orders, bool) {
         let mut orders = Orders::new();
+        let mut arbitrary = false;
         // Inner sets come first, so that no key needs an order that is not known yet.
         for &set in &self.unordered {
             let parts = self.parts(set);
@@ -33,11 +46,31 @@ impl Loaded<'_, '_> {
                 // A dict's values decide where keys print alike, as NaNs do.
                 let value = |part: &[Object]| part.get(1).map(|value| self.print(*value, &orders));
                 keyed.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| value(a.1).cmp(&value(b.1))));
+                arbitrary |= keyed.windows(2).any(|two| {
+                    let [(a, first), (b, second)] = two else { return false };
+                    a == b && value(first) == value(second) && first.iter().any(|part| self.has_other_owners(*part))
+                });
                 let order = keyed.into_iter().flat_map(|(_, part)| part).copied().collect();
                 orders.insert(set, order);
             }
         }
-        self.print(self.root(), &orders)
+        (orders, arbitrary)
+    }
+
+    /// Whether a numbered object in this one is held by something else too.
+    fn has_other_owners(&self, object: Object) -> bool {
+        let mut seen = BTreeSet::new();
+        let mut open = vec![object];
+        while let Some(object) = open.pop() {
+            let compound = self.node(object).has_edges() && !self.parts(object).is_empty();
+            if compound && seen.insert(object) {
+                if self.owners[object as usize] > 1 {
+                    return true;
+                }
+                open.extend(self.parts(object));
+            }
+        }
+        false
     }
 
     fn print(&self, root: Object, orders: &Orders) -> String {

@@ -26,22 +26,28 @@ pub enum Dump {
     Undefined(Cause),
 }
 
-/// What the bytes of a dump depend on besides the value.
+/// What the bytes of a dump, or a canon, depend on besides the value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Aspect {
     /// The order of a set (before 3.11) or dict (2.7) depends on hashes, addresses and history.
     HashOrder,
     /// Members of a set have the same sort key, so their order is the hash table's.
     EqualSortKeys,
+    /// Members of a set print alike, so which of them comes first in the canon is the hash table's order.
+    EqualMembers,
 }
 
 impl Aspect {
+    /// All of them; corpus/aspects.toml tells the same to other programs.
+    pub const ALL: [Aspect; 3] = [Aspect::HashOrder, Aspect::EqualSortKeys, Aspect::EqualMembers];
+
     /// A short name for counters and reports.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Aspect::HashOrder => "hash-order",
             Aspect::EqualSortKeys => "equal-sort-keys",
+            Aspect::EqualMembers => "equal-members",
         }
     }
 }
