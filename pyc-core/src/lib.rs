@@ -52,5 +52,5 @@ pub use error::{Cause, Error, ErrorKind, Exception, UnicodeError};
 pub use graph::{Graph, Long, NodeId, Text, Value};
 pub use profile::{CodeLayout, HeaderLayout, Profile, Release, Version};
 pub use pyc::Pyc;
-pub use read::read;
+pub use read::{Scratch, read, read_with};
 pub use write::WriteError;

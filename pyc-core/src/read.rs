@@ -28,26 +28,54 @@ use crate::{code, text, validate};
 /// assert_eq!(error.exception(profile).to_string(), "EOFError: EOF read where object expected");
 /// ```
 pub fn read<'a>(input: &'a [u8], profile: &Profile) -> Result<Graph<'a>, Error> {
+    read_with(input, profile, &mut Scratch::default())
+}
+
+/// Memory that reading needs and that the next reading can use again.
+#[derive(Default)]
+pub struct Scratch {
+    slots: Vec<Slot>,
+    frames: Vec<Frame>,
+    pending: Vec<NodeId>,
+    path: Vec<(NodeId, u32)>,
+}
+
+/// As [`read`], for who reads many small streams: the same memory serves all of them.
+///
+/// # Errors
+/// As [`read`].
+///
+/// ```
+/// use pyc_core::{Profile, Scratch, Version, read_with};
+/// let profile = Profile::of(Version::new(3, 13)).unwrap();
+/// let mut scratch = Scratch::default();
+/// for stream in [&b")\x01N"[..], b"[\0\0\0\0"] {
+///     assert_eq!(read_with(stream, profile, &mut scratch).unwrap().consumed(), stream.len());
+/// }
+/// ```
+pub fn read_with<'a>(input: &'a [u8], profile: &Profile, scratch: &mut Scratch) -> Result<Graph<'a>, Error> {
     if u32::try_from(input.len()).is_err() {
         return Err(Error::new(ErrorKind::InputTooLong, 0));
     }
     let mut graph = Graph::new(profile);
     graph.input = input;
-    // Most streams have a node for each 16 bytes or fewer; more room is made when they do not.
-    graph.nodes.reserve_exact(input.len() / 16 + 4);
+    // Most streams have no more than a node for each 16 bytes, unless they are tiny; more room is made where they have.
+    graph.nodes.reserve_exact(input.len() / 16 + input.len().min(16));
+    let Scratch { slots, frames, pending, path } = core::mem::take(scratch);
     let mut reader = Reader {
         profile,
         wording: profile.wording(),
         graph,
         at: 0,
-        slots: Vec::new(),
-        frames: Vec::new(),
-        pending: Vec::new(),
-        path: Vec::new(),
+        slots,
+        frames,
+        pending,
+        path,
         aftermath: Aftermath::default(),
         filename: Filename::Unread,
     };
     let root = if profile.is_python2() { reader.run::<true>() } else { reader.run::<false>() };
+    *scratch = reader.give_back();
     let root = match root {
         // Whether the interpreter came as far as this error is not known.
         Err(fault) if reader.filename == Filename::Used && fault.cause().is_none() => {
@@ -201,6 +229,13 @@ fn make_room(nodes: &mut Vec<Node>, wanted: usize, bytes_left: usize) {
     nodes.reserve_exact(nodes.len().max(wanted).min(bytes_left + 1));
 }
 
+/// How many objects a code object still has that has those before firstlineno; none if it has all.
+#[inline]
+fn rest_of_code(frame: &Frame, nodes: &[Node], pending: &[NodeId]) -> Option<u32> {
+    let rest = nodes[frame.node.at()].len - small(pending.len() - frame.base as usize);
+    (frame.code == b'c' && rest > 0).then_some(rest)
+}
+
 /// Reads at most so many common leaves; returns the kinds of them all. Stops where there is no room for a node.
 #[inline(always)]
 fn run_of_leaves(
@@ -278,7 +313,7 @@ impl Reader<'_, '_> {
     fn common<const PYTHON2: bool>(&mut self) -> bool {
         let room = self.profile.max_depth as usize;
         let room = room.saturating_sub(self.frames.len());
-        let Reader { graph: Graph { input, nodes, edges, .. }, slots, pending, frames, at, aftermath, .. } = self;
+        let Reader { graph: Graph { input, nodes, edges, ints, .. }, slots, pending, frames, at, aftermath, .. } = self;
         let Some(frame) = frames.last_mut().filter(|_| room > 0) else { return false };
         let is_value = frame.is_dict() && (pending.len() - frame.base as usize) % 2 == 1;
         let sees_filename = frame.code == b'c' && self.profile.shares_filename();
@@ -295,7 +330,12 @@ impl Reader<'_, '_> {
             frame.remaining -= small(nodes.len() - first);
             pending.extend((small(first)..small(nodes.len())).map(NodeId));
             if frame.remaining == 0 {
-                return true;
+                let Some(rest) = rest_of_code(frame, nodes, pending) else { return true };
+                let Some(line) = input.get(*at..).and_then(|rest| rest.first_chunk()) else { return true };
+                ints[nodes[frame.node.at()].extra as usize].firstlineno = i32::from_le_bytes(*line);
+                *at += 4;
+                frame.remaining = rest;
+                continue;
             }
             // Here may come a tuple. Most have leaves only, so it is tried without a frame of its own.
             let Some(&[byte, n]) = input.get(*at..).and_then(|rest| rest.first_chunk()) else { return false };
@@ -355,6 +395,18 @@ impl Reader<'_, '_> {
             self.frames.pop();
         }
         Err(fault)
+    }
+
+    fn give_back(&mut self) -> Scratch {
+        self.slots.clear();
+        self.frames.clear();
+        self.pending.clear();
+        Scratch {
+            slots: core::mem::take(&mut self.slots),
+            frames: core::mem::take(&mut self.frames),
+            pending: core::mem::take(&mut self.pending),
+            path: core::mem::take(&mut self.path),
+        }
     }
 
     #[cold]
@@ -800,12 +852,11 @@ impl Reader<'_, '_> {
     fn finish<const PYTHON2: bool>(&mut self) -> Result<Option<NodeId>, Fault> {
         loop {
             if let Some(frame) = self.frames.last_mut().filter(|frame| frame.code == b'c') {
-                let node = self.graph.nodes[frame.node.at()];
                 let (base, at) = (frame.base as usize, frame.at as usize);
-                let rest = node.len - small(self.pending.len() - base);
-                if rest > 0 {
+                if let Some(rest) = rest_of_code(frame, &self.graph.nodes, &self.pending) {
                     frame.remaining = rest;
-                    self.graph.ints[node.extra as usize].firstlineno = self.long::<PYTHON2>()?;
+                    let ints = self.graph.nodes[frame.node.at()].extra as usize;
+                    self.graph.ints[ints].firstlineno = self.long::<PYTHON2>()?;
                     return Ok(None);
                 }
                 validate::code(self, base, at)?;

@@ -9,7 +9,7 @@ use crate::error::{Cause, Error, ErrorKind};
 use crate::graph::{NodeId, bit, kind};
 use crate::opcode;
 use crate::prelude::*;
-use crate::profile::CodeLayout;
+use crate::profile::{CodeLayout, Profile};
 use crate::read::{Fault, Reader};
 
 /// On the path from the object that is being hashed or walked to the one looked at.
@@ -120,15 +120,34 @@ type Objects = [NodeId; 10];
 /// Checks the fields of a code object, which are the reader's pending children from `base`.
 pub(crate) fn code(reader: &mut Reader, base: usize, offset: usize) -> Result<(), Fault> {
     let layout = reader.layout();
+    let expected: &[u8] = match layout {
+        CodeLayout::Python27 => &OBJECTS_OF_PYTHON2,
+        CodeLayout::Python30 | CodeLayout::Python38 => &OBJECTS_BEFORE_311,
+        CodeLayout::Python311 => &OBJECTS,
+    };
     let mut objects: Objects = [NodeId(0); 10];
-    for (object, &id) in objects.iter_mut().zip(&reader.pending[base..]) {
+    let mut all_as_expected = true;
+    for ((object, &id), &expected) in objects.iter_mut().zip(&reader.pending[base..]).zip(expected) {
         *object = reader.graph.resolve(id);
+        all_as_expected &= reader.graph.node(*object).kind & expected != 0;
     }
     let ints = match reader.frames.last() {
         Some(frame) => reader.graph.ints[reader.graph.node(frame.node).extra as usize],
         None => CodeInts::default(),
     };
-    if let Err(field) = check_types(reader, &objects, ints) {
+    let mut wrong_field = wrong_int(reader.profile, ints);
+    if wrong_field.is_none() && !all_as_expected {
+        let is_wrong = |(id, expected): (&NodeId, &u8)| reader.graph.node(*id).kind & expected == 0;
+        let place = objects.iter().zip(expected).position(is_wrong);
+        wrong_field = place.map(|place| fields(layout)[place].name());
+    }
+    if wrong_field.is_none() && layout == CodeLayout::Python311 {
+        // The tables must agree, but only once all are known to be what they should be.
+        let [_, _, _, names, kinds, ..] = objects;
+        let differ = reader.graph.node(names).len != reader.graph.node(kinds).len;
+        wrong_field = differ.then_some("localspluskinds");
+    }
+    if let Some(field) = wrong_field {
         return Err(Box::new(Error::new(ErrorKind::CodeField(field), offset)));
     }
 
@@ -165,7 +184,7 @@ pub(crate) fn code(reader: &mut Reader, base: usize, offset: usize) -> Result<()
         check_names(reader, names, offset)?;
     }
     finite(reader, consts, offset)?;
-    if reader.profile.checks_varnames() && !fits(reader.children(varnames).1) {
+    if reader.profile.checks_varnames() && !fits(reader.graph.node(varnames).len as usize) {
         return wrong(ErrorKind::CodeVarnames);
     }
     Ok(())
@@ -188,45 +207,30 @@ const OBJECTS_OF_PYTHON2: [u8; 9] = {
     [BYTES | TEXT, NAMES, NAMES, NAMES, NAMES, NAMES, BYTES, BYTES, BYTES]
 };
 
-/// The checks that end in `bad argument to internal function`; `Err` names the first field at fault.
-fn check_types(reader: &Reader, objects: &Objects, ints: CodeInts) -> Result<(), &'static str> {
-    let profile = reader.profile;
+/// The first integer that ends in `bad argument to internal function`, as do objects of another kind and tables that do not
+/// agree.
+fn wrong_int(profile: &Profile, ints: CodeInts) -> Option<&'static str> {
     if ints.argcount < 0 {
-        return Err("argcount");
+        return Some("argcount");
     }
     if ints.kwonlyargcount < 0 {
-        return Err("kwonlyargcount");
+        return Some("kwonlyargcount");
     }
     if ints.nlocals < 0 {
-        return Err("nlocals");
+        return Some("nlocals");
     }
     if profile.checks_code_signs() {
         if ints.posonlyargcount < 0 || ints.posonlyargcount > ints.argcount {
-            return Err("posonlyargcount");
+            return Some("posonlyargcount");
         }
         if ints.stacksize < 0 {
-            return Err("stacksize");
+            return Some("stacksize");
         }
         if ints.flags < 0 {
-            return Err("flags");
+            return Some("flags");
         }
     }
-    let expected: &[u8] = match reader.layout() {
-        CodeLayout::Python27 => &OBJECTS_OF_PYTHON2,
-        CodeLayout::Python30 | CodeLayout::Python38 => &OBJECTS_BEFORE_311,
-        CodeLayout::Python311 => &OBJECTS,
-    };
-    let is_wrong = |(id, expected): (&NodeId, &u8)| reader.graph.node(*id).kind & expected == 0;
-    if let Some(place) = objects.iter().zip(expected).position(is_wrong) {
-        return Err(fields(reader.layout())[place].name());
-    }
-    // The tables must agree, but only once all are known to be what they should be.
-    let [_, _, _, names, kinds, ..] = *objects;
-    let has_kinds = reader.layout() == CodeLayout::Python311;
-    if has_kinds && reader.graph.node(kinds).len as usize != reader.children(names).1 {
-        return Err("localspluskinds");
-    }
-    Ok(())
+    None
 }
 
 /// All items of a tuple of names are strings.

@@ -48,7 +48,8 @@ impl Loaded<'_, '_> {
                 keyed.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| value(a.1).cmp(&value(b.1))));
                 arbitrary |= keyed.windows(2).any(|two| {
                     let [(a, first), (b, second)] = two else { return false };
-                    a == b && value(first) == value(second) && first.iter().any(|part| self.has_other_owners(*part))
+                    let mut parts = first.iter().chain(*second);
+                    a == b && value(first) == value(second) && parts.any(|part| self.has_other_owners(*part))
                 });
                 let order = keyed.into_iter().flat_map(|(_, part)| part).copied().collect();
                 orders.insert(set, order);
