@@ -137,7 +137,9 @@ impl Graph<'_> {
         if self.python2 {
             return self.add(b'R', 0, target.0, 0, 0);
         }
-        self.nodes[target.at()].bits |= bit::FLAG;
+        if let Some(node) = self.nodes.get_mut(target.at()) {
+            node.bits |= bit::FLAG;
+        }
         self.pristine = false;
         self.add(b'r', 0, target.0, 0, 0)
     }

@@ -86,6 +86,8 @@ pub enum Cause {
     /// A code object is loaded after the first one was dropped, and with it the file name that the reader still compares
     /// with (3.6 and before).
     FilenameFreed,
+    /// No interpreter is asked: the graph was built, and cannot be written ([`crate::WriteError`] tells why).
+    UnsoundGraph,
     /// Sets nested so deep that sorting them takes exponential time (3.11 and later).
     NestedSets,
     /// Compares equal set members or dict keys that are nested so deep that it depends on the caller's stack whether it can
@@ -110,6 +112,7 @@ impl Cause {
             Cause::CachesPastEnd => "caches-past-end",
             Cause::Expansion => "expansion",
             Cause::FilenameFreed => "filename-freed",
+            Cause::UnsoundGraph => "unsound-graph",
             Cause::NestedSets => "nested-sets",
             Cause::DeepComparison => "deep-comparison",
             Cause::ForgottenException => "forgotten-exception",
@@ -132,6 +135,7 @@ impl fmt::Display for Cause {
             Cause::CachesPastEnd => "the interpreter writes out of bounds: inline caches reach past the end of co_code",
             Cause::Expansion => "the interpreter repeats shared parts without end",
             Cause::FilenameFreed => "the interpreter uses the file name of a code object that it has freed",
+            Cause::UnsoundGraph => "the graph was built so that it cannot be written",
             Cause::NestedSets => "the interpreter sorts nested sets in exponential time",
             Cause::DeepComparison => "whether the interpreter can compare values so deep depends on its stack",
             Cause::ForgottenException => "the interpreter forgets an exception and accepts what is left",

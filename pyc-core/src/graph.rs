@@ -101,6 +101,9 @@ pub(crate) struct Node {
 }
 
 impl Node {
+    /// What a graph says of a node that it has not.
+    const NONE: Node = Node { code: b'0', bits: 0, kind: 0, parts: 0, start: 0, len: 0, extra: 0 };
+
     pub(crate) fn is(self, bit: u8) -> bool {
         self.bits & bit != 0
     }
@@ -314,7 +317,8 @@ impl<'a> Graph<'a> {
 
     #[inline]
     pub(crate) fn node(&self, id: NodeId) -> Node {
-        self.nodes[id.at()]
+        // A node of another graph is none of this one.
+        self.nodes.get(id.at()).copied().unwrap_or(Node::NONE)
     }
 
     pub(crate) fn payload(&self, node: Node) -> &[u8] {
@@ -348,7 +352,7 @@ impl<'a> Graph<'a> {
         }
     }
 
-    /// What a node says.
+    /// What a node says; of a node of another graph, that it is NULL.
     #[must_use]
     pub fn value(&self, id: NodeId) -> Value<'_> {
         let node = self.node(id);

@@ -18,6 +18,8 @@ pub enum WriteError {
         /// What it stands for.
         target: NodeId,
     },
+    /// A node of another graph.
+    Foreign(NodeId),
     /// A container holds itself other than through a reference.
     Cycle(NodeId),
     /// The graph has no nodes.
@@ -32,6 +34,7 @@ impl core::fmt::Display for WriteError {
                 "node {} refers to node {}, which is not written before it with its flag set",
                 reference.0, target.0
             ),
+            WriteError::Foreign(id) => write!(f, "node {} is not of this graph", id.0),
             WriteError::Cycle(id) => write!(f, "node {} contains itself without a reference", id.0),
             WriteError::Empty => f.write_str("the graph is empty"),
         }
@@ -114,6 +117,9 @@ impl Writer<'_, '_> {
     }
 
     fn object(&mut self, id: NodeId) -> Result<(), WriteError> {
+        if id.at() >= self.graph.nodes.len() {
+            return Err(WriteError::Foreign(id));
+        }
         let node = self.graph.node(id);
         let flag = if node.is(bit::FLAG) { FLAG_REF } else { 0 };
         self.out.push(node.code | flag);
@@ -146,10 +152,10 @@ impl Writer<'_, '_> {
             }
             b'r' | b'R' => {
                 let target = NodeId(node.start);
-                let slot = self.slot[target.at()];
-                if slot == UNWRITTEN {
+                let slot = self.slot.get(target.at()).copied().filter(|slot| *slot != UNWRITTEN);
+                let Some(slot) = slot else {
                     return Err(WriteError::DanglingReference { reference: id, target });
-                }
+                };
                 self.out.extend_from_slice(&slot.to_le_bytes());
             }
             b'(' | b'[' | b'<' | b'>' => self.out.extend_from_slice(&node.len.to_le_bytes()),

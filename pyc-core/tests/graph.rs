@@ -361,3 +361,46 @@ fn losses_are_those_of_what_is_dumped() {
     check("3.12", b"[\x02\0\0\0\xe9\xe8\x03\0\0r\0\0\0\0", [None; 3]);
     check("2.7", b"u\x06\0\0\0\xed\xa0\xbd\xed\xb8\x80", [Some("surrogate-pairs"); 3]);
 }
+
+/// Nodes of other graphs, references before their objects, containers in themselves: refused, and no reason to panic.
+#[test]
+fn graphs_that_are_built_wrong_are_refused() {
+    let profile = profile("3.12");
+    let foreign = {
+        let mut other = Graph::new(&profile);
+        (0..9).map(|_| other.none()).last().unwrap()
+    };
+    let check = |build: &dyn Fn(&mut Graph) -> NodeId, expected: fn(&WriteError) -> bool| {
+        let mut graph = Graph::new(&profile);
+        graph.none();
+        let root = build(&mut graph);
+        graph.set_root(root);
+        let error = graph.write().unwrap_err();
+        assert!(expected(&error), "{error}");
+        let loaded = Loaded::new(&graph, &profile);
+        assert_eq!(loaded.hazard(), Some(Cause::UnsoundGraph), "{error}");
+        assert_eq!((loaded.canon().as_str(), loaded.canon_aspect(), loaded.loss(4)), ("", None, None), "{error}");
+        assert_eq!(loaded.dump(4), Dump::Undefined(Cause::UnsoundGraph), "{error}");
+        assert_eq!(graph.value(foreign), Value::Null);
+    };
+    check(&|_| foreign, |e| matches!(e, WriteError::Foreign(_)));
+    check(&|graph| graph.tuple(&[foreign]), |e| matches!(e, WriteError::Foreign(_)));
+    check(&|graph| graph.reference(foreign), |e| matches!(e, WriteError::DanglingReference { .. }));
+    check(
+        &|graph| {
+            let list = graph.list(&[]);
+            let around = graph.list(&[list]);
+            assert!(graph.set_child(around, 0, around) && !graph.set_child(foreign, 0, around));
+            around
+        },
+        |e| matches!(e, WriteError::Cycle(_)),
+    );
+    check(
+        &|graph| {
+            let name = graph.str("x");
+            let first = graph.reference(name);
+            graph.tuple(&[first, name])
+        },
+        |e| matches!(e, WriteError::DanglingReference { .. }),
+    );
+}

@@ -22,6 +22,9 @@ impl Loaded<'_, '_> {
     /// The canon: one text for one value, compared between readers.
     #[must_use]
     pub fn canon(&self) -> String {
+        if self.is_unsound() {
+            return String::new();
+        }
         self.print(self.root(), &self.orders().0)
     }
 
@@ -36,8 +39,7 @@ impl Loaded<'_, '_> {
     fn orders(&self) -> (Orders, bool) {
         let mut orders = Orders::new();
         let mut arbitrary = false;
-        // Inner sets come first, so that no key needs an order that is not known yet.
-        for &set in &self.unordered {
+        for set in self.inner_first() {
             let parts = self.parts(set);
             let width = if self.node(set).code == b'{' { 2 } else { 1 };
             if parts.len() > width {
@@ -56,6 +58,33 @@ impl Loaded<'_, '_> {
             }
         }
         (orders, arbitrary)
+    }
+
+    /// The sets, inner ones first, so that no key needs an order that is not known yet.
+    fn inner_first(&self) -> Vec<Object> {
+        if self.copies.is_empty() {
+            return self.unordered.clone();
+        }
+        // A code object may have put a new set into a tuple that an older set holds.
+        let unordered: BTreeSet<Object> = self.unordered.iter().copied().collect();
+        let mut sets = Vec::new();
+        let mut seen = BTreeSet::from([self.root()]);
+        let mut path = vec![(self.root(), 0)];
+        while let Some((object, place)) = path.last_mut() {
+            match self.parts(*object).get(*place) {
+                Some(&part) => {
+                    *place += 1;
+                    if seen.insert(part) {
+                        path.push((part, 0));
+                    }
+                }
+                None => {
+                    sets.extend(unordered.get(object));
+                    path.pop();
+                }
+            }
+        }
+        sets
     }
 
     /// Whether a numbered object in this one is held by something else too.

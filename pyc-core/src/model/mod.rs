@@ -70,7 +70,7 @@ pub struct Loaded<'g, 'a> {
     /// For objects that code objects make (interned strings, rebuilt frozensets): the node of the original. Their numbers
     /// follow those of the nodes.
     copies: Vec<u32>,
-    /// Sets and frozensets (2.7: dicts too), inner ones before outer ones.
+    /// Sets and frozensets (2.7: dicts too), as they are made: inner ones before outer ones, unless a code object made them.
     unordered: Vec<Object>,
     /// The code objects whose co_code is an object of their own.
     codes: Vec<Object>,
@@ -117,7 +117,8 @@ fn kept(cache: &mut Vec<Object>, size: usize, at: usize, object: Object) -> Obje
 const LEAST_INT: i64 = -5;
 
 impl<'g, 'a> Loaded<'g, 'a> {
-    /// Loads a graph that was read under this profile.
+    /// Loads a graph that was read under this profile. Of one that was built or changed, the checks that reading makes are
+    /// not made again; one that cannot be written has no value ([`Cause::UnsoundGraph`]).
     #[must_use]
     pub fn new(graph: &'g Graph<'a>, profile: &'g Profile) -> Self {
         let nodes = graph.len();
@@ -134,8 +135,12 @@ impl<'g, 'a> Loaded<'g, 'a> {
             owners: Vec::new(),
             hazard: None,
         };
-        loaded.load(&mut Caches::default());
-        loaded.count_owners();
+        if graph.pristine || graph.write_anew().is_ok() {
+            loaded.load(&mut Caches::default());
+            loaded.count_owners();
+        } else {
+            loaded.hazard = Some(Cause::UnsoundGraph);
+        }
         loaded
     }
 
@@ -147,6 +152,11 @@ impl<'g, 'a> Loaded<'g, 'a> {
 
     fn root(&self) -> Object {
         self.objects[self.graph.root.at()]
+    }
+
+    /// Whether there is no value at all.
+    fn is_unsound(&self) -> bool {
+        self.hazard == Some(Cause::UnsoundGraph)
     }
 
     /// The node that an object was made from.
