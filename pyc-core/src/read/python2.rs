@@ -1,0 +1,74 @@
+//! How 2.7 reads on where others stop: behind the end of the stream, and after an exception in a dict.
+
+use super::{Fault, Reader};
+use crate::aftermath::{Stored, is_kept_pair};
+use crate::error::Cause;
+use crate::graph::NodeId;
+use crate::prelude::*;
+
+impl Reader<'_, '_> {
+    /// 2.7: an exception inside a dict's value only drops that pair; the dict fails when it ends.
+    pub(super) fn unwind_to_dict_value(&mut self, fault: Fault) -> Result<(), Fault> {
+        while let Some(frame) = self.frames.last() {
+            let base = frame.base as usize;
+            if frame.code == b'{' && (self.pending.len() - base) % 2 == 1 {
+                self.pending.pop();
+                self.aftermath.exception = Some(*fault);
+                return Ok(());
+            }
+            self.pending.truncate(base);
+            self.frames.pop();
+        }
+        Err(fault)
+    }
+
+    /// 2.7 makes room for what a size claims, and where that fails inside a dict it reads on behind the size.
+    pub(super) fn allocate(&self, n: i32, offset: usize) -> Result<(), Fault> {
+        const PLENTY: u32 = 1 << 23;
+        let fails = n.unsigned_abs() > PLENTY && n != i32::MIN;
+        if fails && self.frames.iter().any(|frame| frame.code == b'{') {
+            return self.undefined(Cause::MemoryInDict, offset);
+        }
+        Ok(())
+    }
+
+    /// 2.7 takes -1.0 for a failure when an exception is pending.
+    pub(super) fn taken_for_failure(&self, value: f64) -> Result<(), Fault> {
+        match &self.aftermath.exception {
+            #[allow(clippy::float_cmp)] // exactly this value
+            Some(pending) if value == -1.0 => Err(Box::new(pending.clone())),
+            _ => Ok(()),
+        }
+    }
+
+    /// Little-endian bytes of 2.7, where missing ones read as all ones; and how many there are.
+    pub(super) fn lenient<const WIDTH: usize>(&mut self) -> ([u8; WIDTH], usize) {
+        let rest = &self.graph.input[self.at..];
+        let have = rest.len().min(WIDTH);
+        let mut bytes = [0xFF; WIDTH];
+        bytes[..have].copy_from_slice(&rest[..have]);
+        self.at += have;
+        (bytes, have)
+    }
+
+    /// 2.7 with an exception pending: storing a set's member or a dict's key may fail for it, or forget it.
+    pub(super) fn store(&mut self, key: NodeId, offset: usize) -> Result<(), Fault> {
+        let (Some(pending), Some(frame)) = (self.aftermath.exception.clone(), self.frames.last()) else {
+            return Ok(());
+        };
+        let children = &self.pending[frame.base as usize..];
+        let before: Vec<NodeId> = if self.aftermath.knows(frame.node) {
+            Vec::new()
+        } else if frame.is_dict() {
+            let pairs = children[..children.len() - 2].chunks_exact(2);
+            pairs.filter(|pair| is_kept_pair(&self.graph, pair)).map(|pair| pair[0]).collect()
+        } else {
+            children.to_vec()
+        };
+        match self.aftermath.store(&self.graph, frame.node, &before, key) {
+            Stored::Yes => Ok(()),
+            Stored::No => Err(Box::new(pending)),
+            Stored::Unknown => self.undefined(Cause::ForgottenException, offset),
+        }
+    }
+}
