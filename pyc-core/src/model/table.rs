@@ -118,3 +118,76 @@ fn seed() -> u64 {
 fn seed() -> u64 {
     1
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{FREE, Table, folded, mixed};
+
+    /// Hashes that fall into one place, and tables that grow.
+    #[test]
+    fn objects_are_found_by_hash_and_content() {
+        for step in [1, 64, 0, 1 << 40] {
+            let mut table = Table::default();
+            for object in 0..1000 {
+                let hash = u64::from(object) * step + 61;
+                assert_eq!(table.find_or_add(hash, object, |other| other == object), object);
+                assert_eq!(table.find_or_add(hash, FREE - 1, |other| other == object), object);
+                assert!(2 * table.used <= table.slots.len() && table.used == object as usize + 1);
+                assert!(table.slots.len().is_power_of_two() && table.slots.len() <= (4 * table.used).max(16));
+            }
+            for object in 0..1000 {
+                let hash = u64::from(object) * step + 61;
+                assert_eq!(table.find(hash, |other| other == object), Ok(object));
+                // An object with the same hash is another one if its content is.
+                assert!(table.find(hash, |_| false).is_err());
+            }
+        }
+    }
+
+    /// What has another hash is not even asked for its content.
+    #[test]
+    fn hashes_save_comparisons() {
+        let mut table = Table::default();
+        for object in 0..100 {
+            table.find_or_add(u64::from(object), object, |_| panic!("all hashes differ"));
+        }
+    }
+
+    #[test]
+    fn hashes_depend_on_all_bytes_their_order_and_their_number() {
+        let mut table = Table { seed: 1, ..Table::default() };
+        let mut texts: Vec<Vec<u8>> = (0..40).map(|length| vec![0; length]).collect();
+        for place in 0..40 {
+            for bit in 0..8 {
+                let mut text = vec![0; 40];
+                text[place] = 1 << bit;
+                texts.push(text);
+            }
+        }
+        let mut hashes: Vec<u32> = texts.iter().map(|text| folded(table.hash(text))).collect();
+        assert_eq!(table.hash(b"name"), table.hash(b"name"));
+        hashes.sort_unstable();
+        hashes.dedup();
+        assert_eq!(hashes.len(), texts.len());
+        // Any bit of the seed and of a word changes about half of the bits.
+        for bit in 0..64 {
+            for changed in [mixed(1 << bit, 0), mixed(0, 1 << bit)] {
+                let bits = (changed ^ mixed(0, 0)).count_ones();
+                assert!((16..=48).contains(&bits), "{bit}: {bits}");
+            }
+        }
+        assert_eq!(folded(0x0000_0001_0000_0000), 1);
+        assert_eq!(folded(0x0000_0001_0000_0001), 0);
+    }
+
+    /// Other keys collide in each table, where there is a seed.
+    #[test]
+    fn tables_have_seeds() {
+        let (mut one, mut other) = (Table::default(), Table::default());
+        one.hash(b"");
+        other.hash(b"");
+        assert!(one.seed != 0 && (!cfg!(feature = "std") || one.seed != other.seed));
+        assert_ne!(one.seed, 0);
+        assert_eq!(one.seed & 1, 1);
+    }
+}
