@@ -58,18 +58,34 @@ fn small_tuples_of_leaves_are_read_at_once() {
     }
 }
 
-/// Nodes are allocated for what a stream claims at most.
+/// The last leaf of a stream is one of a run as well, and so are those in a nested container.
 #[test]
-fn there_is_room_for_no_more_nodes_than_bytes() {
+fn runs_end_where_they_must() {
     let profile = Profile::of(Version::new(3, 13)).unwrap();
-    let peak = |stream: &[u8]| {
-        allocation_counter::measure(|| drop(black_box(read(black_box(stream), profile).unwrap()))).bytes_max
+    let count = |stream: &[u8]| {
+        allocation_counter::measure(|| drop(black_box(read(black_box(stream), profile).unwrap()))).count_total
     };
-    for stream in [b"N".to_vec(), b"(\0\0\0\0".to_vec(), [&b"s\0\x10\0\0"[..], &[0; 4096]].concat()] {
-        println!("{} {}", stream.len(), peak(&stream));
-    }
-    for n in [20_u32, 100, 1000, 10000] {
-        println!("{n} {}", peak(&[&b"["[..], &n.to_le_bytes(), &b"N".repeat(n as usize)].concat()));
-        println!("{n} {}", peak(&[&b"["[..], &n.to_le_bytes(), &b"[\0\0\0\0".repeat(n as usize)].concat()));
-    }
+    assert_eq!(count(&sequence(b'[', &[&b"s\x14\0\0\012345678901234567890"[..]; 100])), 4);
+    let nested = (0..20).fold(sequence(b'[', &[&b"N"[..]; 100]), |inside, _| sequence(b'[', &[&inside]));
+    assert_eq!(cost(13, &nested).count_total, cost(13, &sequence(b'[', &[&b"N"[..]; 100])).count_total + 4);
+}
+
+/// There is room for a node for each 16 bytes, and then for twice as many, but for no more than bytes are left.
+#[test]
+fn there_is_room_for_the_nodes_that_a_stream_can_have() {
+    const NODE: u64 = 16;
+    const EDGE: u64 = 4;
+    let profile = Profile::of(Version::new(3, 13)).unwrap();
+    // How often a graph is allocated, and what it holds in the end.
+    let graph = |stream: &[u8]| {
+        let mut graph = None;
+        let cost = allocation_counter::measure(|| graph = Some(read(black_box(stream), profile).unwrap()));
+        (cost.count_total, cost.bytes_current)
+    };
+    assert_eq!(graph(b"N"), (1, 4 * NODE as i64));
+    assert_eq!(graph(&[&b"s\0\x10\0\0"[..], &[0; 4096]].concat()), (1, 260 * NODE as i64));
+    let (count, bytes) = graph(&sequence(b'[', &[&b"N"[..]; 1000]));
+    assert_eq!((count, bytes), (12, (1001 * NODE + 1000 * EDGE) as i64));
+    let (count, bytes) = graph(&sequence(b'[', &[&b"[\0\0\0\0"[..]; 1000]));
+    assert_eq!((count, bytes), (14, (1264 * NODE + 1000 * EDGE) as i64));
 }

@@ -61,6 +61,14 @@ fn short_streams() {
     check(PYTHON_3, b"i\x01\0", "EOFError: marshal data too short");
     check(PYTHON_3, b"s\x05\0\0\0abc", "EOFError: marshal data too short");
     check(PYTHON_2, b"s\x05\0\0\0abc", "EOFError: EOF read where object expected");
+    check(PYTHON_3, b"[\x01\0\0\0s\x05\0\0\0abc", "EOFError: marshal data too short");
+    check(PYTHON_2, b"[\x01\0\0\0s\x05\0\0\0abc", "EOFError: EOF read where object expected");
+    for short in [&b"a\0\0\0\0NNNN"[..], b"A\0\0\0\0NNNN", b"z\x01xNNNNN", b"Z\x01xNNNNN", b")\x01NNNNN"] {
+        check(PYTHON_2, &[b"[\x01\0\0\0", short].concat(), "ValueError: bad marshal data (unknown type code)");
+    }
+    // Python 3 had no 64-bit ints any more, and got them back.
+    check(&["3.6.3"], b"I\0\0\0\0\0\0\0\0", "ValueError: bad marshal data (unknown type code)");
+    check(&["3.6.4", "3.15.0"], b"I\0\0\0\0\0\0\0\0", "int 0");
     for stream in [&b"z"[..], b"f", b")"] {
         check(before, stream, "EOFError: EOF read where object expected");
         check(after, stream, "EOFError: EOF read where not expected");
@@ -118,6 +126,7 @@ fn python2_reads_on_with_an_exception_pending() {
     check(b"f\x02-1N?", PENDING);
     check(b"y\0\0\0\0\0\0\xf0\x3f\0\0\0\0\0\0\xf0\xbfN?", PENDING);
     check(b"i\xff\xff\xff\xffN?", LATER);
+    check(b"g\0\0\0\0\0\0\xf0\x3fN?", LATER);
     // The comparison of two ints that have the same hash is taken for a failure, so the second key is not stored.
     check(b"i\x01\0\0\0Nl\x01\0\0\0\x01\0N", PENDING);
     check(b"N<\x02\0\0\0i\xff\xff\xff\xffi\xfe\xff\xff\xff?", LATER);
@@ -173,6 +182,8 @@ fn unhashable() {
     check(new, b"<\x01\0\0\0[\0\0\0\0", "TypeError: cannot use 'list' as a set element (unhashable type: 'list')");
     check(new, b"{)\x01[\0\0\0\0N0", "TypeError: cannot use 'tuple' as a dict key (unhashable type: 'list')");
     check(PYTHON_3, b"{[\0\0\0\x000", "dict 0");
+    // Also in a tuple that ends with another one.
+    check(old, b"<\x01\0\0\0)\x02[\0\0\0\0)\x01NNNNNN", "TypeError: unhashable type: 'list'");
 }
 
 #[test]
@@ -193,11 +204,17 @@ fn undefined_behaviour_is_named() {
     for forgets in [&b"N<\x02\0\0\0i\0\0\0\0u\0\0\0\0"[..], b"s\x01\0\0\0\xe9Nu\x02\0\0\0\xc3\xa9N"] {
         check(PYTHON_2, &[b"{[\0\0\0\0N", forgets, b"0"].concat(), "forgotten-exception");
     }
+    check(PYTHON_2, b"{i\x05\0\0\0Ni\x06\0\0\0Ns\x01\0\0\0\xe9N[\0\0\0\0Nu\x02\0\0\0\xc3\xa9N0", "forgotten-exception");
     // A code object with a frozenset constant, too.
     let code = [&b"c"[..], &[0; 16], b"s\0\0\0\0(\x01\0\0\0>\0\0\0\0", &b"(\0\0\0\0".repeat(4), b"s\0\0\0\0"];
     let code = [&code.concat(), &b"s\0\0\0\0"[..], &[0; 4], b"s\0\0\0\0"].concat();
     check(PYTHON_2, &[b"{[\0\0\0\0NN", &code[..], b"0"].concat(), "forgotten-exception");
     check(PYTHON_2, b"{N(\xff\xff\xff\x7f0", "memory-in-dict");
+    // Python 3 fails otherwise, and sets are made as they are read.
+    for outcome in [b"{N<\0\0\0\x01", b"{N(\0\0\x80\0", b"{N[\0\0\x80\0"].map(|stream| outcome("2.7.18", stream)) {
+        assert_eq!(outcome, "EOFError: EOF read where object expected");
+    }
+    assert_eq!(outcome("3.12.1", b"{N(\0\0\0\x01"), "EOFError: EOF read where object expected");
     check(PYTHON_3, b"\xa9\x01{r\0\0\0\0N0", "hash-of-unfinished-tuple");
     check(PYTHON_3, b"[\x02\0\0\0\xa9\x01r\0\0\0\0<\x01\0\0\0r\0\0\0\0", "hash-of-unfinished-tuple");
     // The unhashable item comes first, so the hole is not reached.
@@ -291,6 +308,11 @@ fn equal_code_objects() {
         constants([|g| g.float(0.0), |g| g.float(-0.0)], false);
         constants([|g| g.float(f64::NAN), |g| g.float(f64::NAN)], false);
         constants([|g| g.frozenset(&[]), |g| g.frozenset(&[])], true);
+        constants([|g| g.int(0), |g| g.bool(false)], false);
+        constants([|g| g.complex(1.0, 0.0), |g| g.float(1.0)], false);
+        constants([|g| g.complex(0.0, 0.0), |g| g.complex(0.0, -0.0)], false);
+        constants([|g| g.complex(1.0, 2.0), |g| g.complex(1.0, 2.0)], true);
+        constants([|g| g.bytes(b"a"), |g| g.bytes(b"a")], true);
         let nothing: [Part; 2] = [|g| g.none(), |g| g.none()];
         let ints = |other: CodeInts, equal| check(all, [plain, other], Field::Consts, nothing, equal);
         ints(CodeInts { stacksize: 2, ..plain }, true);
@@ -306,6 +328,74 @@ fn equal_code_objects() {
     let code: [Part; 2] = [|g| g.bytes(&[6, 0, 1, 1]), |g| g.bytes(&[122, 0, 0, 0])];
     check(&["3.12.1"], [plain; 2], Field::Code, code, true);
     check(&["3.10.13"], [plain; 2], Field::Code, code, false);
+}
+
+/// A code object of an older version with one constant, and how it continues after the names of its variables.
+fn code(release: &str, constant: &[u8], rest: &[u8]) -> Vec<u8> {
+    let ints = match release {
+        "2.7.18" => 4,
+        "3.6.15" | "3.7.16" => 5,
+        _ => 6,
+    };
+    let head = [&b"c"[..], &[0; 24][..4 * ints], b"s\0\0\0\0(\x01\0\0\0", constant].concat();
+    [&head[..], &b"(\0\0\0\0".repeat(3), rest].concat()
+}
+
+/// Cell variables, file name, name, line and line table.
+const REST_OF_PYTHON2: &[u8] = b"(\0\0\0\0s\x01\0\0\0fs\x01\0\0\0g\0\0\0\0s\0\0\0\0";
+const REST: &[u8] = b"(\0\0\0\0u\x01\0\0\0fu\x01\0\0\0g\0\0\0\0s\0\0\0\0";
+
+#[test]
+fn equal_constants_in_other_encodings() {
+    let check = |releases: &[&str], left: &[u8], right: &[u8], equal: bool| {
+        for release in releases {
+            let rest = if *release == "2.7.18" { REST_OF_PYTHON2 } else { REST };
+            let stream = [b"<\x02\0\0\0", &code(release, left, rest)[..], &code(release, right, rest)].concat();
+            let outcome = outcome(release, &stream);
+            assert!(outcome.starts_with(if equal { "set 1;" } else { "set 2;" }), "{release} {left:x?}: {outcome}");
+        }
+    };
+    let all = &["2.7.18", "3.6.15", "3.8.18", "3.10.13"];
+    check(all, b"g\0\0\0\0\0\0\x04\x40", b"f\x032.5", true);
+    check(all, b"i\x01\0\0\0", b"f\x011", false);
+    check(all, b"i\x01\0\0\0", b"x\x011\x010", false);
+    check(all, b"y\0\0\0\0\0\0\xf0\x3f\0\0\0\0\0\0\0\x40", b"x\x011\x012", true);
+    check(all, b"s\x01\0\0\0a", b"u\x01\0\0\0a", false);
+    // 2.7 has two types of ints.
+    check(&all[..1], b"i\x01\0\0\0", b"l\x01\0\0\0\x01\0", false);
+    check(&all[1..], b"i\x01\0\0\0", b"l\x01\0\0\0\x01\0", true);
+    check(&all[..1], b"l\x01\0\0\0\x01\0", b"l\x01\0\0\0\x01\0", true);
+}
+
+#[test]
+fn text_is_not_bytes() {
+    check(&PYTHON_3[..9], b"<\x02\0\0\0s\x03\0\0\0abcu\x03\0\0\0abc", "set 2;bytes \"616263\";str \"abc\"");
+    check(PYTHON_2, b"<\x02\0\0\0s\x03\0\0\0abcu\x03\0\0\0abc", "set 1;bytes \"616263\"");
+}
+
+/// Only tuples and frozensets among the constants are searched for strings.
+#[test]
+fn a_constant_may_be_a_list_that_contains_itself() {
+    for release in ["3.6.15", "3.8.18", "3.10.13"] {
+        let outcome = outcome(release, &code(release, b"\xdb\x01\0\0\0r\0\0\0\0", REST));
+        assert!(outcome.contains("consts=tuple 1;list 1;ref 2;"), "{outcome}");
+    }
+}
+
+/// The file name of 3.6's reader does no harm where its owner stays, and before another name is compared with it.
+#[test]
+fn file_names_that_may_be_gone() {
+    const UNKNOWN: &str = "ValueError: bad marshal data (unknown type code)";
+    let code = |rest: &[u8]| code("3.6.15", b"N", rest);
+    let (whole, cut) = (code(REST), code(b"?"));
+    check(&["3.6.15"], &[b"[\x03\0\0\0", &whole[..], &whole, b"?"].concat(), UNKNOWN);
+    check(&["3.6.15"], &[b"[\x02\0\0\0<\x01\0\0\0", &whole[..], &cut].concat(), UNKNOWN);
+    // A code object whose name is NULL was never made, but its file name was seen.
+    let null = code(b"(\0\0\0\0u\x01\0\0\0f0");
+    let stream = [b"[\x02\0\0\0{N", &null[..], &whole].concat();
+    let profile = profile("3.6.15");
+    let graph = read(&stream, &profile).unwrap();
+    assert_eq!(Loaded::new(&graph, &profile).hazard().map(pyc_core::Cause::name), Some("filename-freed"));
 }
 
 /// How deep values can be that are compared depends on the stack, where there is a limit that marshal does not have.
@@ -331,6 +421,7 @@ fn depth() {
         let nest = |n: usize, inside: &[u8]| [&b"[\x01\0\0\0".repeat(n)[..], inside].concat();
         assert!(outcome(release, &nest(1999, b"N")).ends_with("none"));
         assert_eq!(outcome(release, &nest(2000, b"N")), "ValueError: recursion limit exceeded");
+        assert_eq!(outcome(release, &nest(2000, b"NNNNNN")), "ValueError: recursion limit exceeded");
         assert_eq!(outcome(release, &nest(1999, b"{0")), "ValueError: recursion limit exceeded");
         let at_end = if release == "2.7.18" {
             "ValueError: recursion limit exceeded"
@@ -338,6 +429,10 @@ fn depth() {
             "EOFError: EOF read where object expected"
         };
         assert_eq!(outcome(release, &nest(2000, b"")), at_end);
+    }
+    let deepest = [&b"[\x01\0\0\0".repeat(1999)[..], b"[\0\0\0\0"].concat();
+    for release in ["2.7.18", "3.12.1", "3.13.0"] {
+        check_dump(release, &deepest, &deepest);
     }
 }
 
@@ -416,7 +511,11 @@ fn set_order() {
 fn members_without_an_order() {
     let nans = b"<\x02\0\0\0x\x03nan\x03infx\x03nan\x03inf";
     let nested = [b"(\x01\0\0\0<\x01\0\0\0>", &nans[1..]].concat();
-    for (stream, class) in [(&nans[..], "MemoryError"), (&nested, "ValueError")] {
+    // The first items that are not equal decide.
+    let tuple = |items: &[u8]| [&b"(\x02\0\0\0i\x01\0\0\0"[..], items].concat();
+    let nan = tuple(&nans[5..14]);
+    let tuples = [b"<\x02\0\0\0", &nan[..], &nan].concat();
+    for (stream, class) in [(&nans[..], "MemoryError"), (&tuples, "MemoryError"), (&nested, "ValueError")] {
         for release in &PYTHON_3[5..] {
             let profile = profile(release);
             let graph = read(stream, &profile).unwrap();

@@ -133,7 +133,7 @@ mod tests {
                 assert_eq!(table.find_or_add(hash, object, |other| other == object), object);
                 assert_eq!(table.find_or_add(hash, FREE - 1, |other| other == object), object);
                 assert!(2 * table.used <= table.slots.len() && table.used == object as usize + 1);
-                assert!(table.slots.len().is_power_of_two() && table.slots.len() <= (4 * table.used).max(16));
+                assert!(table.slots.len().is_power_of_two() && table.slots.len() < (4 * table.used).max(17));
             }
             for object in 0..1000 {
                 let hash = u64::from(object) * step + 61;

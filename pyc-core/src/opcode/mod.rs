@@ -190,3 +190,43 @@ pub(crate) fn kills_on_load(code: &[u8], profile: &Profile) -> bool {
             false
         })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{is_plain, kills_on_load, may_kill};
+    use crate::prelude::*;
+    use crate::{Profile, Version};
+
+    /// BINARY_OP of 3.12 has one cache, LOAD_GLOBAL four, NOP none; 6 is a specialized BINARY_OP.
+    #[test]
+    fn code_as_a_compiler_makes_it_is_plain() {
+        let plain = |code: &[u8]| is_plain(code, Profile::of(Version::new(3, 12)).unwrap());
+        let global = [&[116, 1][..], &[0; 8]].concat();
+        assert!(plain(b""));
+        assert!(plain(&[9, 0, 9, 1]));
+        assert!(plain(&[122, 1, 0, 0, 9, 0, 122, 2, 0, 0]));
+        assert!(plain(&[&global[..], &global, &[9, 0]].concat()));
+        assert!(!plain(&[6, 1, 0, 0]));
+        assert!(!plain(&[122, 1]));
+        assert!(!plain(&[122, 1, 1, 0]));
+        assert!(!plain(&[122, 1, 0, 1]));
+        assert!(!plain(&global[..8]));
+        assert!(!plain(&[&global[..8], &[9, 0]].concat()));
+        assert!(!plain(&[254, 0]));
+        assert!(is_plain(&[6, 1, 2, 3], Profile::of(Version::new(3, 10)).unwrap()));
+    }
+
+    #[test]
+    fn opcodes_that_kill_are_seen() {
+        for length in [2, 14, 16, 18, 40] {
+            assert!(!may_kill(&[240, 255].repeat(length / 2)));
+            for place in (0..length).step_by(2) {
+                let mut code = vec![0; length];
+                code[place] = 241;
+                assert!(may_kill(&code));
+            }
+        }
+        let kills = |minor| kills_on_load(&[9, 0, 254, 0], Profile::of(Version::new(3, minor)).unwrap());
+        assert_eq!([11, 12, 13, 14].map(kills), [false, true, true, false]);
+    }
+}
