@@ -2,6 +2,7 @@
 //! elsewhere just as well, only slower, is why nothing but this shows a run that ends too early.
 
 use allocation_counter::AllocationInfo;
+use pyc_core::model::{Dump, Loaded};
 use pyc_core::{Profile, Version, read};
 use std::hint::black_box;
 
@@ -49,13 +50,47 @@ fn leaves_are_read_in_runs() {
 /// The items of a tuple of leaves are never pending.
 #[test]
 fn small_tuples_of_leaves_are_read_at_once() {
-    let tuple = |code: u8, last: &[u8]| [&[code, 255], &b"N".repeat(254)[..], last].concat();
+    let leaves = b"N".repeat(255);
     for minor in [6, 8, 13] {
-        for code in [b')', b')' | 0x80] {
-            let cost = |last: &[u8]| cost(minor, &sequence(b'[', &[&tuple(code, last)])).bytes_total;
-            assert!(cost(b"N") + 900 < cost(b"[\0\0\0\0"), "3.{minor}");
+        // One with a size of four bytes is read with a frame of its own, and its items are pending until it ends.
+        let cost = |head: &[u8]| cost(minor, &sequence(b'[', &[&[head, &leaves].concat()])).bytes_total;
+        for head in [b")\xff", b"\xa9\xff"] {
+            assert!(cost(head) + 900 < cost(b"(\xff\0\0\0"), "3.{minor}");
         }
     }
+}
+
+/// Keys that are strings, bytes or small ints are told apart without a description of each.
+#[test]
+fn plain_keys_are_compared_where_they_are() {
+    let profile = Profile::of(Version::new(3, 13)).unwrap();
+    let ints = (0..1000_u32).map(|i| [&b"i"[..], &(i + 1000).to_le_bytes()].concat());
+    let bytes = (0..1000_u32).map(|i| [&b"s\x04\0\0\0"[..], &i.to_le_bytes()].concat());
+    let texts = (1000..2000_u32).map(|i| [&b"z\x04"[..], i.to_string().as_bytes()].concat());
+    let keys: Vec<Vec<u8>> = ints.chain(bytes).chain(texts).collect();
+    let members: Vec<&[u8]> = keys.iter().map(Vec::as_slice).collect();
+    let pairs: Vec<Vec<u8>> = keys.iter().map(|key| [key, &b"N"[..]].concat()).collect();
+    let dict = [&b"{"[..], &pairs.concat(), b"0"].concat();
+    for stream in [sequence(b'<', &members), dict] {
+        let graph = read(&stream, profile).unwrap();
+        let count = allocation_counter::measure(|| drop(black_box(Loaded::new(&graph, profile)))).count_total;
+        assert!(count < 100, "{count}");
+    }
+}
+
+/// A dump has room for as many bytes as were read, and its table of references is one allocation.
+#[test]
+fn dumps_are_allocated_at_once() {
+    let profile = Profile::of(Version::new(3, 13)).unwrap();
+    let items: Vec<Vec<u8>> = (0..200_u8).map(|i| [&b"i"[..], &[i, 0, 0, 0]].concat()).collect();
+    let stream = sequence(b'[', &items.iter().map(Vec::as_slice).collect::<Vec<_>>());
+    let graph = read(&stream, profile).unwrap();
+    let loaded = Loaded::new(&graph, profile);
+    let mut dump = None;
+    let cost = allocation_counter::measure(|| dump = Some(loaded.dump(4)));
+    let Some(Dump::Bytes { bytes, .. }) = dump else { panic!("{dump:?}") };
+    assert!(bytes.capacity() < 2 * stream.len());
+    assert!(cost.count_total < 10, "{}", cost.count_total);
 }
 
 /// The last leaf of a stream is one of a run as well, and so are those in a nested container.

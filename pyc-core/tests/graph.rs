@@ -403,4 +403,11 @@ fn graphs_that_are_built_wrong_are_refused() {
         },
         |e| matches!(e, WriteError::DanglingReference { .. }),
     );
+#[test]
+fn references_are_seen_as_what_they_refer_to() {
+    let profile = profile("3.12.1");
+    let graph = read(b"[\x02\0\0\0\xda\x01xr\0\0\0\0", &profile).unwrap();
+    let Value::List(items) = graph.value(graph.root()) else { panic!() };
+    assert!(matches!(graph.value(items[1]), Value::Ref(target) if target == items[0]));
+    assert_eq!(graph.resolve(items[1]), items[0]);
 }
