@@ -100,7 +100,7 @@ fn runs_end_where_they_must() {
     let count = |stream: &[u8]| {
         allocation_counter::measure(|| drop(black_box(read(black_box(stream), profile).unwrap()))).count_total
     };
-    assert_eq!(count(&sequence(b'[', &[&b"s\x14\0\0\012345678901234567890"[..]; 100])), 4);
+    assert_eq!(count(&sequence(b'[', &[&b"s\x14\0\0\0abcdefghijklmnopqrst"[..]; 100])), 4);
     let nested = (0..20).fold(sequence(b'[', &[&b"N"[..]; 100]), |inside, _| sequence(b'[', &[&inside]));
     assert_eq!(cost(13, &nested).count_total, cost(13, &sequence(b'[', &[&b"N"[..]; 100])).count_total + 4);
 }

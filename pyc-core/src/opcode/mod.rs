@@ -204,6 +204,7 @@ mod tests {
         let global = [&[116, 1][..], &[0; 8]].concat();
         assert!(plain(b""));
         assert!(plain(&[9, 0, 9, 1]));
+        assert!(plain(&[9, 0, 0, 0, 0, 0]));
         assert!(plain(&[122, 1, 0, 0, 9, 0, 122, 2, 0, 0]));
         assert!(plain(&[&global[..], &global, &[9, 0]].concat()));
         assert!(!plain(&[6, 1, 0, 0]));
