@@ -14,6 +14,7 @@ use crate::graph::{FLAG_REF, Graph, Node, NodeId, bit, kind, small, u64_at};
 use crate::prelude::*;
 use crate::profile::{CodeLayout, Profile, Wording};
 use crate::{code, text, validate};
+use alloc::collections::BTreeSet;
 
 /// Reads the first object of a stream; [`Graph::consumed`] tells how many bytes it takes.
 ///
@@ -76,6 +77,7 @@ pub fn read_with<'a>(input: &'a [u8], profile: &Profile, scratch: &mut Scratch) 
         path,
         aftermath: Aftermath::default(),
         filename: Filename::Unread,
+        replaced: BTreeSet::new(),
     };
     let root = if profile.is_python2() { reader.run::<true>() } else { reader.run::<false>() };
     *scratch = reader.give_back();
@@ -159,6 +161,8 @@ pub(crate) struct Reader<'a, 'p> {
     /// 2.7: a dict reads on after a failed value and fails at its end.
     aftermath: Aftermath,
     filename: Filename,
+    /// Of frozendicts (3.15): the values that later equal keys have replaced, as the dict and the number of the pair.
+    pub(crate) replaced: BTreeSet<(NodeId, usize)>,
 }
 
 /// 3.6: the reader's pointer to the first file name, to which it holds no reference.
@@ -661,7 +665,11 @@ impl Reader<'_, '_> {
                         return Err(Box::new(pending));
                     }
                     self.pending.push(null);
-                    return Ok(Some(self.close(0)));
+                    let (dict, at) = self.close(0);
+                    if self.graph.node(dict).code == b'}' {
+                        validate::find_replaced(self, dict);
+                    }
+                    return Ok(Some((dict, at)));
                 }
                 _ => {
                     // No exception is set: the code object or slice is NULL itself, right here.

@@ -6,11 +6,13 @@
 
 use crate::code::{self, CodeInts, fields, flag};
 use crate::error::{Cause, Error, ErrorKind};
-use crate::graph::{NodeId, bit, kind};
+use crate::graph::{NodeId, Value, bit, kind, pairs};
+use crate::model::equality::scalar_content;
 use crate::opcode;
 use crate::prelude::*;
 use crate::profile::{CodeLayout, Profile};
 use crate::read::{Fault, Reader};
+use alloc::collections::BTreeMap;
 
 /// On the path from the object that is being hashed or walked to the one looked at.
 const ON_PATH: u8 = 128;
@@ -52,11 +54,38 @@ fn container_hashable(reader: &mut Reader, id: NodeId, key: bool, offset: usize)
         match reader.graph.node(id).code {
             // Of a code object's fields only the constants can be unhashable; of a dict's parts, only the values.
             b'c' => children.get(1).copied().filter(|_| place == 0),
-            b'}' => children.get(2 * place + 1).copied().filter(|_| 2 * place + 2 < children.len()),
+            // A value that a later equal key has replaced is not there any more: the key stands in for it.
+            b'}' => {
+                let replaced = reader.replaced.contains(&(id, place));
+                let part = 2 * place + usize::from(!replaced);
+                children.get(part).copied().filter(|_| 2 * place + 2 < children.len())
+            }
             _ => children.get(place).copied(),
         }
     };
     walk(reader, id, offset, Cause::HashOfUnfinishedTuple, bit::HASHABLE, enter, hashed)
+}
+
+/// Finds the values that later equal keys replace in a finished frozendict: they need no hash.
+pub(crate) fn find_replaced(reader: &mut Reader, id: NodeId) {
+    let graph = &reader.graph;
+    let pairs = pairs(graph.edges_of(graph.node(id)));
+    if pairs.chunks_exact(2).all(|pair| !graph.node(graph.resolve(pair[1])).has_edges()) {
+        return;
+    }
+    let mut last = BTreeMap::new();
+    for (place, pair) in pairs.chunks_exact(2).enumerate() {
+        let key = graph.resolve(pair[0]);
+        // Tuples that are equal and not one object are not looked for.
+        let content = match graph.value(key) {
+            Value::Str(text) => Some(text.code_points().flat_map(u32::to_be_bytes).chain([b's']).collect()),
+            value => scalar_content(value, false),
+        };
+        let content = content.unwrap_or_else(|| [&key.0.to_be_bytes()[..], b"@"].concat());
+        if let Some(replaced) = last.insert(content, place) {
+            reader.replaced.insert((id, replaced));
+        }
+    }
 }
 
 /// Walks the constants of a code object like the pass that interns strings in them.

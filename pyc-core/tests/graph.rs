@@ -403,6 +403,8 @@ fn graphs_that_are_built_wrong_are_refused() {
         },
         |e| matches!(e, WriteError::DanglingReference { .. }),
     );
+}
+
 #[test]
 fn references_are_seen_as_what_they_refer_to() {
     let profile = profile("3.12.1");
