@@ -3,7 +3,7 @@
 //! A reader is more than the inverse of its writer. It must take long forms of short things, flags that nobody needs,
 //! references from anywhere, odd spellings of floats, Latin-1 bytes in "ASCII" strings, bytes after the end; and where it
 //! refuses, it must refuse for the right reason. Three in eight of these streams are legal (those of
-//! [`super::values`] in any spelling), two are made for one rule ([`corners`]), one breaks one, and two are mutations of
+//! [`super::values`] in any spelling), two are made for one rule (`corners`), one breaks one, and two are mutations of
 //! streams that exist.
 
 use super::Target;
