@@ -2,9 +2,8 @@
 
 use super::{ASCII, Caches, INTERNED, Loaded, Object, WALKED};
 use crate::code::Field;
-use crate::graph::{Value, index};
+use crate::graph::index;
 use crate::prelude::*;
-use alloc::borrow::Cow;
 
 /// A container on the way from a code object's constants to a string.
 pub(super) struct Visit {
@@ -15,12 +14,12 @@ pub(super) struct Visit {
     members: Option<Vec<Object>>,
 }
 
-impl<'g> Loaded<'g, '_> {
+impl Loaded<'_, '_> {
     /// The interned object with the text of a string that has just been made and that nobody else holds yet.
     pub(super) fn intern_new(&mut self, object: Object, caches: &mut Caches) -> Object {
-        let key = self.key(object);
+        let key = self.text(object);
         let hash = caches.interned.hash(&key);
-        let interned = caches.interned.find_or_add(hash, object, |other| self.key(other) == key);
+        let interned = caches.interned.find_or_add(hash, object, |other| self.text(other) == key);
         self.bits[interned as usize] |= INTERNED;
         interned
     }
@@ -31,9 +30,9 @@ impl<'g> Loaded<'g, '_> {
         if self.has(object, INTERNED) {
             return object;
         }
-        let key = self.key(object);
+        let key = self.text(object);
         let hash = caches.interned.hash(&key);
-        match caches.interned.find(hash, |other| self.key(other) == key) {
+        match caches.interned.find(hash, |other| self.text(other) == key) {
             Ok(interned) => interned,
             Err(place) => {
                 let interned = self.copy(object, &[]);
@@ -41,19 +40,6 @@ impl<'g> Loaded<'g, '_> {
                 caches.interned.add(place, hash, interned);
                 interned
             }
-        }
-    }
-
-    fn key(&self, object: Object) -> Cow<'g, [u8]> {
-        let graph = self.graph;
-        let node = self.node(object);
-        let bytes = graph.payload(node);
-        if self.has(object, ASCII) || !matches!(node.code, b'a' | b'A' | b'z' | b'Z') {
-            return Cow::Borrowed(bytes);
-        }
-        match graph.value(self.origin(object)) {
-            Value::Str(text) => Cow::Owned(text.to_string_lossy().into_bytes()),
-            _ => Cow::Borrowed(bytes),
         }
     }
 
@@ -67,9 +53,7 @@ impl<'g> Loaded<'g, '_> {
         let Some(names) = self.field(code, field) else { return };
         let (start, len) = self.spans[names as usize];
         for at in start as usize..(start + len) as usize {
-            if !self.has(self.parts[at], INTERNED) {
-                self.intern_part(at, caches);
-            }
+            self.intern_part(at, caches);
         }
     }
 

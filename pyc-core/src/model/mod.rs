@@ -20,7 +20,6 @@
 //! assert_eq!(bytes, b"[\x02\0\0\0\xe9\x05\0\0\0\xda\x02ab"); // the 5 is cached, so it is shared, so it is flagged
 //! ```
 
-use crate::prelude::*;
 mod canon;
 mod dump;
 pub(crate) mod equality;
@@ -35,6 +34,7 @@ use crate::code::{CodeInts, Field, flag, place};
 use crate::error::Cause;
 use crate::graph::{Graph, Node, NodeId, Value, bit, index};
 use crate::opcode;
+use crate::prelude::*;
 use crate::profile::Profile;
 use alloc::borrow::Cow;
 use table::Table;
@@ -456,10 +456,16 @@ impl<'g, 'a> Loaded<'g, 'a> {
     }
 
     /// A string's characters as UTF-8 with surrogates; bytes as they are.
-    fn text(&self, object: Object) -> Cow<'_, [u8]> {
-        match self.value(object) {
-            Value::Str(text) if text.latin1 && !text.is_ascii() => Cow::Owned(text.to_string_lossy().into_bytes()),
-            _ => Cow::Borrowed(self.payload(object)),
+    fn text(&self, object: Object) -> Cow<'g, [u8]> {
+        let graph = self.graph;
+        let node = self.node(object);
+        let bytes = graph.payload(node);
+        if self.has(object, ASCII) || !matches!(node.code, b'a' | b'A' | b'z' | b'Z') {
+            return Cow::Borrowed(bytes);
+        }
+        match graph.value(self.origin(object)) {
+            Value::Str(text) => Cow::Owned(text.to_string_lossy().into_bytes()),
+            _ => Cow::Borrowed(bytes),
         }
     }
 }

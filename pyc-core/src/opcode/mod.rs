@@ -4,11 +4,11 @@
 //! `co_code`, and with it `marshal.dumps`, puts base opcodes and zeroed caches back, whatever the stream contained
 //! (`Objects/codeobject.c`, `deopt_code`). Code that no compiler makes can send that walk out of bounds.
 
-use crate::prelude::*;
 mod tables;
 
 use crate::code::flag;
 use crate::error::Cause;
+use crate::prelude::*;
 use crate::profile::{Profile, Version};
 
 struct Table {
