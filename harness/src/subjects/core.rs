@@ -148,9 +148,9 @@ impl Core {
 fn accepted(graph: &pyc_core::Graph, loaded: &Loaded, dumps: Vec<(u8, Dump)>) -> Observation {
     let canon = match loaded.hazard() {
         Some(cause) => Canon::Undefined(cause.name().into()),
-        None => match loaded.canon_aspect() {
-            Some(aspect) => Canon::Varies(aspect.name().into(), loaded.canon()),
-            None => Canon::Text(loaded.canon()),
+        None => match loaded.canon_and_aspect() {
+            (text, Some(aspect)) => Canon::Varies(aspect.name().into(), text),
+            (text, None) => Canon::Text(text),
         },
     };
     Observation::Accepted(Accepted { consumed: Some(graph.consumed() as u64), canon, dumps })

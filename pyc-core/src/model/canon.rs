@@ -22,17 +22,24 @@ impl Loaded<'_, '_> {
     /// The canon: one text for one value, compared between readers.
     #[must_use]
     pub fn canon(&self) -> String {
+        self.canon_and_aspect().0
+    }
+
+    /// [`Loaded::canon`] and [`Loaded::canon_aspect`], for the work of one.
+    #[must_use]
+    pub fn canon_and_aspect(&self) -> (String, Option<Aspect>) {
         if self.is_unsound() {
-            return String::new();
+            return (String::new(), None);
         }
-        self.print(self.root(), &self.orders().0)
+        let (orders, arbitrary) = self.orders();
+        (self.print(self.root(), &orders), arbitrary.then_some(Aspect::EqualMembers))
     }
 
     /// Why another reader of the same value may print another canon, if it may: a set has members that print alike and are
     /// told apart by references from elsewhere only, so that the order of its hash table shows.
     #[must_use]
     pub fn canon_aspect(&self) -> Option<Aspect> {
-        self.orders().1.then_some(Aspect::EqualMembers)
+        self.canon_and_aspect().1
     }
 
     /// The orders of all sets, and whether one of them is arbitrary.
