@@ -126,6 +126,20 @@ impl Sides<'_> {
     }
 }
 
+/// The verdict where one side gave no answer, for the relations between a prediction and a subject.
+fn unanswered(predicted: &Observation, observed: &Observation, outcome: impl FnOnce() -> Verdict) -> Option<Verdict> {
+    Some(match (predicted, observed) {
+        // A panic of the core is always a finding, whatever the interpreter does.
+        (Observation::Faulted(_), _) => outcome(),
+        (_, Observation::Skipped(reason)) => Verdict::Inconclusive(format!("skipped: {reason}")),
+        (Observation::Skipped(reason), _) => Verdict::Inconclusive(format!("not predicted: {reason}")),
+        (Observation::Undefined(cause), _) => Verdict::Refused(cause.clone()),
+        // Nobody owes a stream an end of the process.
+        (_, Observation::Faulted(fault)) => fault.environment().map_or_else(outcome, Verdict::Inconclusive),
+        _ => return None,
+    })
+}
+
 /// The `model` relation: what was predicted of an interpreter against what was observed of it.
 ///
 /// `family` is the subject's id without its version, `pointer_bits` the size of its pointers, and `read` what the core
@@ -139,16 +153,11 @@ pub fn model(
     read: &dyn Fn(&[u8]) -> Observation,
 ) -> Verdict {
     let sides = Sides { relation: Relation::Model, family, core: predicted.class(), subject: observed.class() };
+    let outcome = || sides.diverge("outcome", "outcome", predicted, observed);
+    if let Some(verdict) = unanswered(predicted, observed, outcome) {
+        return verdict;
+    }
     match (predicted, observed) {
-        // A panic of the core is always a finding, whatever the interpreter does.
-        (Observation::Faulted(_), _) => sides.diverge("outcome", "outcome", predicted, observed),
-        (_, Observation::Skipped(reason)) => Verdict::Inconclusive(format!("skipped: {reason}")),
-        (Observation::Skipped(reason), _) => Verdict::Inconclusive(format!("not predicted: {reason}")),
-        (Observation::Undefined(cause), _) => Verdict::Refused(cause.clone()),
-        (_, Observation::Faulted(fault)) => match fault.environment() {
-            Some(reason) => Verdict::Inconclusive(reason),
-            None => sides.diverge("outcome", "outcome", predicted, observed),
-        },
         (Observation::Rejected(e), Observation::Rejected(o)) if e == o => Verdict::Agree,
         (_, Observation::Rejected(o)) if is_environment(o, pointer_bits) => Verdict::Inconclusive(o.class.clone()),
         (Observation::Rejected(e), Observation::Rejected(o)) if e.class != o.class => {

@@ -49,13 +49,10 @@ pub fn value(
     let sides = Sides { relation: Relation::Value, family, core: predicted.class(), subject: observed.class() };
     let rare = rare(reached, predicted).map(|name| format!("{name}.")).unwrap_or_default();
     let outcome = || sides.diverge(&format!("{rare}outcome"), "outcome", predicted, observed);
+    if let Some(verdict) = super::unanswered(predicted, observed, outcome) {
+        return verdict;
+    }
     match (predicted, observed) {
-        (Observation::Faulted(_), _) => outcome(),
-        (_, Observation::Skipped(reason)) => Verdict::Inconclusive(format!("skipped: {reason}")),
-        (Observation::Skipped(reason), _) => Verdict::Inconclusive(format!("not predicted: {reason}")),
-        (Observation::Undefined(cause), _) => Verdict::Refused(cause.clone()),
-        // Nobody owes a stream an end of the process.
-        (_, Observation::Faulted(fault)) => fault.environment().map_or_else(outcome, Verdict::Inconclusive),
         (Observation::Rejected(_), _) => Verdict::Inconclusive(format!("CPython refuses it, {family} need not")),
         _ if reached.has_code => Verdict::Inconclusive(format!("the code objects of {family} are its own")),
         (_, Observation::Rejected(exception)) if is_environment(exception, 64) => {
