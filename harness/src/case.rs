@@ -80,6 +80,8 @@ pub struct Case {
     pub bytes: Vec<u8>,
     /// Where it came from.
     pub origin: Origin,
+    /// Whether whoever made it means the subject to accept it.
+    pub valid: bool,
 }
 
 /// The SHA-256 of some bytes in hexadecimal: the name of a case's file.

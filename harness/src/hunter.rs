@@ -363,7 +363,7 @@ impl<'a> Hunter<'a> {
             let original = &prediction.observation;
             if let Verdict::Diverge(divergence) = oracle::reread(&self.member.family, *version, original, &read) {
                 let origin = crate::case::Origin::Dumped { version: *version, of: Box::new(case.origin.clone()) };
-                let dump = Case { bytes: bytes.clone(), origin };
+                let dump = Case { bytes: bytes.clone(), origin, valid: true };
                 self.found(*divergence, &dump, original, &read);
             }
         }

@@ -5,7 +5,7 @@
 
 use crate::campaign::{Member, Plan};
 use crate::case::{Case, Origin};
-use crate::generators::{self, Generator, Target};
+use crate::generators::{self, Generated, Generator, Target};
 use crate::golden;
 use crate::stdlib::{Cache, Item, Library};
 use crate::subjects::core::payload;
@@ -104,7 +104,7 @@ impl Supply {
         self.corpus.reverse();
         // Not the values that the generator of values begins with: these are compared anyway.
         let values = u64::MAX - VALUE_BASES..u64::MAX;
-        let values: Vec<_> = values.map(|index| self.generate(Generator::Values, index)).collect();
+        let values: Vec<_> = values.map(|index| self.generate(Generator::Values, index).bytes).collect();
         self.bases.extend(values);
         let items = std::mem::take(&mut self.likely_bases);
         match subject {
@@ -160,11 +160,12 @@ impl Supply {
             // The corpus itself comes before its mutations.
             let seed = self.corpus.pop_if(|_| generator == Generator::Streams);
             let case = if let Some((name, bytes)) = seed {
-                Case { bytes, origin: Origin::File(name) }
+                Case { bytes, origin: Origin::File(name), valid: false }
             } else {
                 index += 1;
                 let origin = Origin::generated(generator, self.seed, index - 1);
-                Case { bytes: self.generate(generator, index - 1), origin }
+                let Generated { bytes, valid } = self.generate(generator, index - 1);
+                Case { bytes, origin, valid }
             };
             bytes += case.bytes.len();
             batch.cases.push(case);
@@ -176,7 +177,7 @@ impl Supply {
         batch
     }
 
-    fn generate(&self, generator: Generator, index: u64) -> Vec<u8> {
+    fn generate(&self, generator: Generator, index: u64) -> Generated {
         generators::generate(generator, self.target, self.seed, index, &self.bases)
     }
 
@@ -192,7 +193,7 @@ impl Supply {
                     bytes += stream.len();
                     let Item { path, optimize } = item;
                     let origin = Origin::Compiled { interpreter: self.id.clone(), path, optimize };
-                    batch.cases.push(Case { bytes: stream, origin });
+                    batch.cases.push(Case { bytes: stream, origin, valid: true });
                 }
                 Err(reason) => batch.without.push((item.path, reason)),
             }

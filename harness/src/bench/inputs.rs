@@ -94,7 +94,7 @@ fn values(seed: u64, profile: &Profile) -> Result<Vec<u8>> {
 }
 
 fn tiny(target: Target) -> Vec<Vec<u8>> {
-    let all = (0..).map(|index| generators::generate(Generator::Values, target, 1, index, &[]));
+    let all = (0..).map(|index| generators::generate(Generator::Values, target, 1, index, &[]).bytes);
     all.filter(|stream| stream.len() < SHORT).take(TINY).collect()
 }
 

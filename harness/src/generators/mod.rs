@@ -104,20 +104,29 @@ impl str::FromStr for Generator {
     }
 }
 
+/// What a generator made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Generated {
+    /// A marshal stream.
+    pub bytes: Vec<u8>,
+    /// Whether it was made to be accepted by its target. Of the other cases nothing was promised.
+    pub valid: bool,
+}
+
 /// Case number `index` of the campaign `seed`: a marshal stream for `target`, the same on every machine.
 ///
 /// `bases` are streams to start from: `streams` mutates them (and makes do with streams of its own when there are none),
 /// `stdlib` hands them out in turn as they are, `values` does not look at them.
 #[must_use]
-pub fn generate(generator: Generator, target: Target, seed: u64, index: u64, bases: &[Vec<u8>]) -> Vec<u8> {
+pub fn generate(generator: Generator, target: Target, seed: u64, index: u64, bases: &[Vec<u8>]) -> Generated {
     let tape = tape(seed, generator.name(), index);
     let mut u = Unstructured::new(&tape);
     match generator {
         Generator::Stdlib => {
             let turn = index.checked_rem(bases.len() as u64).and_then(|i| usize::try_from(i).ok());
-            turn.map(|i| bases[i].clone()).unwrap_or_default()
+            Generated { bytes: turn.map(|i| bases[i].clone()).unwrap_or_default(), valid: turn.is_some() }
         }
-        Generator::Values => values::generate(&mut u, target),
+        Generator::Values => Generated { bytes: values::generate(&mut u, target), valid: true },
         Generator::Streams => streams::generate(&mut u, target, bases),
     }
 }

@@ -6,18 +6,19 @@
 //! [`super::values`] in any spelling), two are made for one rule (`corners`), one breaks one, and two are mutations of
 //! streams that exist.
 
-use super::Target;
 use super::corners;
 use super::emit::Style;
 use super::luck::Luck;
 use super::mutate::{break_rule, mutate};
 use super::values::compose;
+use super::{Generated, Target};
 use arbitrary::Unstructured;
 
 /// A stream for the target's reader to accept or to refuse.
 #[must_use]
-pub fn generate(u: &mut Unstructured<'_>, target: Target, bases: &[Vec<u8>]) -> Vec<u8> {
-    match u.below(8) {
+pub fn generate(u: &mut Unstructured<'_>, target: Target, bases: &[Vec<u8>]) -> Generated {
+    let form = u.below(8);
+    let bytes = match form {
         0..=2 => legal(u, target),
         3 | 4 => corners::generate(u, target),
         5 => {
@@ -29,7 +30,8 @@ pub fn generate(u: &mut Unstructured<'_>, target: Target, bases: &[Vec<u8>]) -> 
             let other = base(u, target, bases);
             mutate(u, &stream, &other)
         }
-    }
+    };
+    Generated { bytes, valid: form < 3 }
 }
 
 /// A stream that the target accepts, in any spelling, now and then with a few bytes after its end.

@@ -37,7 +37,7 @@ fn generators_reach_every_rule_that_can_be_reached() {
             scope.spawn(move || {
                 let version = core.profile().version;
                 let mut tally = Tally::new("core", core.profile());
-                let generated = (0..STREAMS).map(|i| generate(Generator::Streams, core.target(), 0, i, bases));
+                let generated = (0..STREAMS).map(|i| generate(Generator::Streams, core.target(), 0, i, bases).bytes);
                 for (index, case) in bases.iter().cloned().chain(generated).enumerate() {
                     tally.asked(core.predict(&case).reached);
                     let impossible = tally.impossible();
