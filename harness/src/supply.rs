@@ -44,6 +44,8 @@ pub(crate) struct Supply {
     /// The streams of the corpus that have not been handed out yet, in reverse order.
     corpus: Vec<(String, Vec<u8>)>,
     bases: Vec<Vec<u8>>,
+    /// Those of the bases that the subject compiled.
+    compiled: Vec<Vec<u8>>,
     next: BTreeMap<&'static str, u64>,
 }
 
@@ -59,8 +61,7 @@ pub(crate) struct Batch {
 impl Supply {
     /// Opens the subject's library; the text says what is missing.
     pub(crate) fn new(plan: &Plan, member: &Member) -> (Supply, Option<(Level, String)>) {
-        let wants_library =
-            plan.generators.contains(&Generator::Stdlib) || plan.generators.contains(&Generator::Streams);
+        let wants_library = plan.generators.iter().any(|generator| *generator != Generator::Values);
         let mut missing = None;
         let mut library = None;
         if let (Some(facts), true) = (&member.facts, wants_library) {
@@ -93,6 +94,7 @@ impl Supply {
                 Vec::new()
             },
             bases: Vec::new(),
+            compiled: Vec::new(),
             next: BTreeMap::new(),
         };
         (supply, missing)
@@ -119,13 +121,14 @@ impl Supply {
             if let Ok(stream) = self.compile(item, subject)?
                 && stream.len() <= LONGEST_BASE
             {
-                self.bases.push(stream);
+                self.compiled.push(stream);
                 found += 1;
             }
             if found == BASES {
                 break;
             }
         }
+        self.bases.extend_from_slice(&self.compiled);
         Ok(())
     }
 
@@ -142,7 +145,9 @@ impl Supply {
                 None => Ok(Batch::default()),
             },
             Generator::Values => Ok(self.generated(generator, room)),
-            Generator::Streams => {
+            // A stream that is nothing but a code object says nothing about who has none of CPython's.
+            Generator::Codes if !self.target.codes => Ok(Batch::default()),
+            Generator::Streams | Generator::Codes => {
                 if self.bases.is_empty() {
                     self.make_bases(subject)?;
                 }
@@ -178,7 +183,8 @@ impl Supply {
     }
 
     fn generate(&self, generator: Generator, index: u64) -> Generated {
-        generators::generate(generator, self.target, self.seed, index, &self.bases)
+        let bases = if generator == Generator::Codes { &self.compiled } else { &self.bases };
+        generators::generate(generator, self.target, self.seed, index, bases)
     }
 
     fn files(&mut self, room: u64, subject: &mut dyn Subject) -> Result<Batch, Broken> {

@@ -11,11 +11,13 @@
 //! | `stdlib` | do we read what is really out there? | everything that compilers and the standard library do | whatever no compiler emits: cycles, odd encodings, errors |
 //! | [`values`] | is every *value* right? | sharing, cycles, hashing, every type, every boundary; always valid for its target | encodings that no writer chooses, rejected streams, huge sizes, real bytecode |
 //! | [`streams`] | is every *encoding* right? | long forms, odd spellings, flags and references anywhere, single broken rules, mutations | deep agreement about values: many of its streams are rejected early |
+//! | [`codes`] | is every *field* of a code object right? | every field of every layout, bytecode and tables of every form, code grown from compiled ones, one wrong thing at a time | code that could be run; whatever a code object does not hold |
 //!
 //! The generators write bytes with a small emitter of their own. They share nothing with pyc-core but the version table
 //! (through [`Target`]), because a bug that reader, writer and generator have in common would be invisible.
 
 mod code;
+pub mod codes;
 mod corners;
 mod emit;
 mod luck;
@@ -70,11 +72,13 @@ pub enum Generator {
     Values,
     /// Random encodings, valid or nearly so, and mutations: [`streams`].
     Streams,
+    /// Code objects, valid or wrong in one respect: [`codes`].
+    Codes,
 }
 
 impl Generator {
     /// All generators, in the order in which they are listed for people.
-    pub const ALL: [Generator; 3] = [Generator::Stdlib, Generator::Values, Generator::Streams];
+    pub const ALL: [Generator; 4] = [Generator::Stdlib, Generator::Values, Generator::Streams, Generator::Codes];
 
     /// The name on the command line and in reports.
     #[must_use]
@@ -83,6 +87,7 @@ impl Generator {
             Generator::Stdlib => "stdlib",
             Generator::Values => "values",
             Generator::Streams => "streams",
+            Generator::Codes => "codes",
         }
     }
 }
@@ -116,7 +121,8 @@ pub struct Generated {
 /// Case number `index` of the campaign `seed`: a marshal stream for `target`, the same on every machine.
 ///
 /// `bases` are streams to start from: `streams` mutates them (and makes do with streams of its own when there are none),
-/// `stdlib` hands them out in turn as they are, `values` does not look at them.
+/// `stdlib` hands them out in turn as they are, `codes` changes fields in those that the target compiled (so it takes none
+/// that the target might refuse), `values` does not look at them.
 #[must_use]
 pub fn generate(generator: Generator, target: Target, seed: u64, index: u64, bases: &[Vec<u8>]) -> Generated {
     let tape = tape(seed, generator.name(), index);
@@ -128,6 +134,7 @@ pub fn generate(generator: Generator, target: Target, seed: u64, index: u64, bas
         }
         Generator::Values => Generated { bytes: values::generate(&mut u, target), valid: true },
         Generator::Streams => streams::generate(&mut u, target, bases),
+        Generator::Codes => codes::generate(&mut u, target, bases),
     }
 }
 
