@@ -1,4 +1,4 @@
-//! Generators: where a campaign's cases come from when they do not come from a compiler.
+//! Generators: where a campaign's cases come from, unless it is a standard library.
 //!
 //! A divergence that cannot be had again is worth nothing, so a case is a pure function of a few bytes, its *tape*: no
 //! clock, no environment, no global state. [`tape`] makes the bytes of case number `index` of a campaign, and
@@ -11,6 +11,7 @@
 //! | `stdlib` | do we read what is really out there? | everything that compilers and the standard library do | whatever no compiler emits: cycles, odd encodings, errors |
 //! | [`values`] | is every *value* right? | sharing, cycles, hashing, every type, every boundary; always valid for its target | encodings that no writer chooses, rejected streams, huge sizes, real bytecode |
 //! | [`streams`] | is every *encoding* right? | long forms, odd spellings, flags and references anywhere, single broken rules, mutations | deep agreement about values: many of its streams are rejected early |
+//! | [`programs`] | is what compilers make of *anything* right? | code objects that no library contains: every construct of a version, more than 255 of anything, long jumps | what no compiler emits |
 //!
 //! The generators write bytes with a small emitter of their own. They share nothing with pyc-core but the version table
 //! (through [`Target`]), because a bug that reader, writer and generator have in common would be invisible.
@@ -20,6 +21,7 @@ mod corners;
 mod emit;
 mod luck;
 mod mutate;
+pub mod programs;
 pub(crate) mod skim;
 pub mod streams;
 pub mod values;
@@ -70,11 +72,13 @@ pub enum Generator {
     Values,
     /// Random encodings, valid or nearly so, and mutations: [`streams`].
     Streams,
+    /// Random source text, which the interpreter compiles: [`programs`].
+    Programs,
 }
 
 impl Generator {
     /// All generators, in the order in which they are listed for people.
-    pub const ALL: [Generator; 3] = [Generator::Stdlib, Generator::Values, Generator::Streams];
+    pub const ALL: [Generator; 4] = [Generator::Stdlib, Generator::Values, Generator::Streams, Generator::Programs];
 
     /// The name on the command line and in reports.
     #[must_use]
@@ -83,6 +87,7 @@ impl Generator {
             Generator::Stdlib => "stdlib",
             Generator::Values => "values",
             Generator::Streams => "streams",
+            Generator::Programs => "programs",
         }
     }
 }
@@ -107,7 +112,7 @@ impl str::FromStr for Generator {
 /// What a generator made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Generated {
-    /// A marshal stream.
+    /// A marshal stream; of [`Generator::Programs`] the source text that an interpreter makes one of.
     pub bytes: Vec<u8>,
     /// Whether it was made to be accepted by its target. Of the other cases nothing was promised.
     pub valid: bool,
@@ -116,7 +121,7 @@ pub struct Generated {
 /// Case number `index` of the campaign `seed`: a marshal stream for `target`, the same on every machine.
 ///
 /// `bases` are streams to start from: `streams` mutates them (and makes do with streams of its own when there are none),
-/// `stdlib` hands them out in turn as they are, `values` does not look at them.
+/// `stdlib` hands them out in turn as they are, the others do not look at them.
 #[must_use]
 pub fn generate(generator: Generator, target: Target, seed: u64, index: u64, bases: &[Vec<u8>]) -> Generated {
     let tape = tape(seed, generator.name(), index);
@@ -128,6 +133,9 @@ pub fn generate(generator: Generator, target: Target, seed: u64, index: u64, bas
         }
         Generator::Values => Generated { bytes: values::generate(&mut u, target), valid: true },
         Generator::Streams => streams::generate(&mut u, target, bases),
+        Generator::Programs => {
+            Generated { bytes: programs::generate(&mut u, target.version).into_bytes(), valid: true }
+        }
     }
 }
 
