@@ -17,14 +17,17 @@
 
 mod code;
 mod corners;
+mod draft;
 mod emit;
 mod luck;
 mod mutate;
 pub(crate) mod skim;
+mod spell;
 pub mod streams;
 pub mod values;
 
-pub use mutate::mutate;
+pub use mutate::{crossover, mutate};
+pub use spell::normal;
 
 use arbitrary::Unstructured;
 use pyc_core::Profile;
