@@ -28,13 +28,8 @@ pub(super) fn spellings<'b>(python2: bool, node: &Node<'b>) -> Vec<Spelling<'b>>
 }
 
 fn integers<'b>(python2: bool, node: &Node<'b>) -> Option<Vec<Spelling<'b>>> {
-    let n = match node.code {
-        b'i' => i64::from(i32::from_le_bytes(*node.payload.first_chunk()?)),
-        b'I' => i64::from_le_bytes(*node.payload.first_chunk()?),
-        // 2.7's long is another type.
-        _ if python2 => return None,
-        _ => from_digits(&node.payload)?,
-    };
+    // 2.7's long is another type.
+    let n = integer(node).filter(|_| !python2 || node.code != b'l')?;
     let short = i32::try_from(n).ok().map(|n| (b'i', n.to_le_bytes().to_vec().into()));
     let digits = (b'l', to_digits(n).into());
     let wide = (b'I', n.to_le_bytes().to_vec().into());
@@ -42,7 +37,16 @@ fn integers<'b>(python2: bool, node: &Node<'b>) -> Option<Vec<Spelling<'b>>> {
     Some(short.into_iter().chain(rest).collect())
 }
 
-/// The number that a `l` says, if it follows the rules and fits.
+/// The number that an int says, if it follows the rules and fits.
+fn integer(node: &Node<'_>) -> Option<i64> {
+    match node.code {
+        b'i' => Some(i32::from_le_bytes(*node.payload.first_chunk()?).into()),
+        b'I' => Some(i64::from_le_bytes(*node.payload.first_chunk()?)),
+        b'l' => from_digits(&node.payload),
+        _ => None,
+    }
+}
+
 fn from_digits(payload: &[u8]) -> Option<i64> {
     let (count, digits) = payload.split_first_chunk()?;
     let digits: Vec<u16> = digits.chunks_exact(2).map(|d| u16::from_le_bytes([d[0], d[1]])).collect();
@@ -132,8 +136,13 @@ fn texts<'b>(node: &Node<'b>) -> Option<Vec<Spelling<'b>>> {
     Some(spellings)
 }
 
+/// Interpreters keep one object for each of these ints (the largest such range), and Python 3 gives it out for `i` alone;
+/// that shows in a dump.
+const KEPT: std::ops::RangeInclusive<i64> = -5..=1024;
+
 /// The stream in its normal form: every object in the spelling of a writer, no flag that no reference needs, nothing after
-/// the end. `None` when the stream breaks off, or has a NULL where only some interpreters go on.
+/// the end; a small int that is not `i` stays what it is. `None` when the stream breaks off, or has a NULL where only some
+/// interpreters go on.
 #[must_use]
 pub fn normal(target: Target, bytes: &[u8]) -> Option<Vec<u8>> {
     let mut draft = Draft::read(bytes, Some(target))?;
@@ -145,6 +154,10 @@ pub fn normal(target: Target, bytes: &[u8]) -> Option<Vec<u8>> {
         node.flag &= meant && node.can_have_slot();
         if is_dict(node.code) {
             node.trailer = b"0";
+        }
+        let number = integer(node).filter(|_| node.code != b'i' && !draft.python2);
+        if number.is_some_and(|n| KEPT.contains(&n)) {
+            continue;
         }
         let (code, payload) = spellings(draft.python2, node).swap_remove(0);
         (node.code, node.payload) = (code, payload);

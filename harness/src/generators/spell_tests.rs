@@ -12,10 +12,11 @@ fn one_value_has_one_normal_form() {
             assert_eq!(normal, expected, "{version} {spelling:02x?}");
         }
     };
-    let one: [&[u8]; 4] = [b"i\x01\0\0\0", b"I\x01\0\0\0\0\0\0\0", b"l\x01\0\0\0\x01\0", b"\xe9\x01\0\0\0rest"];
-    check("3.12", &one, b"i\x01\0\0\0");
-    check("2.7", &one[..2], b"i\x01\0\0\0");
-    check("2.7", &one[2..3], b"l\x01\0\0\0\x01\0");
+    let number: [&[u8]; 4] = [b"i\0\x08\0\0", b"I\0\x08\0\0\0\0\0\0", b"\xe9\0\x08\0\0rest", b"l\x01\0\0\0\0\x08"];
+    check("3.12", &number, b"i\0\x08\0\0");
+    check("2.7", &number[..2], b"i\0\x08\0\0");
+    check("2.7", &number[3..], number[3]);
+    check("3.12", &[b"l\x01\0\0\0\x01\0"], b"l\x01\0\0\0\x01\0");
     check(
         "3.12",
         &[b"l\xfc\xff\xff\xff\0\0\0\0\0\0\0\x02", b"I\0\0\0\0\0\0\xc0\xff"],

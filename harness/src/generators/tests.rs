@@ -62,7 +62,7 @@ fn cases_are_the_same_on_every_machine() {
         0x0052_f780_79f7_b7f0,
         0x12cc_7ab2_6a16_ef2b,
         0x1fa3_1444_c79b_f3e9,
-        0x9c7b_effd_fcd3_0aca,
+        0x9c7b_efdf_fcd3_0aca,
         0xb4cb_4931_f45b_e608,
         0xc3b3_1de3_4437_45c8,
     ];
