@@ -21,8 +21,11 @@ mod draft;
 mod emit;
 mod luck;
 mod mutate;
+pub mod shrink;
 pub(crate) mod skim;
 mod spell;
+#[cfg(feature = "proptest")]
+pub mod strategies;
 pub mod streams;
 pub mod values;
 
