@@ -20,15 +20,21 @@
 mod code;
 pub mod codes;
 mod corners;
+mod draft;
 mod emit;
 mod luck;
 mod mutate;
 pub mod programs;
+pub mod shrink;
 pub(crate) mod skim;
+mod spell;
+#[cfg(feature = "proptest")]
+pub mod strategies;
 pub mod streams;
 pub mod values;
 
-pub use mutate::mutate;
+pub use mutate::{crossover, mutate};
+pub use spell::normal;
 
 use arbitrary::Unstructured;
 use pyc_core::Profile;

@@ -14,6 +14,9 @@ use super::values::compose;
 use super::{Generated, Target};
 use arbitrary::Unstructured;
 
+/// Mutations can double a stream, and there are several.
+const MAX_MUTANT: usize = 1 << 20;
+
 /// A stream for the target's reader to accept or to refuse.
 #[must_use]
 pub fn generate(u: &mut Unstructured<'_>, target: Target, bases: &[Vec<u8>]) -> Generated {
@@ -28,7 +31,7 @@ pub fn generate(u: &mut Unstructured<'_>, target: Target, bases: &[Vec<u8>]) -> 
         _ => {
             let stream = base(u, target, bases);
             let other = base(u, target, bases);
-            mutate(u, &stream, &other)
+            mutate(u, Some(target), &stream, &other, MAX_MUTANT)
         }
     };
     Generated { bytes, valid: form < 3 }

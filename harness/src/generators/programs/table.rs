@@ -90,7 +90,7 @@ fn in_method(c: &Context) -> bool {
 }
 
 fn may_bind(c: &Context) -> bool {
-    !c.annotation && !(c.class && c.comprehensions > 0)
+    !(c.annotation || c.class && c.comprehensions > 0)
 }
 
 fn may_yield(c: &Context) -> bool {
