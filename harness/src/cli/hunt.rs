@@ -3,7 +3,7 @@
 use super::{Discovery, MORE, Search, root, select, target_dir};
 use crate::campaign::{self, Member, Message, Plan};
 use crate::expected::Expected;
-use crate::generators::Generator;
+use crate::generators::{self, Generator};
 use crate::matrix;
 use crate::progress::{Progress, Totals, table};
 use crate::record::{Recorder, rfc3339};
@@ -178,7 +178,7 @@ impl Hunt {
         Run {
             format: reports::FORMAT,
             provost_version: env!("CARGO_PKG_VERSION").into(),
-            generator_version: 3,
+            generator_version: generators::VERSION,
             started: rfc3339(SystemTime::now()),
             command,
             seed: plan.seed,
