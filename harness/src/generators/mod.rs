@@ -35,7 +35,6 @@
 mod code;
 mod corners;
 mod emit;
-#[cfg(test)]
 pub(crate) mod features;
 mod luck;
 mod mutate;
