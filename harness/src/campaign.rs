@@ -10,6 +10,7 @@ use crate::generators::Generator;
 use crate::hunter::Hunter;
 use crate::observation::Observation;
 use crate::oracle::{Divergence, Signature};
+use crate::statistics::Statistics;
 use crate::subjects::Subject;
 use crate::subjects::core::Core;
 use anyhow::Result;
@@ -141,6 +142,8 @@ pub enum Message {
     Silent(Box<Silence>),
     /// New snapshots for one subject, one for each generator.
     Counted(Vec<Counts>),
+    /// What the generators made for one subject.
+    Made(Vec<Statistics>),
     /// A new snapshot of one subject's column of the matrix.
     Reached(Reached),
     /// Something that a person should read.

@@ -159,7 +159,7 @@ fn came_of(plan: &Plan, members: Vec<Member>) -> Came {
             Message::Save(saved) => saved.send(()).unwrap(),
             Message::Noted(_, text) => came.notes.push(text),
             Message::Broke(_, reason) => came.broke.push(reason),
-            Message::Occurred(..) | Message::Silent(_) => {}
+            Message::Occurred(..) | Message::Silent(_) | Message::Made(_) => {}
         }
         Ok(())
     })

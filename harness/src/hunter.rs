@@ -10,6 +10,7 @@ use crate::generators::Generator;
 use crate::matrix::Tally;
 use crate::observation::{Accepted, Canon, Dump, Fault, Observation};
 use crate::oracle::{self, Divergence, Signature, Verdict};
+use crate::statistics::Statistics;
 use crate::subjects::Broken;
 use crate::subjects::core::Prediction;
 use crate::supply::{Batch, Supply};
@@ -42,6 +43,7 @@ pub(crate) struct Hunter<'a> {
     left: u64,
     sender: Sender<Message>,
     counts: BTreeMap<&'static str, Counts>,
+    statistics: BTreeMap<&'static str, Statistics>,
     /// Length of the smallest case of each signature.
     smallest: BTreeMap<Signature, usize>,
     flaky: BTreeMap<Signature, u32>,
@@ -81,12 +83,21 @@ pub(crate) struct Question {
 impl<'a> Hunter<'a> {
     pub(crate) fn new(plan: &'a Plan, member: Member, cases: Option<u64>, sender: Sender<Message>) -> Self {
         let tally = Tally::new(&member.id, member.core.profile());
+        // Only a CPython compiles what pyc-core reads.
+        let owes = member.core.is_model();
+        let compiles = member.subject.is_some() && owes;
+        let statistics = |&generator: &Generator| {
+            let wanted = generator != Generator::Stdlib || compiles;
+            (generator.name(), Statistics::new(&member.id, generator, member.core.target(), owes, wanted))
+        };
+        let statistics = plan.generators.iter().map(statistics).collect();
         Hunter {
             plan,
             member,
             left: cases.unwrap_or(u64::MAX),
             sender,
             counts: BTreeMap::new(),
+            statistics,
             smallest: BTreeMap::new(),
             flaky: BTreeMap::new(),
             occurred: BTreeMap::new(),
@@ -190,6 +201,7 @@ impl<'a> Hunter<'a> {
             self.tell(Message::Occurred(self.member.id.clone(), occurred));
         }
         self.tell(Message::Counted(self.counts.values().cloned().collect()));
+        self.tell(Message::Made(self.statistics.values().cloned().collect()));
         if self.member.subject.is_some() && self.member.core.is_model() {
             for rule in self.tally.impossible() {
                 let text =
@@ -402,10 +414,13 @@ impl<'a> Hunter<'a> {
                 }
             }
         }
+        let shown = if alone { &prediction.observation } else { observation };
+        if let Some(statistics) = self.statistics.get_mut(case.origin.generator()) {
+            statistics.count(case, &prediction.observation, shown);
+        }
         let counts = self.counts(case.origin.generator());
         counts.cases += 1;
         counts.bytes += case.bytes.len() as u64;
-        let shown = if alone { &prediction.observation } else { observation };
         counts.accepted += u64::from(matches!(shown, Observation::Accepted(_)));
         counts.rejected += u64::from(matches!(shown, Observation::Rejected(_)));
         counts.compared += u64::from(unexpected || listed || agreed);

@@ -24,6 +24,7 @@ pub mod oracle;
 pub mod progress;
 pub mod record;
 pub mod repro;
+pub mod statistics;
 pub mod stdlib;
 pub mod subjects;
 mod supply;

@@ -9,9 +9,11 @@
 use crate::campaign::{Found, Message, Silence};
 use crate::case::{hex, sha256_hex};
 use crate::expected::Expected;
+use crate::generators::Generator;
 use crate::observation::Observation;
 use crate::oracle::Signature;
 use crate::repro;
+use crate::statistics::Statistics;
 use anyhow::{Context, Result};
 use reports::{Case, Counts, Event, FaultEvent, Finding, Level, Log, Note, Outcome, Reached, Side};
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,6 +35,8 @@ pub struct Recorder {
     changed: BTreeSet<(String, String)>,
     /// By subject, with whether its last state is in the log.
     reached: BTreeMap<String, (Reached, bool)>,
+    /// What generators made, by subject and generator.
+    made: BTreeMap<(String, Generator), Statistics>,
     met: BTreeSet<usize>,
     broken: Vec<(String, String)>,
     snapshot: Instant,
@@ -94,6 +98,7 @@ impl Recorder {
             counts: BTreeMap::new(),
             changed: BTreeSet::new(),
             reached: BTreeMap::new(),
+            made: BTreeMap::new(),
             met: BTreeSet::new(),
             broken: Vec::new(),
             snapshot: Instant::now(),
@@ -142,6 +147,10 @@ impl Recorder {
                 }
                 if self.snapshot.elapsed() >= SNAPSHOT { self.flush() } else { Ok(()) }
             }
+            Message::Made(all) => {
+                self.made.extend(all.into_iter().map(|statistics| (statistics.key(), statistics)));
+                Ok(())
+            }
             Message::Reached(column) => {
                 self.reached.insert(column.subject.clone(), (column, false));
                 Ok(())
@@ -170,6 +179,9 @@ impl Recorder {
             let counts = self.counts[&key].clone();
             self.write(&Event::Counts(counts))?;
         }
+        for statistics in self.made().collect::<Vec<_>>() {
+            self.write(&Event::Statistics(statistics))?;
+        }
         let columns: Vec<Reached> = self
             .reached
             .values_mut()
@@ -187,6 +199,11 @@ impl Recorder {
     /// The numbers so far, by subject and generator.
     pub fn counts(&self) -> impl Iterator<Item = &Counts> {
         self.counts.values()
+    }
+
+    /// What the generators made so far, by subject and generator.
+    pub fn made(&self) -> impl Iterator<Item = reports::Statistics> {
+        self.made.values().map(Statistics::event)
     }
 
     /// The columns of the matrix so far, by subject.

@@ -28,6 +28,8 @@ pub enum Event {
     Subject(Subject),
     /// How far one subject has got with one generator.
     Counts(Counts),
+    /// What one generator made for one subject.
+    Statistics(Statistics),
     /// The rows of the matrix of rules.
     Rules(Rules),
     /// One subject's column of the matrix.
@@ -148,6 +150,64 @@ pub struct Counts {
     pub restarts: u64,
     /// Wall-clock time that the subject took for these cases, in milliseconds.
     pub ms: u64,
+}
+
+/// What one generator made for one subject since the run started, and what of it was accepted. Cumulative: the last snapshot
+/// counts. What is said of the cases' insides is of a sample.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Statistics {
+    /// The subject's id.
+    pub subject: String,
+    /// The generator's name.
+    pub generator: String,
+    /// Cases that were made to be accepted, and answered.
+    pub valid: u64,
+    /// Those of them that were accepted.
+    pub valid_accepted: u64,
+    /// Cases that were looked at: those that everything below is about.
+    pub sampled: u64,
+    /// Their bytes.
+    pub size: Spread,
+    /// Their objects.
+    pub nodes: Spread,
+    /// Their levels of nesting.
+    pub depth: Spread,
+    /// Objects with a flag, in all of them.
+    pub flagged: u64,
+    /// References, in all of them.
+    pub references: u64,
+    /// References to objects that were still being read, in all of them.
+    pub cycles: u64,
+    /// How many of them have which feature.
+    pub features: Vec<FeatureCount>,
+    /// In what way the generator does not keep its promises.
+    pub starved: Vec<String>,
+}
+
+/// Some numbers, one for each case that was looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Spread {
+    /// All of them together.
+    pub sum: u64,
+    /// The largest.
+    pub max: u64,
+}
+
+/// How many cases have a feature.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct FeatureCount {
+    /// What it is.
+    pub name: String,
+    /// How many of the cases that were looked at have it.
+    pub cases: u64,
+    /// Whether the generator promises to make it for this subject.
+    pub promised: bool,
 }
 
 /// The rules of the format: the rows of the matrix that [`Reached`] fills. At most one in a log.

@@ -5,6 +5,7 @@
 //! forbids the browser any script but its own and any request at all.
 
 mod findings;
+mod generators;
 mod matrix;
 mod tables;
 mod text;
@@ -32,6 +33,7 @@ pub fn render(run: &RunLog) -> String {
         findings::known(&summary),
         tables::faults(&summary),
         matrix::matrix(&summary),
+        generators::generators(&summary),
         tables::acceptance(&summary),
         tables::reasons(&summary),
         tables::interpreters(&summary),

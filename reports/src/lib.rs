@@ -38,8 +38,8 @@ mod schema;
 mod summary;
 
 pub use event::{
-    Case, Counts, End, Event, FORMAT, FaultEvent, Finding, Host, Level, Note, Outcome, Reached, Rule, Rules, Run, Side,
-    Subject, Verdict,
+    Case, Counts, End, Event, FORMAT, FaultEvent, FeatureCount, Finding, Host, Level, Note, Outcome, Reached, Rule,
+    Rules, Run, Side, Spread, Statistics, Subject, Verdict,
 };
 pub use html::render;
 pub use log::{FILE_NAME, Gap, Log, ReadError, RunLog, read};

@@ -1,6 +1,6 @@
 //! Writing a run's log so that no death of the harness can spoil it, and reading it back whatever happened.
 
-use crate::{Counts, End, Event, FORMAT, FaultEvent, Finding, Note, Reached, Rules, Run, Subject};
+use crate::{Counts, End, Event, FORMAT, FaultEvent, Finding, Note, Reached, Rules, Run, Statistics, Subject};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -69,6 +69,8 @@ pub struct RunLog {
     pub subjects: Vec<Subject>,
     /// The last snapshot for each pair of subject and generator, in the order in which the pairs first appear.
     pub counts: Vec<Counts>,
+    /// What each generator made for each subject, in the order in which the pairs first appear.
+    pub statistics: Vec<Statistics>,
     /// The rows of the matrix, if there is one.
     pub rules: Rules,
     /// The last snapshot of each column of the matrix, in the order in which the subjects first appear there.
@@ -200,7 +202,8 @@ pub fn read(path: &Path) -> Result<RunLog, ReadError> {
     Ok(log)
 }
 
-const EVENTS: [&str; 9] = ["run", "subject", "counts", "rules", "reached", "finding", "fault", "note", "end"];
+const EVENTS: [&str; 10] =
+    ["run", "subject", "counts", "statistics", "rules", "reached", "finding", "fault", "note", "end"];
 
 /// The event in one line, with errors that say more than serde's.
 fn parse(value: serde_json::Value, line: usize) -> Result<Event, ReadError> {
@@ -225,6 +228,7 @@ impl RunLog {
             run,
             subjects: Vec::new(),
             counts: Vec::new(),
+            statistics: Vec::new(),
             rules: Rules::default(),
             reached: Vec::new(),
             findings: Vec::new(),
@@ -243,6 +247,9 @@ impl RunLog {
             Event::Subject(new) => replace(&mut self.subjects, new, |a, b| a.id == b.id),
             Event::Counts(new) => {
                 replace(&mut self.counts, new, |a, b| (&a.subject, &a.generator) == (&b.subject, &b.generator));
+            }
+            Event::Statistics(new) => {
+                replace(&mut self.statistics, new, |a, b| (&a.subject, &a.generator) == (&b.subject, &b.generator));
             }
             Event::Rules(rules) => self.rules = rules,
             Event::Reached(new) => replace(&mut self.reached, new, |a, b| a.subject == b.subject),

@@ -1,8 +1,8 @@
 //! The JSON schema of [`Event`](crate::Event), generated from the types, so that it cannot say anything else.
 
 use crate::{
-    Case, Counts, End, Event, FORMAT, FaultEvent, Finding, Host, Level, Note, Outcome, Reached, Rule, Rules, Run, Side,
-    Subject, Verdict,
+    Case, Counts, End, Event, FORMAT, FaultEvent, FeatureCount, Finding, Host, Level, Note, Outcome, Reached, Rule,
+    Rules, Run, Side, Spread, Statistics, Subject, Verdict,
 };
 use schemars::generate::SchemaSettings;
 use std::collections::BTreeMap;
@@ -147,6 +147,17 @@ fn events() -> Vec<Event> {
         Event::Subject(subject),
         Event::Subject(unusable),
         Event::Counts(counts),
+        Event::Statistics(Statistics {
+            subject: "cpython:9.8".into(),
+            generator: "values".into(),
+            valid: 1000,
+            valid_accepted: 998,
+            sampled: 125,
+            size: Spread { sum: 1250, max: 70 },
+            features: vec![FeatureCount { name: "list".into(), cases: 0, promised: true }],
+            starved: vec!["no list".into()],
+            ..Statistics::default()
+        }),
         Event::Rules(Rules { rules: vec![Rule { group: "types".into(), name: "i flagged".into() }] }),
         Event::Reached(Reached {
             subject: "cpython:9.8".into(),

@@ -155,6 +155,25 @@ impl<'a> Summary<'a> {
         }
     }
 
+    /// How many of the known findings have been seen in subjects of each family, such as `cpython`.
+    pub(crate) fn known_by_family(&self) -> Vec<(&'a str, usize)> {
+        let mut families: Vec<(&str, usize)> = Vec::new();
+        for finding in &self.known {
+            let mut seen: Vec<&str> = Vec::new();
+            for id in finding.seen_in.iter().chain([&finding.subject]) {
+                push_new(&mut seen, id.split(':').next().unwrap_or(id));
+            }
+            for family in seen {
+                match families.iter_mut().find(|(known, _)| *known == family) {
+                    Some((_, n)) => *n += 1,
+                    None => families.push((family, 1)),
+                }
+            }
+        }
+        families.sort_unstable();
+        families
+    }
+
     /// One line that says what came out.
     pub(crate) fn headline(&self) -> String {
         let compared = self.cpythons().count();
@@ -169,12 +188,13 @@ impl<'a> Summary<'a> {
             (Verdict::Diverged, n) => {
                 format!("{} in {hit} of {}", plural(n, "unexpected finding"), plural(compared, "CPython"))
             }
-            (Verdict::Agree, _) if self.known.is_empty() => format!("Agrees with {}", plural(compared, "CPython")),
-            (Verdict::Agree, _) => format!(
-                "Agrees with {}, apart from {}",
-                plural(compared, "CPython"),
-                plural(self.known.len(), "known divergence")
-            ),
+            (Verdict::Agree, _) => {
+                let agrees = format!("Agrees with {}", plural(compared, "CPython"));
+                match self.known_by_family().iter().find(|(family, _)| *family == "cpython") {
+                    Some((_, n)) => format!("{agrees}, apart from {}", plural(*n, "known divergence")),
+                    None => agrees,
+                }
+            }
         }
     }
 
@@ -206,6 +226,10 @@ impl<'a> Summary<'a> {
             });
         } else {
             lines.push(format!("Compared with CPython {}.", versions.join(", ")));
+        }
+        let known: Vec<String> = self.known_by_family().iter().map(|(family, n)| format!("{n} in {family}")).collect();
+        if !known.is_empty() {
+            lines.push(format!("Known divergences, which are listed with their reasons: {}.", known.join(", ")));
         }
         let missing = |standing| self.rows.iter().filter(move |r| r.standing == standing).map(|r| r.id);
         let silent: Vec<&str> = missing(Standing::Silent).collect();

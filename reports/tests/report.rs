@@ -1,6 +1,6 @@
 //! What a report must say, and what it must never do.
 
-use reports::{Counts, End, Level, Note, RunLog, Verdict, render};
+use reports::{Counts, End, FeatureCount, Level, Note, RunLog, Spread, Statistics, Verdict, render};
 use std::path::Path;
 
 fn sample() -> RunLog {
@@ -232,4 +232,31 @@ fn tables_are_accessible() {
             assert_eq!(cells, columns, "{title}\n{row}");
         }
     }
+}
+
+#[test]
+fn a_starved_generator_is_marked() {
+    let feature = |name: &str, cases| FeatureCount { name: name.into(), cases, promised: true };
+    let made = |starved: &[&str], valid_accepted| Statistics {
+        subject: "cpython:3.12".into(),
+        generator: "values".into(),
+        valid: 1000,
+        valid_accepted,
+        sampled: 40,
+        size: Spread { sum: 100, max: 9 },
+        features: vec![feature("list", 40), feature("slice", 0)],
+        starved: starved.iter().map(|&reason| reason.into()).collect(),
+        ..Statistics::default()
+    };
+    let mut log = quiet();
+    assert!(!render(&log).contains("<section id=\"generators\""));
+    log.statistics.push(made(&[], 1000));
+    let page = render(&log);
+    let section = between(&page, "<section id=\"generators\"", "</section>");
+    assert!(section.contains("Every generator made what it promises.") && section.contains("2.5"), "{section}");
+    log.statistics[0] = made(&["no <slice>"], 998);
+    let page = render(&log);
+    let section = between(&page, "<section id=\"generators\"", "</section>");
+    assert!(section.contains("cpython:3.12: no &lt;slice&gt;"), "{section}");
+    assert_eq!(section.matches("missed").count(), 3, "the list, the share and the feature: {section}");
 }

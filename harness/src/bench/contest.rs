@@ -1,5 +1,6 @@
 //! Rounds in turn, and our side of them.
 
+use super::inputs::Case;
 use anyhow::{Context, Result};
 use pyc_core::model::{Dump, Loaded};
 use pyc_core::{Graph, Profile, Scratch, read, read_with};
@@ -99,6 +100,12 @@ impl<'a> Ours<'a> {
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.streams.iter().map(|stream| stream.len()).sum()
+    }
+
+    /// Makes each case of a generator, and drops it.
+    #[must_use]
+    pub fn make(cases: &[Case]) -> f64 {
+        seconds(|| cases.iter().for_each(|case| drop(black_box(black_box(case).make()))))
     }
 
     /// Reads each stream to its graph, and drops it.

@@ -22,6 +22,9 @@ const RECORDS: u32 = 400;
 const TINY: usize = 20_000;
 const SHORT: usize = 100;
 
+/// How many cases a generator makes in a round.
+const MADE: usize = 20_000;
+
 /// A kind of stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Input {
@@ -33,11 +36,16 @@ pub enum Input {
     Tiny,
     /// Streams that a reader has much to remember of; the benchmark of memory makes them itself.
     Crafted,
+    /// The cases of the generator `values`.
+    Graphs,
+    /// The cases of the generator `streams` of fewer than 100 bytes.
+    Streams,
 }
 
 impl Input {
     /// All, in the order of the table.
-    pub const ALL: [Input; 4] = [Input::Stdlib, Input::Values, Input::Tiny, Input::Crafted];
+    pub const ALL: [Input; 6] =
+        [Input::Stdlib, Input::Values, Input::Tiny, Input::Crafted, Input::Graphs, Input::Streams];
 
     /// The second half of a row's name.
     #[must_use]
@@ -47,6 +55,8 @@ impl Input {
             Input::Values => "values",
             Input::Tiny => "tiny",
             Input::Crafted => "crafted",
+            Input::Graphs => "graphs",
+            Input::Streams => "streams",
         }
     }
 
@@ -60,7 +70,37 @@ impl Input {
             Input::Values => (0..VALUES).map(|seed| values(seed, profile)).collect(),
             Input::Tiny => Ok(tiny(Target::from(profile))),
             Input::Crafted => Ok(Vec::new()),
+            Input::Graphs | Input::Streams => Ok(self.made(Target::from(profile)).iter().map(Case::make).collect()),
         }
+    }
+}
+
+impl Input {
+    /// The cases that a race of generators makes, by name: making them is the race.
+    #[must_use]
+    pub fn made(self, target: Target) -> Vec<Case> {
+        let all = |generator| (0..).map(move |index| Case { generator, target, index });
+        match self {
+            Input::Graphs => all(Generator::Values).take(MADE).collect(),
+            Input::Streams => all(Generator::Streams).filter(|case| case.make().len() < SHORT).take(MADE).collect(),
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// A generator's case that is not made yet.
+#[derive(Debug, Clone, Copy)]
+pub struct Case {
+    generator: Generator,
+    target: Target,
+    index: u64,
+}
+
+impl Case {
+    /// Its bytes.
+    #[must_use]
+    pub fn make(&self) -> Vec<u8> {
+        generators::generate(self.generator, self.target, 1, self.index, &[]).bytes
     }
 }
 

@@ -57,6 +57,8 @@ pub enum Race {
     Preserve,
     /// `read` with a peer.
     Peer(&'static Peer),
+    /// Making cases with copying them.
+    Generate,
     /// The bytes that `read` allocates with those of the stream.
     Memory,
 }
@@ -65,7 +67,7 @@ impl Race {
     /// All, in the order of the table.
     pub fn all() -> impl Iterator<Item = Race> {
         let ours = [Race::Read, Race::Load, Race::Dump, Race::Memcpy, Race::Preserve];
-        ours.into_iter().chain(PEERS.iter().map(Race::Peer)).chain([Race::Memory])
+        ours.into_iter().chain(PEERS.iter().map(Race::Peer)).chain([Race::Memory, Race::Generate])
     }
 
     /// The first half of a row's name.
@@ -79,6 +81,7 @@ impl Race {
             Race::Preserve => "preserve",
             Race::Peer(peer) => peer.name,
             Race::Memory => "memory",
+            Race::Generate => "generate",
         }
     }
 }
@@ -102,8 +105,12 @@ impl Name {
     /// Every row that there is.
     pub fn all() -> impl Iterator<Item = Name> {
         let both = |input| Race::all().map(move |race| Name { race, input });
-        // Crafted streams are about what they make a reader allocate.
-        Input::ALL.into_iter().flat_map(both).filter(|name| name.input != Input::Crafted || name.race == Race::Memory)
+        Input::ALL.into_iter().flat_map(both).filter(|Name { race, input }| match input {
+            // Crafted streams are about what they make a reader allocate.
+            Input::Crafted => *race == Race::Memory,
+            Input::Graphs | Input::Streams => *race == Race::Generate,
+            _ => *race != Race::Generate,
+        })
     }
 
     /// The rows that these words choose, all of them if there is no word: `read/stdlib` is one row, `read` that race on
@@ -124,7 +131,10 @@ impl Name {
     pub fn list() -> String {
         let races: Vec<&str> = Race::all().map(Race::name).collect();
         let inputs = Input::ALL.map(Input::name).join(", ");
-        format!("a row is RACE or RACE/INPUT; races: {}; inputs: {inputs} (the last for memory only)", races.join(", "))
+        format!(
+            "a row is RACE or RACE/INPUT; races: {}; inputs: {inputs} (crafted for memory only, graphs and streams for generate only)",
+            races.join(", ")
+        )
     }
 }
 
@@ -145,6 +155,7 @@ mod tests {
         check(&["read"], &["read/stdlib", "read/values", "read/tiny"]);
         check(&["py-marshal/tiny", "dump/stdlib"], &["dump/stdlib", "py-marshal/tiny"]);
         check(&["memory"], &["memory/stdlib", "memory/values", "memory/tiny", "memory/crafted"]);
+        check(&["generate"], &["generate/graphs", "generate/streams"]);
         assert_eq!(Name::choose(&[]).unwrap().len(), Name::all().count());
     }
 

@@ -109,7 +109,7 @@ impl Runner {
         match race {
             Race::Read | Race::Load | Race::Memcpy => format!("{} loads", python()),
             Race::Dump => format!("{} dumps", python()),
-            Race::Preserve => "memcpy".into(),
+            Race::Preserve | Race::Generate => "memcpy".into(),
             Race::Memory => "bytes read".into(),
             Race::Peer(peer) => format!("{} {}", peer.package, self.version(peer).unwrap_or_default()),
         }
@@ -151,6 +151,7 @@ impl Runner {
     fn race(&mut self, race: Race, setting: &mut Setting) -> Result<Vec<Row>> {
         match race {
             Race::Memory => self.memory(setting),
+            Race::Generate => self.generate(setting),
             Race::Preserve => {
                 let (ours, _) = setting.ours(None);
                 let graphs = ours.graphs()?;
@@ -182,6 +183,14 @@ impl Runner {
                 Ok(rows)
             }
         }
+    }
+
+    /// Making cases, of which nobody needs to accept any.
+    fn generate(&self, setting: &Setting) -> Result<Vec<Row>> {
+        let Setting { target, input, streams, .. } = setting;
+        let cases = input.made((&target.profile).into());
+        let ours = Ours { profile: &target.profile, streams: streams.iter().map(Vec::as_slice).collect() };
+        self.timed(Race::Generate, setting, &ours, || Ours::make(&cases), || Ok(ours.copy()))
     }
 
     fn timed(

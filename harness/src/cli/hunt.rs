@@ -3,10 +3,11 @@
 use super::{Discovery, MORE, Search, root, select, target_dir};
 use crate::campaign::{self, Member, Message, Plan};
 use crate::expected::Expected;
-use crate::generators::Generator;
+use crate::generators::{self, Generator};
 use crate::matrix;
 use crate::progress::{Progress, Totals, table};
 use crate::record::{Recorder, rfc3339};
+use crate::statistics;
 use crate::subjects::Reality;
 use crate::subjects::core::Core;
 use anyhow::{Context, Result, bail};
@@ -178,7 +179,7 @@ impl Hunt {
         Run {
             format: reports::FORMAT,
             provost_version: env!("CARGO_PKG_VERSION").into(),
-            generator_version: 3,
+            generator_version: generators::VERSION,
             started: rfc3339(SystemTime::now()),
             command,
             seed: plan.seed,
@@ -281,6 +282,15 @@ fn finish(recorder: &mut Recorder, ids: &[String], compares: bool, interrupted: 
         recorder.note(Level::Warning, format!("{id}: nothing was compared; give it more time with --minutes"))?;
     }
     recorder.flush()?;
+    let made: Vec<reports::Statistics> = recorder.made().collect();
+    let starved: Vec<String> = made
+        .iter()
+        .filter(|statistics| !statistics.starved.is_empty())
+        .map(|s| format!("{}: the generator {} is starved: {}", s.subject, s.generator, s.starved.join("; ")))
+        .collect();
+    for text in &starved {
+        recorder.note(Level::Warning, text)?;
+    }
     let unmet: Vec<String> = recorder.unmet().map(ToString::to_string).collect();
     for entry in &unmet {
         recorder.note(Level::Info, format!("listed in corpus/expected and not met in this run: {entry}"))?;
@@ -298,6 +308,10 @@ fn finish(recorder: &mut Recorder, ids: &[String], compares: bool, interrupted: 
     print!("{}", summary(recorder, ids));
     if recorder.reached().next().is_some() {
         println!("\n{}", matrix::summary(recorder.reached()));
+    }
+    println!("\n{}", statistics::summary(&made));
+    for text in &starved {
+        println!("{text}");
     }
     for finding in recorder.findings().filter(|finding| finding.expected_entry.is_none()).take(SHOWN) {
         println!("\n{} ({}x in {})", finding.signature, finding.occurrences, finding.seen_in.join(", "));

@@ -4,7 +4,7 @@
 //! valid where somebody looks (counts, types, matching lengths) and random elsewhere (line tables, constants).
 
 use super::Target;
-use super::emit::{Emitter, Facts, Kind, Place, State, Style, random_bytes};
+use super::emit::{Emitter, Facts, Kind, Place, State, Style};
 use super::luck::Luck;
 use arbitrary::Unstructured;
 
@@ -81,7 +81,7 @@ impl Emitter<'_, '_> {
         self.long(line);
         for _ in 0..if version >= (3, 11) { 2 } else { 1 } {
             if self.u.below(4) < 3 || self.reference(Place::Closed, Some(Kind::Bytes)).is_none() {
-                let table = random_bytes(self.u);
+                let table = self.random_bytes();
                 self.bytes(&table, Kind::Bytes);
             }
         }
@@ -153,7 +153,7 @@ impl Emitter<'_, '_> {
         let short = n < 256
             && match self.style {
                 Style::Writer(version) => version >= 4,
-                Style::Any => self.allows(3) && self.u.below(2) == 1,
+                Style::Any => self.allows(3) && !self.odd(),
             };
         if short { b')' } else { b'(' }
     }

@@ -6,7 +6,9 @@
 
 use super::Target;
 use super::luck::Luck;
+use super::swarm::{Alphabet, Leaf, Swarm};
 use arbitrary::Unstructured;
+use std::io::Write;
 
 /// Expanded size, in nodes, that one stream may have when sharing is undone (format versions below 3 do that).
 const MAX_WEIGHT: u64 = 4096;
@@ -92,6 +94,7 @@ pub(super) struct Emitter<'u, 'd> {
     pub(super) u: &'u mut Unstructured<'d>,
     pub(super) target: Target,
     pub(super) style: Style,
+    pub(super) swarm: Swarm,
     pub(super) out: Vec<u8>,
     /// How many more nodes may be started.
     pub(super) nodes: u32,
@@ -111,6 +114,7 @@ pub(super) struct Emitter<'u, 'd> {
 
 impl<'u, 'd> Emitter<'u, 'd> {
     pub(super) fn new(u: &'u mut Unstructured<'d>, target: Target, style: Style) -> Self {
+        let swarm = Swarm::draw(u, target, style);
         // Most streams are small, so that many can be had; the tail is long.
         let size = u.pick(&[4, 4, 4, 8, 8, 8, 8, 16, 16, 16, 16, 16, 32, 32, 64, 160]);
         let nodes = 1 + u.below(size);
@@ -126,6 +130,7 @@ impl<'u, 'd> Emitter<'u, 'd> {
             u,
             target,
             style,
+            swarm,
             out: Vec::with_capacity(256),
             nodes,
             deepest: target.max_depth.min(9),
@@ -153,11 +158,20 @@ impl<'u, 'd> Emitter<'u, 'd> {
         self.long(i32::try_from(n).expect("generated sizes are small"));
     }
 
+    fn flagged(&mut self) -> bool {
+        self.allows(3) && self.u.chance(self.swarm.flags)
+    }
+
+    /// Whether to encode as no writer would.
+    pub(super) fn odd(&mut self) -> bool {
+        self.style == Style::Any && self.u.chance(self.swarm.odd)
+    }
+
     // ---- slots
 
     /// Writes a type byte, perhaps with a flag; `during` is what the slot is until [`Emitter::close`].
     pub(super) fn open(&mut self, code: u8, kind: Kind, during: State) -> Option<usize> {
-        let flagged = self.allows(3) && self.u.one_in(if matches!(self.style, Style::Any) { 2 } else { 3 });
+        let flagged = self.flagged();
         self.open_flagged(code, flagged, kind, during)
     }
 
@@ -223,21 +237,21 @@ impl<'u, 'd> Emitter<'u, 'd> {
     // ---- scalars
 
     pub(super) fn leaf(&mut self) -> Facts {
-        match self.u.below(16) {
-            0..=2 => self.constant(),
-            3..=6 => {
+        match self.swarm.leaves.pick(self.u) {
+            Leaf::Constant => self.constant(),
+            Leaf::Int => {
                 let n = random_int(self.u);
                 self.int(n);
             }
-            7 => self.huge_int(),
-            8 | 9 => self.float(),
-            10 => self.complex(),
-            11 | 12 => {
-                let bytes = random_bytes(self.u);
+            Leaf::Digits => self.huge_int(),
+            Leaf::Float => self.float(),
+            Leaf::Complex => self.complex(),
+            Leaf::Bytes => {
+                let bytes = self.random_bytes();
                 self.bytes(&bytes, Kind::Bytes);
             }
-            _ => {
-                let text = random_text(self.u);
+            Leaf::Text => {
+                let text = self.random_text();
                 self.text(&text);
             }
         }
@@ -247,29 +261,45 @@ impl<'u, 'd> Emitter<'u, 'd> {
     /// None, True, False, Ellipsis, StopIteration: a flag on them is ignored and takes no slot.
     fn constant(&mut self) {
         let code = self.u.pick(b"NNTF.S");
-        let flagged = self.style == Style::Any && self.allows(3) && self.u.one_in(4);
+        let flagged = self.style == Style::Any && self.flagged();
         self.weight += 1;
         self.out.push(if flagged { code | FLAG_REF } else { code });
     }
 
-    /// Opens, writes the payload, closes.
-    fn scalar(&mut self, code: u8, kind: Kind, payload: &[u8]) {
+    /// Opens, writes what the payload consists of, closes.
+    fn scalar(&mut self, code: u8, kind: Kind, payload: &[&[u8]]) {
         let slot = self.open(code, kind, State::Sealed);
-        self.out.extend(payload);
-        self.weight += payload.len() as u64 / 16;
+        for part in payload {
+            self.out.extend_from_slice(part);
+            self.weight += part.len() as u64 / 16;
+        }
         self.close(slot, Facts::PURE);
+    }
+
+    fn sized(&mut self, code: u8, kind: Kind, payload: &[u8]) {
+        let n = i32::try_from(payload.len()).expect("generated sizes are small");
+        self.scalar(code, kind, &[&n.to_le_bytes(), payload]);
     }
 
     pub(super) fn int(&mut self, n: i128) {
         let short = i32::try_from(n).ok();
         let wide = i64::try_from(n).ok();
         // 2.7 has two types, and only `int` uses the short forms; 3.x has one type and its writer uses no `I`.
-        let free = self.style == Style::Any || self.target.is_python2();
+        let free = self.target.is_python2() || self.odd();
         let form = if free { self.u.below(4) } else { 0 };
         match (form, short, wide) {
-            (0 | 1, Some(n), _) => self.scalar(b'i', Kind::Other, &n.to_le_bytes()),
-            (0..=2, _, Some(n)) if free => self.scalar(b'I', Kind::Other, &n.to_le_bytes()),
-            _ => self.digits(n < 0, &digits(n.unsigned_abs())),
+            (0 | 1, Some(n), _) => self.scalar(b'i', Kind::Other, &[&n.to_le_bytes()]),
+            (0..=2, _, Some(n)) if free => self.scalar(b'I', Kind::Other, &[&n.to_le_bytes()]),
+            _ => {
+                // Base 2^15, least significant digit first, none for 0.
+                let (mut digits, mut length, mut rest) = ([0; 9], 0, n.unsigned_abs());
+                while rest > 0 {
+                    digits[length] = u16::try_from(rest & 0x7fff).expect("fifteen bits");
+                    rest >>= 15;
+                    length += 1;
+                }
+                self.digits(n < 0, &digits[..length]);
+            }
         }
     }
 
@@ -285,76 +315,52 @@ impl<'u, 'd> Emitter<'u, 'd> {
 
     fn digits(&mut self, negative: bool, digits: &[u16]) {
         let n = i32::try_from(digits.len()).expect("generated ints are small");
-        let mut payload = (if negative { -n } else { n }).to_le_bytes().to_vec();
-        payload.extend(digits.iter().flat_map(|d| d.to_le_bytes()));
-        self.scalar(b'l', Kind::Other, &payload);
+        let slot = self.open(b'l', Kind::Other, State::Sealed);
+        self.long(if negative { -n } else { n });
+        self.out.extend(digits.iter().flat_map(|d| d.to_le_bytes()));
+        self.weight += digits.len() as u64 / 8;
+        self.close(slot, Facts::PURE);
     }
 
     fn float(&mut self) {
         let x = random_float(self.u);
         if self.binary_floats() {
-            self.scalar(b'g', Kind::Other, &x.to_le_bytes());
+            self.scalar(b'g', Kind::Other, &[&x.to_le_bytes()]);
         } else {
             let text = self.float_text(x);
-            self.scalar(b'f', Kind::Other, &text);
+            self.scalar(b'f', Kind::Other, &[&text]);
         }
     }
 
     fn complex(&mut self) {
         let (re, im) = (random_float(self.u), random_float(self.u));
         if self.binary_floats() {
-            self.scalar(b'y', Kind::Other, &[re.to_le_bytes(), im.to_le_bytes()].concat());
+            self.scalar(b'y', Kind::Other, &[&re.to_le_bytes(), &im.to_le_bytes()]);
         } else {
-            let text = [self.float_text(re), self.float_text(im)].concat();
-            self.scalar(b'x', Kind::Other, &text);
+            let (re, im) = (self.float_text(re), self.float_text(im));
+            self.scalar(b'x', Kind::Other, &[&re, &im]);
         }
     }
 
     fn binary_floats(&mut self) -> bool {
         match self.style {
             Style::Writer(version) => version >= 2,
-            Style::Any => self.u.below(2) == 0,
+            Style::Any => !self.odd(),
         }
     }
 
     /// Length byte and text; odd spellings where the style allows them.
     fn float_text(&mut self, x: f64) -> Vec<u8> {
-        const ODD: [&str; 24] = [
-            "0",
-            "-0",
-            "+0",
-            "00012",
-            ".5",
-            "5.",
-            "+1.5",
-            "1e5",
-            "1E+05",
-            "1e-05",
-            "1e400",
-            "-1e400",
-            "1e-400",
-            "-1e-400",
-            "inf",
-            "-INF",
-            "Infinity",
-            "+infinity",
-            "nan",
-            "NaN",
-            "+nan",
-            "-nan",
-            "0.1000000000000000055511151231257827",
-            "1.5\0rest",
-        ];
-        let text = if self.style == Style::Any && self.u.below(2) == 1 {
-            self.u.pick(&ODD).to_owned()
+        let mut text = vec![0];
+        if self.style == Style::Any && self.u.below(2) == 1 {
+            text.extend(self.u.pick(&ODD).as_bytes());
         } else if x.is_nan() {
-            "nan".to_owned()
+            text.extend(b"nan");
         } else {
-            format!("{x:e}")
-        };
-        let mut payload = vec![u8::try_from(text.len()).expect("float texts are short")];
-        payload.extend(text.as_bytes());
-        payload
+            write!(text, "{x:e}").expect("writing to memory cannot fail");
+        }
+        text[0] = u8::try_from(text.len() - 1).expect("float texts are short");
+        text
     }
 
     /// `s`; in 2.7, whose `str` this is, also `t`.
@@ -362,37 +368,78 @@ impl<'u, 'd> Emitter<'u, 'd> {
         if self.target.is_python2() {
             return self.python2_str(bytes);
         }
-        self.scalar(b's', kind, &sized(bytes));
+        self.sized(b's', kind, bytes);
     }
 
     fn python2_str(&mut self, bytes: &[u8]) {
-        let interned = self.allows(1) && self.u.below(2) == 1;
+        let interned = self.allows(1) && self.u.chance(self.swarm.interned);
         self.strings += u32::from(interned);
-        self.scalar(if interned { b't' } else { b's' }, Kind::Text, &sized(bytes));
+        self.sized(if interned { b't' } else { b's' }, Kind::Text, bytes);
     }
 
     /// A `str` (2.7: a `unicode`) of these code points.
     pub(super) fn text(&mut self, text: &[u32]) {
-        let interned = self.u.below(2) == 1;
-        let latin1: Option<Vec<u8>> = text.iter().map(|c| u8::try_from(*c).ok()).collect();
+        let interned = self.u.chance(self.swarm.interned);
         let narrow = match self.style {
-            Style::Writer(version) => latin1.filter(|l| version >= 4 && l.is_ascii()),
-            Style::Any => latin1.filter(|_| self.allows(3) && self.u.below(2) == 1),
+            Style::Writer(version) => version >= 4 && text.iter().all(|&c| c < 0x80),
+            Style::Any => self.allows(3) && text.iter().all(|&c| c < 0x100) && !self.odd(),
         };
-        match narrow {
-            Some(bytes) => {
-                let short = u8::try_from(bytes.len()).ok();
-                match short.filter(|_| self.style != Style::Any || self.u.below(4) > 0) {
-                    Some(n) => {
-                        self.scalar(if interned { b'Z' } else { b'z' }, Kind::Text, &[&[n], &bytes[..]].concat())
-                    }
-                    None => self.scalar(if interned { b'A' } else { b'a' }, Kind::Text, &sized(&bytes)),
-                }
-            }
-            None => {
-                let code = if interned && self.allows(3) { b't' } else { b'u' };
-                self.scalar(code, Kind::Text, &sized(&utf8(text)));
-            }
+        if !narrow {
+            let code = if interned && self.allows(3) { b't' } else { b'u' };
+            return self.sized(code, Kind::Text, &utf8(text));
+        }
+        let bytes: Vec<u8> = text.iter().map(|&c| u8::try_from(c).expect("narrow")).collect();
+        match u8::try_from(bytes.len()) {
+            Ok(n) if !self.odd() => self.scalar(if interned { b'Z' } else { b'z' }, Kind::Text, &[&[n], &bytes]),
+            _ => self.sized(if interned { b'A' } else { b'a' }, Kind::Text, &bytes),
+        }
+    }
+
+    /// Any bytes, or a word that is a text elsewhere.
+    pub(super) fn random_bytes(&mut self) -> Vec<u8> {
+        if self.u.below(2) == 0 {
+            return self.word().as_bytes().to_vec();
+        }
+        let length = self.random_length();
+        repeat(&self.u.octets(length.clamp(1, 16)), length)
+    }
+
+    /// Code points, lone surrogates included.
+    pub(super) fn random_text(&mut self) -> Vec<u32> {
+        let alphabet = self.swarm.alphabets.pick(self.u);
+        if alphabet == Alphabet::Words {
+            return self.word().chars().map(u32::from).collect();
+        }
+        let length = self.random_length();
+        let mut beginning = [0; 4];
+        let different = length.clamp(1, beginning.len());
+        for c in &mut beginning[..different] {
+            let byte = u32::from(self.u.byte());
+            *c = match alphabet {
+                Alphabet::Words | Alphabet::Lower => u32::from(b'a') + byte % 26,
+                Alphabet::Ascii => byte & 0x7f,
+                Alphabet::Latin1 => byte,
+                Alphabet::Bmp => 0x100 * (1 + byte % 0xd7) + byte,
+                Alphabet::Astral => 0x1_0000 + byte * 0x1010,
+                Alphabet::Surrogates => 0xd800 + byte * 8,
+            };
+        }
+        repeat(&beginning[..different], length)
+    }
+
+    fn word(&mut self) -> &'static str {
+        WORDS[self.u.below(self.swarm.words) as usize]
+    }
+
+    /// Most lengths are small; now and then one at which an encoding changes.
+    fn random_length(&mut self) -> usize {
+        match self.u.below(64) {
+            0..=58 => self.u.index(9),
+            _ if !self.swarm.large => 1,
+            59 | 60 => 255,
+            61 | 62 => 256,
+            _ if self.u.one_in(32) => self.u.pick(&[65535, 65536]),
+            _ => self.u.pick(&[257, 1000, 4095]),
         }
     }
 
@@ -402,10 +449,10 @@ impl<'u, 'd> Emitter<'u, 'd> {
             return;
         }
         if self.target.is_python2() {
-            let name = self.u.pick(&WORDS);
+            let name = self.word();
             self.python2_str(name.as_bytes());
         } else {
-            let name = random_text(self.u);
+            let name = self.random_text();
             self.text(&name);
         }
     }
@@ -415,10 +462,33 @@ impl<'u, 'd> Emitter<'u, 'd> {
 const WORDS: [&str; 12] =
     ["x", "", "spam", "<module>", "__name__", "_0", "self", "é", "naïve", "日本", "a\0b", "\u{1f40d}"];
 
-fn sized(bytes: &[u8]) -> Vec<u8> {
-    let n = i32::try_from(bytes.len()).expect("generated sizes are small");
-    [&n.to_le_bytes(), bytes].concat()
-}
+/// Spellings of floats that no writer chooses.
+const ODD: [&str; 24] = [
+    "0",
+    "-0",
+    "+0",
+    "00012",
+    ".5",
+    "5.",
+    "+1.5",
+    "1e5",
+    "1E+05",
+    "1e-05",
+    "1e400",
+    "-1e400",
+    "1e-400",
+    "-1e-400",
+    "inf",
+    "-INF",
+    "Infinity",
+    "+infinity",
+    "nan",
+    "NaN",
+    "+nan",
+    "-nan",
+    "0.1000000000000000055511151231257827",
+    "1.5\0rest",
+];
 
 /// UTF-8 in which lone surrogates are ordinary code points (Python's `surrogatepass`).
 fn utf8(text: &[u32]) -> Vec<u8> {
@@ -432,16 +502,6 @@ fn utf8(text: &[u32]) -> Vec<u8> {
         }
     }
     out
-}
-
-/// Base-2^15 digits, least significant first, none for 0.
-fn digits(mut n: u128) -> Vec<u16> {
-    let mut digits = Vec::new();
-    while n > 0 {
-        digits.push(u16::try_from(n & 0x7fff).expect("fifteen bits"));
-        n >>= 15;
-    }
-    digits
 }
 
 /// Small ints, and the neighbours of every boundary between caches, digits and machine words.
@@ -477,49 +537,7 @@ fn random_float(u: &mut Unstructured<'_>) -> f64 {
     if u.one_in(4) { u.arbitrary().unwrap_or(0.5) } else { f64::from_bits(u.pick(&BITS)) }
 }
 
-/// Most lengths are small; now and then one at which an encoding changes.
-fn random_length(u: &mut Unstructured<'_>) -> usize {
-    match u.below(64) {
-        0..=58 => u.index(9),
-        59 | 60 => 255,
-        61 | 62 => 256,
-        _ if u.one_in(32) => 65535,
-        _ => u.pick(&[257, 1000, 4095]),
-    }
-}
-
 /// A short random beginning, then its repetition, so that long strings cost little tape.
 fn repeat<T: Copy>(beginning: &[T], length: usize) -> Vec<T> {
     beginning.iter().copied().cycle().take(length).collect()
-}
-
-pub(super) fn random_bytes(u: &mut Unstructured<'_>) -> Vec<u8> {
-    if u.below(2) == 0 {
-        return u.pick(&WORDS).as_bytes().to_vec();
-    }
-    let length = random_length(u);
-    repeat(&u.octets(length.clamp(1, 16)), length)
-}
-
-/// Code points, lone surrogates included.
-pub(super) fn random_text(u: &mut Unstructured<'_>) -> Vec<u32> {
-    if u.below(2) == 0 {
-        return u.pick(&WORDS).chars().map(u32::from).collect();
-    }
-    let length = random_length(u);
-    let alphabet = u.below(8);
-    let beginning: Vec<u32> = (0..length.clamp(1, 4))
-        .map(|_| {
-            let byte = u32::from(u.byte());
-            match alphabet {
-                0..=2 => u32::from(b'a') + byte % 26,
-                3 => byte & 0x7f,
-                4 => byte,
-                5 => 0x100 * (1 + byte % 0xd7) + byte,
-                6 => 0x1_0000 + byte * 0x1010,
-                _ => 0xd800 + byte * 8,
-            }
-        })
-        .collect();
-    repeat(&beginning, length)
 }

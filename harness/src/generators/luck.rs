@@ -2,6 +2,9 @@
 //!
 //! A tape that has run out answers every question with 0. Generators therefore put their cheapest, ending alternative
 //! first, and a rare event never at 0.
+//!
+//! Most questions have few answers, and each is asked a few times for every object. So a question takes one byte where one
+//! will do, and a multiplication instead of a division makes it an answer.
 
 use arbitrary::Unstructured;
 
@@ -16,6 +19,11 @@ pub(super) trait Luck {
         self.below(n) == n - 1
     }
 
+    /// True so many times in 256.
+    fn chance(&mut self, times: u16) -> bool {
+        u16::from(self.byte()) + times >= 256
+    }
+
     fn index(&mut self, length: usize) -> usize {
         self.below(u32::try_from(length).unwrap_or(u32::MAX)) as usize
     }
@@ -28,10 +36,18 @@ pub(super) trait Luck {
 }
 
 impl Luck for Unstructured<'_> {
+    #[inline]
     fn below(&mut self, n: u32) -> u32 {
-        self.int_in_range(0..=n - 1).unwrap_or(0)
+        debug_assert!(n > 0, "there is no such number");
+        match n {
+            0..=1 => 0,
+            2..=0x100 => (u32::from(self.byte()) * n) >> 8,
+            0x101..=0x1_0000 => (u32::from(self.int_in_range(0..=u16::MAX).unwrap_or(0)) * n) >> 16,
+            _ => self.int_in_range(0..=n - 1).unwrap_or(0),
+        }
     }
 
+    #[inline]
     fn byte(&mut self) -> u8 {
         self.int_in_range(0..=u8::MAX).unwrap_or(0)
     }

@@ -14,6 +14,23 @@
 //! | [`codes`] | is every *field* of a code object right? | every field of every layout, bytecode and tables of every form, code grown from compiled ones, one wrong thing at a time | code that could be run; whatever a code object does not hold |
 //! | [`programs`] | is what compilers make of *anything* right? | code objects that no library contains: every construct of a version, more than 255 of anything, long jumps | what no compiler emits |
 //!
+//! Each case of `values` and `streams` first draws a configuration, `swarm`: which kinds of leaves and containers, which
+//! alphabets, how many references, flags, interned strings and odd encodings it has, and whether it has large things. What is
+//! off is not there at all and what is on is dense, so rare things meet. The configuration is made legal for the target: a
+//! slice is never drawn for a version without slices, whatever the tape says. What each generator promises to make is the
+//! table of `features`; a test holds it to that under every profile, and every hunt counts it.
+//!
+//! What the two make of the target's language:
+//!
+//! | | `values` | `streams`, as well |
+//! |---|---|---|
+//! | graph | nodes shared, in cycles through lists, dicts and tuples, nested to the limit | references forward, to what is not finished, to nothing |
+//! | keys | of every kind that has a hash, equal ones of different types among them | without a hash, and unfinished |
+//! | ints, floats | at the boundaries of digits and words; -0.0, infinities, nans with payloads | `I` and `l` for small ones; odd texts |
+//! | strings | ASCII, Latin-1, BMP, astral, lone surrogates, NUL; of 0, 1, 255, 256, 65535; interned or not; words that bytes and str share | long and short forms, `u` for ASCII, `a` for Latin-1 |
+//! | containers | of 0, 1, 255, 256 | long forms of tuples; flags on everything; NULL anywhere |
+//! | end | | bytes after it, or too early |
+//!
 //! The generators write bytes with a small emitter of their own. They share nothing with pyc-core but the version table
 //! (through [`Target`]), because a bug that reader, writer and generator have in common would be invisible.
 
@@ -22,6 +39,7 @@ pub mod codes;
 mod corners;
 mod draft;
 mod emit;
+pub(crate) mod features;
 mod luck;
 mod mutate;
 pub mod programs;
@@ -31,10 +49,13 @@ mod spell;
 #[cfg(feature = "proptest")]
 pub mod strategies;
 pub mod streams;
+mod swarm;
 pub mod values;
+mod version;
 
 pub use mutate::{crossover, mutate};
 pub use spell::normal;
+pub use version::VERSION;
 
 use arbitrary::Unstructured;
 use pyc_core::Profile;
@@ -169,7 +190,11 @@ pub fn tape(seed: u64, generator: &str, index: u64) -> Vec<u8> {
         z ^ (z >> 31)
     };
     let words = 8 << [0, 1, 2, 3, 4, 5, 5, 6][(next() & 7) as usize];
-    (0..words).flat_map(|_| next().to_le_bytes()).collect()
+    let mut tape = vec![0; 8 * words];
+    for word in tape.chunks_exact_mut(8) {
+        word.copy_from_slice(&next().to_le_bytes());
+    }
+    tape
 }
 
 /// The streams in a folder of seeds, by file name and in its order: `.marshal` files as they are, `.pyc` files as they

@@ -95,7 +95,9 @@ struct Frame {
 }
 
 fn skim_as(bytes: &[u8], (integers, after): Layout) -> Skim {
-    let mut skim = Skim { fits: true, ..Skim::default() };
+    // Few objects are shorter than that, and a container has one frame.
+    let items = Vec::with_capacity((bytes.len() / 4).clamp(4, 256));
+    let mut skim = Skim { items, fits: true, ..Skim::default() };
     let mut frames: Vec<Frame> = Vec::new();
     let mut slots = 0;
     let mut at = 0;

@@ -13,6 +13,7 @@ use super::mutate::{break_rule, mutate};
 use super::values::compose;
 use super::{Generated, Target};
 use arbitrary::Unstructured;
+use std::borrow::Cow;
 
 /// Mutations can double a stream, and there are several.
 const MAX_MUTANT: usize = 1 << 20;
@@ -30,8 +31,8 @@ pub fn generate(u: &mut Unstructured<'_>, target: Target, bases: &[Vec<u8>]) -> 
         }
         _ => {
             let stream = base(u, target, bases);
-            let other = base(u, target, bases);
-            mutate(u, Some(target), &stream, &other, MAX_MUTANT)
+            let other = if bases.is_empty() { &stream } else { &bases[u.index(bases.len())][..] };
+            mutate(u, Some(target), &stream, other, MAX_MUTANT)
         }
     };
     Generated { bytes, valid: form < 3 }
@@ -49,6 +50,10 @@ pub fn legal(u: &mut Unstructured<'_>, target: Target) -> Vec<u8> {
 }
 
 /// One of the bases, or a stream of our own.
-fn base(u: &mut Unstructured<'_>, target: Target, bases: &[Vec<u8>]) -> Vec<u8> {
-    if bases.is_empty() || u.one_in(4) { compose(u, target, Style::Any) } else { bases[u.index(bases.len())].clone() }
+fn base<'a>(u: &mut Unstructured<'_>, target: Target, bases: &'a [Vec<u8>]) -> Cow<'a, [u8]> {
+    if bases.is_empty() || u.one_in(4) {
+        Cow::Owned(compose(u, target, Style::Any))
+    } else {
+        Cow::Borrowed(&bases[u.index(bases.len())])
+    }
 }

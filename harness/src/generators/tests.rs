@@ -1,3 +1,4 @@
+use super::features::{Feature, TABLE, shape};
 use super::skim::{Skim, long, skim, skim_for};
 use super::*;
 use arbitrary::Unstructured;
@@ -38,37 +39,6 @@ fn depth(skimmed: &Skim) -> u32 {
         .unwrap_or(0)
 }
 
-fn fingerprint(generator: Generator, target: Target) -> u64 {
-    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-    for case in cases(generator, target, 200) {
-        for byte in (case.len() as u64).to_le_bytes().iter().chain(&case) {
-            hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
-        }
-    }
-    hash
-}
-
-/// A campaign's cases are named by seed and index, so they may not depend on the machine. A change of a generator changes
-/// them, and then the numbers below.
-#[test]
-fn cases_are_the_same_on_every_machine() {
-    let profiles = ["2.7", "3.9", "3.15"].map(|v| pyc_core::Release::parse(v).unwrap());
-    let prints: Vec<u64> = profiles
-        .iter()
-        .map(|release| Target::from(&Profile::for_release(release).unwrap()))
-        .flat_map(|target| [Generator::Values, Generator::Streams].map(|g| fingerprint(g, target)))
-        .collect();
-    let pinned = [
-        0x0052_f780_79f7_b7f0,
-        0x12cc_7ab2_6a16_ef2b,
-        0x1fa3_1444_c79b_f3e9,
-        0x9c7b_efdf_fcd3_0aca,
-        0xb4cb_4931_f45b_e608,
-        0xc3b3_1de3_4437_45c8,
-    ];
-    assert_eq!(prints, pinned, "{prints:#018x?}");
-}
-
 #[test]
 fn seed_generator_and_index_each_matter() {
     let tapes: BTreeSet<Vec<u8>> =
@@ -83,7 +53,7 @@ fn values_are_whole_and_keep_to_their_target() {
     for target in targets() {
         let known = alphabet(target);
         let mut deepest = 0;
-        for case in cases(Generator::Values, target, 500) {
+        for case in cases(Generator::Values, target, 2000) {
             let skimmed = skim_for(target, &case);
             assert!(skimmed.complete && skimmed.end == case.len(), "{target:?} {case:02x?}");
             for item in &skimmed.items {
@@ -94,6 +64,65 @@ fn values_are_whole_and_keep_to_their_target() {
         }
         assert_eq!(deepest, target.max_depth, "{target:?}");
     }
+}
+
+/// Within how many cases a generator keeps its promises.
+const PROMISED: u64 = 10_000;
+
+#[test]
+fn every_generator_makes_what_it_promises() {
+    for (index, row) in TABLE.iter().enumerate() {
+        assert_eq!(row.feature as usize, index, "{}", row.name);
+    }
+    std::thread::scope(|scope| {
+        for target in targets() {
+            scope.spawn(move || {
+                for generator in [Generator::Values, Generator::Streams] {
+                    let mut counts = [0; TABLE.len()];
+                    for case in cases(generator, target, PROMISED) {
+                        let shape = shape(target, &case);
+                        TABLE.iter().zip(&mut counts).for_each(|(row, n)| *n += u32::from(shape.has(row.feature)));
+                    }
+                    let missing: Vec<&str> = TABLE
+                        .iter()
+                        .zip(counts)
+                        .filter(|(row, n)| *n == 0 && row.is_promised(generator, target))
+                        .map(|(row, _)| row.name)
+                        .collect();
+                    assert!(missing.is_empty(), "{generator} {target:?}: {missing:?}\n{counts:?}");
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn features_are_told_from_bytes() {
+    let target = targets().last().unwrap();
+    #[track_caller]
+    fn check(target: Target, bytes: &[u8], expected: &[Feature]) {
+        let shape = shape(target, bytes);
+        let found: Vec<Feature> = TABLE.iter().map(|row| row.feature).filter(|f| shape.has(*f)).collect();
+        assert_eq!(found, expected, "{bytes:02x?}");
+    }
+    check(target, b"N", &[Feature::None]);
+    check(target, b"\xceN", &[Feature::None, Feature::IgnoredFlag, Feature::Trailing]);
+    check(target, b"i\x05\0\0\0", &[Feature::SmallInt]);
+    check(target, b"l\x02\0\0\0\0\0\x01\0", &[Feature::DigitBoundary, Feature::LongSmallInt]);
+    check(target, b"g\0\0\0\0\0\0\0\x80", &[Feature::Float, Feature::NegativeZero]);
+    check(target, b"g\x01\0\0\0\0\0\xf8\x7f", &[Feature::Float, Feature::NanPayload]);
+    check(target, b"g\0\0\0\0\0\0\xf8\x7f", &[Feature::Float]);
+    check(target, b"f\x02+1", &[Feature::Float, Feature::TextFloat, Feature::OddFloat]);
+    check(target, b"\xa9\x01r\0\0\0\0", &[Feature::Tuple, Feature::Items1, Feature::CycleTuple]);
+    check(target, b")\x02r\0\0\0\0\xe9\0\0\0\0", &[Feature::SmallInt, Feature::Tuple, Feature::ForwardReference]);
+    check(target, b"<\x01\0\0\0N", &[Feature::None, Feature::Set, Feature::Items1, Feature::KeyNone]);
+    check(
+        target,
+        b")\x02s\x01\0\0\0xz\x01x",
+        &[Feature::Bytes, Feature::Str, Feature::SameContent, Feature::Length1, Feature::Tuple],
+    );
+    check(target, b"u\x03\0\0\0\xed\xa0\x80", &[Feature::Str, Feature::Bmp, Feature::Surrogate, Feature::Length1]);
+    check(target, b"[\0\0", &[Feature::Cut]);
 }
 
 #[test]

@@ -9,6 +9,7 @@
 use super::Target;
 use super::emit::{Emitter, Facts, Kind, Place, State, Style};
 use super::luck::Luck;
+use super::swarm::Container;
 use arbitrary::Unstructured;
 
 /// A stream that the target accepts.
@@ -33,28 +34,29 @@ pub(super) fn compose(u: &mut Unstructured<'_>, target: Target, style: Style) ->
 impl Emitter<'_, '_> {
     /// Writes one value; the object itself is at nesting depth `level`, the outermost at 1.
     pub(super) fn value(&mut self, place: Place, level: u32) -> Facts {
-        if self.u.below(5) == 4
+        if self.u.chance(self.swarm.references)
             && let Some(facts) = self.reference(place, None)
         {
             return facts;
         }
-        if self.nodes == 0 || level >= self.deepest {
+        // At the top a container is what makes a graph.
+        let leaf = self.u.below(16) < 6 && (level > 1 || self.nodes < 3);
+        if leaf || self.nodes == 0 || level >= self.deepest {
             return self.leaf();
         }
         self.nodes -= 1;
+        let menu = if place == Place::Hashed { &self.swarm.hashed } else { &self.swarm.containers };
+        let container = menu.pick(self.u);
         let n = self.length();
-        let hashed = place == Place::Hashed;
-        // At the top a container is what makes a graph.
-        match self.u.below(16).max(if level == 1 && self.nodes > 2 { 6 } else { 0 }) {
-            8 | 9 if !hashed => self.list(n, place, level),
-            10 | 11 if !hashed => self.dict(b'{', n, place, level),
-            12 if !hashed => self.set(b'<', n, level),
-            10 | 13 => self.set(b'>', n, level),
-            14 if self.allows(5) && self.u.below(3) > 0 => self.slice(place, level),
-            14 if self.allows(6) => self.dict(b'}', n, place, level),
-            15 if self.codes > 0 && level + 2 <= self.target.max_depth => self.code(place, level),
-            6.. => self.tuple(n, place, level),
-            _ => self.leaf(),
+        match container {
+            Container::List => self.list(n, place, level),
+            Container::Dict => self.dict(b'{', n, place, level),
+            Container::Set => self.set(b'<', n, level),
+            Container::Frozenset => self.set(b'>', n, level),
+            Container::Slice => self.slice(place, level),
+            Container::Frozendict => self.dict(b'}', n, place, level),
+            Container::Code if self.codes > 0 && level + 2 <= self.target.max_depth => self.code(place, level),
+            Container::Code | Container::Tuple => self.tuple(n, place, level),
         }
     }
 
@@ -65,6 +67,7 @@ impl Emitter<'_, '_> {
             7..=15 => 1,
             16..=56 => 2 + self.u.index(4),
             57..=62 => self.u.index(12),
+            _ if !self.swarm.large => 3,
             _ => self.u.pick(&[17, 255, 256, 257]),
         }
     }

@@ -27,7 +27,7 @@ fn subjects_cell(subjects: &[(&str, u64)]) -> Markup {
 }
 
 /// A share with a small bar; a dash if there is nothing to have a share of.
-fn share_cell(part: u64, whole: u64, title: &str) -> Markup {
+pub(crate) fn share_cell(part: u64, whole: u64, title: &str) -> Markup {
     html! {
         @if whole == 0 {
             td.n.zero data-v="-1" { "\u{2013}" }

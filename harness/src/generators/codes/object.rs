@@ -1,7 +1,7 @@
 //! A code object from nothing: every field in every form that the target's version has.
 
 use super::super::Target;
-use super::super::emit::{Emitter, Facts, Kind, Place, State, Style, random_text};
+use super::super::emit::{Emitter, Facts, Kind, Place, State, Style};
 use super::super::luck::Luck;
 use super::bytecode::{Names, instructions};
 use super::opcodes::Opcodes;
@@ -200,7 +200,7 @@ impl Emitter<'_, '_> {
             }
             facts = facts.and(match self.u.below(8) {
                 0 if i == 0 => {
-                    let text = random_text(self.u);
+                    let text = self.random_text();
                     self.text(&text);
                     Facts::PURE
                 }
