@@ -51,6 +51,17 @@ fn check_says_whether_a_file_is_good() {
 }
 
 #[test]
+fn generate_prints_what_a_seed_and_an_index_name() {
+    let check = |generator, index, python, status, said: &str| {
+        check(&["generate", generator, "--seed", "1", "--index", index, "--python", python], b"", status, &[said]);
+    };
+    check("programs", "0", "2.7", 0, "# -*- coding: utf-8 -*-\n");
+    check("values", "0", "3.12", 0, "\n");
+    check("streams", "0", "3.12", 2, "seed and index alone");
+    check("programs", "0", "9.9", 2, "no profile");
+}
+
+#[test]
 fn without_any_interpreter_everything_works_and_says_so() {
     let out = tempfile::tempdir().unwrap();
     let out = out.path().to_str().unwrap();
