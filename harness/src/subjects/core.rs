@@ -72,7 +72,13 @@ impl Core {
 
     /// The core for each modelled version, oldest first.
     pub fn all() -> impl Iterator<Item = Core> {
-        Profile::all().map(|profile| Core { profile: profile.clone(), owed: Relation::Model })
+        Profile::all().cloned().map(Core::with)
+    }
+
+    /// The core for a CPython of this profile, whether there is one or not.
+    #[must_use]
+    pub fn with(profile: Profile) -> Core {
+        Core { profile, owed: Relation::Model }
     }
 
     /// The profile.
