@@ -10,6 +10,7 @@
 
 mod contest;
 mod emission;
+mod example;
 mod numbering;
 mod plants;
 pub mod report;
@@ -23,6 +24,7 @@ use crate::observation::{Accepted, Dump, Observation};
 use crate::oracle::Verdict;
 use crate::subjects::core::{Core, Prediction};
 use emission::Policy;
+use example::Example;
 use numbering::When;
 use pyc_core::{Profile, Version};
 use walk::{Edit, Object, Walk};
@@ -65,16 +67,6 @@ enum Way {
     Answers(fn(Target, &[u8], &Observation) -> Option<Observation>),
 }
 
-/// A stream.
-#[derive(Debug)]
-enum Example {
-    Stream(&'static [u8]),
-    /// So many objects, each the only item of the one around it.
-    Deep(u32),
-    /// A plain code object in which these fields are others.
-    Code(&'static [(&'static str, &'static [u8])]),
-}
-
 /// The types that occur in a case, or might: one bit for each byte without its highest bit.
 fn types(case: &[u8]) -> u128 {
     case.iter().fold(0, |types, byte| types | 1 << (byte & 0x7f))
@@ -90,6 +82,21 @@ impl Fault {
     #[must_use]
     pub fn concerns(&self, profile: &Profile) -> bool {
         (self.versions.0..=self.versions.1).contains(&profile.version)
+    }
+
+    /// The last of its versions.
+    ///
+    /// # Panics
+    /// Never: a test looks at all of them.
+    #[must_use]
+    pub fn last_profile(&self) -> &'static Profile {
+        Profile::of(self.versions.1).expect("the version is modelled")
+    }
+
+    /// A small stream that shows it, to the last of its versions.
+    #[must_use]
+    pub fn example(&self) -> Vec<u8> {
+        self.example.bytes(Target::from(self.last_profile()))
     }
 
     /// Whether the oracle tells this implementation from what is right, given what is right.

@@ -1,6 +1,7 @@
 //! Rows, as a table for people, as JSON for programs, and as docs/FAULTS.md.
 
 use super::{Column, Fault, Row, columns};
+use crate::case::hex;
 use crate::progress;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -23,6 +24,8 @@ struct Json<'a> {
     what: &'a str,
     cause: &'a str,
     versions: [String; 2],
+    /// A stream that shows it to the last version, in hexadecimal.
+    example: String,
     seeds: &'a [u64],
     cases: u64,
     /// For each generator, and `combined` and `baseline`: for each seed, the number of the first case that shows the fault.
@@ -45,6 +48,7 @@ impl Row {
             what,
             cause,
             versions: [versions.0.to_string(), versions.1.to_string()],
+            example: hex(&self.fault.example()),
             seeds: &terms.seeds,
             cases: terms.cases,
             found: each.chain([(COMBINED, self.combined.as_slice())]).collect(),

@@ -14,7 +14,7 @@ pub(super) const FAULTS: [Fault; 19] = [
         cause: "3.7's layout with a hole for what came later",
         versions: POSITIONAL_ONLY,
         way: Way::Reads(b"c", |walk, object| integer(walk, object, "posonlyargcount", |_| 0)),
-        example: Example::Code(&[("argcount", b"\x01\0\0\0"), ("posonlyargcount", b"\x01\0\0\0")]),
+        example: Example::Code(&[("argcount", b"\x01\0\0\0"), ("posonlyargcount", b"\x01\0\0\0"), NAME, KIND]),
     },
     Fault {
         name: "argument-counts-swapped",
@@ -26,7 +26,7 @@ pub(super) const FAULTS: [Fault; 19] = [
             let by = [&head[..4], &head[8..12], &head[4..8]].concat();
             if by == head { None } else { Edit::of(13, object.spelled(b'c', &by)) }
         }),
-        example: Example::Code(&[("argcount", b"\x01\0\0\0"), ("posonlyargcount", b"\x01\0\0\0")]),
+        example: Example::Code(&[("argcount", b"\x01\0\0\0"), ("posonlyargcount", b"\x01\0\0\0"), NAME, KIND]),
     },
     Fault {
         name: "argcount-of-all",
@@ -40,7 +40,7 @@ pub(super) const FAULTS: [Fault; 19] = [
             let count = long(&walk.bytes, object.at + 1)?.checked_add(keyword_only)?;
             (keyword_only != 0).then(|| Edit { length: 5, by: object.spelled(b'c', &count.to_le_bytes()) })
         }),
-        example: Example::Code(&[("kwonlyargcount", b"\x01\0\0\0")]),
+        example: Example::Code(&[("kwonlyargcount", b"\x01\0\0\0"), NAME, KIND]),
     },
     Fault {
         name: "flags-16-bits",
@@ -149,10 +149,7 @@ pub(super) const FAULTS: [Fault; 19] = [
         cause: "3.11's kinds, which have none",
         versions: HIDDEN_KINDS,
         way: Way::Reads(b"s", |walk, object| kinds(walk, object, |kind| kind & !0x10)),
-        example: Example::Code(&[
-            ("localsplusnames", b"(\x01\0\0\0t\x01\0\0\0x"),
-            ("localspluskinds", b"s\x01\0\0\0\x30"),
-        ]),
+        example: Example::Code(&[NAME, ("localspluskinds", b"s\x01\0\0\0\x30")]),
     },
     Fault {
         name: "argument-kinds-lost",
@@ -160,10 +157,7 @@ pub(super) const FAULTS: [Fault; 19] = [
         cause: "3.13's kinds, which have none",
         versions: ARGUMENT_KINDS,
         way: Way::Reads(b"s", |walk, object| kinds(walk, object, |kind| kind & 0xf0)),
-        example: Example::Code(&[
-            ("localsplusnames", b"(\x01\0\0\0t\x01\0\0\0x"),
-            ("localspluskinds", b"s\x01\0\0\0\x26"),
-        ]),
+        example: Example::Code(&[NAME, ("localspluskinds", b"s\x01\0\0\0\x26")]),
     },
     Fault {
         name: "argument-cell-split",
@@ -173,10 +167,7 @@ pub(super) const FAULTS: [Fault; 19] = [
         way: Way::Reads(b"s", |walk, object| {
             kinds(walk, object, |kind| if kind & 0x60 == 0x60 { kind & !0x20 } else { kind })
         }),
-        example: Example::Code(&[
-            ("localsplusnames", b"(\x01\0\0\0t\x01\0\0\0x"),
-            ("localspluskinds", b"s\x01\0\0\0\x60"),
-        ]),
+        example: Example::Code(&[NAME, ("localspluskinds", b"s\x01\0\0\0\x60")]),
     },
     Fault {
         name: "odd-instructions-taken",
@@ -219,7 +210,7 @@ pub(super) const FAULTS: [Fault; 19] = [
                 Some(())
             })
         }),
-        example: Example::Code(&[("code", b"s\x06\0\0\0\x2c\0\x01\x01\x01\x01")]),
+        example: Example::Code(&[("code", b"s\x04\0\0\0\xc8\0\x01\x01")]),
     },
     Fault {
         name: "no-free-kept",
@@ -237,6 +228,10 @@ pub(super) const FAULTS: [Fault; 19] = [
         example: Example::Code(&[]),
     },
 ];
+
+/// One variable, and that it is an argument.
+const NAME: (&str, &[u8]) = ("localsplusnames", b"(\x01\0\0\0t\x01\0\0\0x");
+const KIND: (&str, &[u8]) = ("localspluskinds", b"s\x01\0\0\0\x26");
 
 /// Types of names, and what else may stand before the first line.
 const ANY: &[u8] = b"utaAzZrsR";
@@ -298,7 +293,7 @@ fn as_read(
             let dumped = codes(bytes);
             // Code objects that were dropped, or that are dumped twice, cannot be told apart.
             if read.len() == dumped.len() {
-                read.iter().zip(dumped).for_each(|(read, dump)| drop(copy(*read, dump, bytes)));
+                read.iter().zip(dumped).for_each(|(read, dump)| copy(*read, dump, bytes).unwrap_or_default());
             }
         }
         (*version, dump)

@@ -65,7 +65,8 @@ pub(super) const FAULTS: [Fault; 17] = [
             let list = std::iter::from_fn(|| again.advance().map(|object| (object, again.slots)))
                 .find(|(object, slots)| object.flagged && *slots == index && !b"NTF.S0r".contains(&object.code))?
                 .0;
-            let whole = walk.whole(list.at).filter(|_| list.code == b'[')?;
+            // Copies that hold copies grow as fast as one likes.
+            let whole = walk.whole(list.at).filter(|_| list.code == b'[' && walk.bytes.len() < LONGEST)?;
             // Flags inside would take slots of their own.
             let mut copy = Walk::new(whole, walk.target);
             while let Some(inner) = copy.advance() {
@@ -182,6 +183,9 @@ pub(super) const FAULTS: [Fault; 17] = [
         example: Example::Stream(b"(\x03\0\0\0\xe9\0\x10\0\0\xdb\0\0\0\0r\x01\0\0\0"),
     },
 ];
+
+/// No more lists are copied in a stream of so many bytes.
+const LONGEST: usize = 1 << 14;
 
 /// The reference with another index.
 fn index(walk: &Walk, object: Object, wrong: impl Fn(i32) -> Option<i32>) -> Option<Edit> {
