@@ -65,9 +65,8 @@ impl Faults {
         .context("cannot read corpus/seeds")?;
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         let told = Mutex::new(0);
-        let rows = contest.run(threads, &|part| {
-            // Percents, in tens.
-            let tenth = (part * 10.0) as u32;
+        let rows = contest.run(threads, &|run, runs| {
+            let tenth = 10 * run / runs;
             let mut told = told.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             if tenth > *told {
                 *told = tenth;

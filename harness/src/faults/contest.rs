@@ -102,9 +102,10 @@ impl Contest {
         Ok(Contest { faults, seeds: seeds_, cases, members: members.collect() })
     }
 
-    /// Lets everybody look, in so many threads. `tell` hears what part of the cases is through, now and then.
+    /// Lets everybody look, in so many threads; `tell` hears now and then how many of how many runs of
+    /// cases are through.
     #[must_use]
-    pub fn run(&self, threads: usize, tell: &(dyn Fn(f64) + Sync)) -> Vec<Row> {
+    pub fn run(&self, threads: usize, tell: &(dyn Fn(usize, usize) + Sync)) -> Vec<Row> {
         let columns = columns();
         let tracks: Vec<(Column, u64)> =
             self.seeds.iter().flat_map(|&seed| columns.iter().map(move |&column| (column, seed))).collect();
@@ -125,7 +126,7 @@ impl Contest {
                         let first = run as u64 * RUN;
                         self.look(column, seed, first..self.cases.min(first + RUN), &found[track]);
                         if track == 0 {
-                            tell(run as f64 / runs as f64);
+                            tell(run, runs);
                         }
                     }
                 });

@@ -159,6 +159,12 @@ impl Walk {
         self.takes(object.code, object.flagged)
     }
 
+    /// The offset up to which the stream was passed.
+    #[cfg(test)]
+    pub(super) fn passed(&self) -> usize {
+        self.at
+    }
+
     /// Whether a slot belongs to an object that is not finished.
     pub(super) fn is_open(&self, slot: u32) -> Option<u8> {
         self.frames.iter().find(|frame| frame.slot == Some(slot)).map(|frame| frame.code)

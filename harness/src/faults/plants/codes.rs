@@ -125,7 +125,7 @@ pub(super) const FAULTS: [Fault; 19] = [
             let name = field(walk, object.parent_at, Field::Name)?;
             let (right, code) = (walk.whole(object.at)?, name[0] & 0x7f);
             let by = object.spelled(code, &name[1..]);
-            (b"utaAzZ".contains(&code) && by != right).then(|| Edit { length: right.len(), by })
+            (b"utaAzZ".contains(&code) && by != right).then_some(Edit { length: right.len(), by })
         }),
         example: Example::Code(&[("qualname", b"z\x03a.f")]),
     },
@@ -139,7 +139,7 @@ pub(super) const FAULTS: [Fault; 19] = [
             let lines = walk.whole(object.at)?;
             let handlers = walk.whole(object.at + lines.len()).filter(|bytes| bytes[0] & 0x7f == b's')?;
             let by = [&lines[..1], &handlers[1..], &handlers[..1], &lines[1..]].concat();
-            (lines[1..] != handlers[1..]).then(|| Edit { length: by.len(), by })
+            (lines[1..] != handlers[1..]).then_some(Edit { length: by.len(), by })
         }),
         example: Example::Code(&[("exceptiontable", b"s\x04\0\0\0\x80\x01\x02\x03")]),
     },
@@ -242,7 +242,7 @@ fn integer(walk: &Walk, object: Object, name: &str, wrong: impl Fn(i32) -> i32) 
     let at = object.at + 1 + 4 * place;
     let right = long(&walk.bytes, at)?;
     let by = [walk.bytes.get(object.at..at)?, &wrong(right).to_le_bytes()].concat();
-    (wrong(right) != right).then(|| Edit { length: by.len(), by })
+    (wrong(right) != right).then_some(Edit { length: by.len(), by })
 }
 
 /// The last object before firstlineno, with another line after it.
@@ -251,7 +251,7 @@ fn first_line(walk: &Walk, object: Object, wrong: impl Fn(i32) -> i32) -> Option
     let name = walk.whole(object.at).filter(|_| last)?;
     let right = long(&walk.bytes, object.at + name.len())?;
     let by = [name, &wrong(right).to_le_bytes()].concat();
-    (wrong(right) != right).then(|| Edit { length: by.len(), by })
+    (wrong(right) != right).then_some(Edit { length: by.len(), by })
 }
 
 /// The bytes of a field of the code object at an offset.

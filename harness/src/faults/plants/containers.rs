@@ -212,7 +212,7 @@ fn plain_key(walk: &Walk, object: Object) -> Option<&[u8]> {
 }
 
 /// The bytes of the keys before a key of the same dict.
-fn earlier_keys<'a>(walk: &'a Walk, object: Object) -> Option<Vec<&'a [u8]>> {
+fn earlier_keys(walk: &Walk, object: Object) -> Option<Vec<&[u8]>> {
     let mut keys = Vec::new();
     let mut at = object.parent_at + 1;
     while at < object.at {

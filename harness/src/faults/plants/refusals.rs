@@ -150,7 +150,7 @@ pub(super) const FAULTS: [Fault; 15] = [
                 members.iter().filter(|m| !b"[{<".contains(&m.code)).map(|m| &set[m.at..m.end]).collect();
             let size = u32::try_from(kept.len()).ok()?.to_le_bytes();
             let by = object.spelled(object.code, &[&size, &kept.concat()[..]].concat());
-            (kept.len() < members.len()).then(|| Edit { length: set.len(), by })
+            (kept.len() < members.len()).then_some(Edit { length: set.len(), by })
         }),
         example: Example::Stream(b"<\x02\0\0\0[\0\0\0\0N"),
     },
