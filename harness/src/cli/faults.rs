@@ -3,7 +3,6 @@
 use super::{Places, root, target_dir};
 use crate::faults::report::{Terms, document, summary, table};
 use crate::faults::{Contest, Fault};
-use crate::generators::seeds;
 use crate::stdlib::{Cache, Library};
 use crate::subjects::core::{Core, payload};
 use crate::subjects::{Compiled, Reality};
@@ -59,7 +58,7 @@ impl Faults {
             compiled(&found, profile, &cache).unwrap_or_else(|e| {
                 eprintln!("{}: the baseline mutates the compiled file of corpus/seeds: {e:#}", profile.version);
                 from_corpus.push(profile.version.to_string());
-                seed_of(profile, &corpus)
+                Vec::new()
             })
         })
         .context("cannot read corpus/seeds")?;
@@ -131,11 +130,4 @@ fn compiled(found: &Found, profile: &Profile, cache: &Path) -> Result<Vec<Vec<u8
         }
     }
     Ok(files)
-}
-
-/// The compiled file of this version among the seeds.
-fn seed_of(profile: &Profile, corpus: &Path) -> Vec<Vec<u8>> {
-    let ending = format!("-{}.pyc", profile.version);
-    let files = seeds(&corpus.join("seeds")).unwrap_or_default();
-    files.into_iter().filter(|(name, _)| name.ends_with(&ending)).filter_map(|(_, pyc)| payload(&pyc).ok()).collect()
 }

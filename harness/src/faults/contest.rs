@@ -44,7 +44,8 @@ impl Column {
 /// The generators that need no interpreter, then the baseline.
 #[must_use]
 pub fn columns() -> Vec<Column> {
-    let alone = Generator::ALL.into_iter().filter(|generator| *generator != Generator::Stdlib);
+    let compiled = [Generator::Stdlib, Generator::Programs];
+    let alone = Generator::ALL.into_iter().filter(|generator| !compiled.contains(generator));
     alone.map(Column::Generator).chain([Column::Baseline]).collect()
 }
 
@@ -52,9 +53,11 @@ pub fn columns() -> Vec<Column> {
 #[derive(Debug)]
 struct Member {
     core: Core,
-    /// What the generators start from.
+    /// What `streams` starts from.
     bases: Vec<Vec<u8>>,
-    /// Compiled files.
+    /// What this version compiled of the corpus, from which `codes` starts.
+    own: Vec<Vec<u8>>,
+    /// What the baseline mutates.
     files: Vec<Vec<u8>>,
 }
 
@@ -79,7 +82,8 @@ pub struct Row {
 }
 
 impl Contest {
-    /// A contest under all profiles; `corpus` is the folder with the seeds, and `files` are the compiled files of a version.
+    /// A contest under all profiles; `corpus` is the folder with the seeds, and `files` are the compiled files of a version;
+    /// where there are none, the one of the seeds is mutated.
     ///
     /// # Errors
     /// When the seeds cannot be read.
@@ -91,13 +95,17 @@ impl Contest {
         mut files: impl FnMut(&Profile) -> Vec<Vec<u8>>,
     ) -> std::io::Result<Contest> {
         let corpus = seeds(&corpus.join("seeds"))?;
-        let streams: Vec<Vec<u8>> = corpus.into_iter().map(|(_, bytes)| payload(&bytes).unwrap_or(bytes)).collect();
+        let streams: Vec<(String, Vec<u8>)> =
+            corpus.into_iter().map(|(name, bytes)| (name, payload(&bytes).unwrap_or(bytes))).collect();
         let members = Core::all().map(|core| {
             let values = (u64::MAX - VALUE_BASES..u64::MAX)
                 .map(|index| generate(Generator::Values, core.target(), 0, index, &[]).bytes);
-            let bases = streams.iter().cloned().chain(values).collect();
-            let files = files(core.profile());
-            Member { core, bases, files }
+            let bases = streams.iter().map(|(_, stream)| stream.clone()).chain(values).collect();
+            let ending = format!("-{}.pyc", core.profile().version);
+            let own = streams.iter().filter(|(name, _)| name.ends_with(&ending)).map(|(_, stream)| stream.clone());
+            let own: Vec<_> = own.collect();
+            let files = Some(files(core.profile())).filter(|files| !files.is_empty()).unwrap_or_else(|| own.clone());
+            Member { core, bases, own, files }
         });
         Ok(Contest { faults, seeds: seeds_, cases, members: members.collect() })
     }
@@ -164,12 +172,13 @@ impl Contest {
             }
             let case = match column {
                 Column::Generator(generator) => {
-                    generate(generator, member.core.target(), seed, index, &member.bases).bytes
+                    let bases = if generator == Generator::Codes { &member.own } else { &member.bases };
+                    generate(generator, member.core.target(), seed, index, bases).bytes
                 }
                 Column::Baseline => baseline(seed, index, &member.files),
             };
-            let right = member.core.predict(&case);
-            let types = types(&case);
+            let right = member.core.observe(&case);
+            let types = types(&case, member.core.target());
             for (fault, found) in pending {
                 if fault.shows_among(types, &member.core, &case, &right) {
                     found.fetch_min(index + 1, Ordering::Relaxed);

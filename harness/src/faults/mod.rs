@@ -21,8 +21,8 @@ pub use contest::{Column, Contest, Row, baseline, columns};
 
 use crate::generators::Target;
 use crate::observation::{Accepted, Dump, Observation};
-use crate::oracle::Verdict;
-use crate::subjects::core::{Core, Prediction};
+use crate::oracle::{self, Verdict};
+use crate::subjects::core::Core;
 use emission::Policy;
 use example::Example;
 use numbering::When;
@@ -67,9 +67,14 @@ enum Way {
     Answers(fn(Target, &[u8], &Observation) -> Option<Observation>),
 }
 
-/// The types that occur in a case, or might: one bit for each byte without its highest bit.
-fn types(case: &[u8]) -> u128 {
-    case.iter().fold(0, |types, byte| types | 1 << (byte & 0x7f))
+/// The types that a right reader comes across: one bit for each.
+fn types(case: &[u8], target: Target) -> u128 {
+    let mut walk = Walk::new(case, target);
+    let mut types = 0;
+    while let Some(object) = walk.advance() {
+        types |= 1_u128.checked_shl(object.code.into()).unwrap_or(0);
+    }
+    types
 }
 
 impl Fault {
@@ -101,19 +106,25 @@ impl Fault {
 
     /// Whether the oracle tells this implementation from what is right, given what is right.
     #[must_use]
-    pub fn shows(&self, core: &Core, case: &[u8], right: &Prediction) -> bool {
-        self.shows_among(types(case), core, case, right)
+    pub fn shows(&self, core: &Core, case: &[u8], right: &Observation) -> bool {
+        self.shows_among(types(case, core.target()), core, case, right)
     }
 
     /// [`Fault::shows`], of a case with these types.
-    fn shows_among(&self, types: u128, core: &Core, case: &[u8], right: &Prediction) -> bool {
-        if let Way::Reads(codes, _) = self.way
-            && !codes.iter().any(|code| types & 1 << code != 0)
-        {
+    fn shows_among(&self, types: u128, core: &Core, case: &[u8], right: &Observation) -> bool {
+        let concerned: &[u8] = match self.way {
+            // It is wrong first where a right reader comes by, too.
+            Way::Reads(codes, _) => codes,
+            Way::Numbers(_) => b"rR",
+            _ => &[],
+        };
+        if !concerned.is_empty() && !concerned.iter().any(|code| types & 1 << code != 0) {
             return false;
         }
-        let wrong = self.observe(core, case, &right.observation);
-        wrong.is_some_and(|wrong| matches!(core.judge("planted", right, &wrong), Verdict::Diverge(_)))
+        let Some(wrong) = self.observe(core, case, right) else { return false };
+        let read = |stream: &[u8]| core.read(stream);
+        let verdict = oracle::model("planted", core.profile().pointer_bits, right, &wrong, &read);
+        matches!(verdict, Verdict::Diverge(_))
     }
 
     /// What this implementation does with a case; `None` if that is what is right.
@@ -135,7 +146,7 @@ impl Fault {
             Way::Emits(formats, policy) => redump(right, formats, |dump| emission::emit(dump, target, policy)),
             Way::Is(other) => {
                 let profile = other(core.profile(), case)?;
-                Some(Core::with(profile).predict(case).observation)
+                Some(Core::with(profile).observe(case))
             }
             Way::Answers(wrong) => wrong(target, case, right),
         }
@@ -158,7 +169,7 @@ fn reread(walk: &mut Walk, codes: &[u8], wrong: Hook) -> bool {
 
 /// What comes of a stream that was rewritten, told as if it had been the original.
 fn read(core: &Core, walk: &Walk) -> Observation {
-    let mut observation = core.predict(&walk.bytes).observation;
+    let mut observation = core.observe(&walk.bytes);
     if let Observation::Accepted(Accepted { consumed: Some(consumed), .. }) = &mut observation {
         *consumed = walk.original(*consumed);
     }

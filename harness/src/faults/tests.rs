@@ -30,7 +30,7 @@ fn every_fault_shows_in_its_example() {
         .filter(|fault| {
             let core = core(fault);
             let example = fault.example();
-            !fault.shows(&core, &example, &core.predict(&example))
+            !fault.shows(&core, &example, &core.observe(&example))
         })
         .map(|fault| fault.name)
         .collect();
@@ -43,7 +43,7 @@ fn no_fault_shows_where_nothing_is_special() {
     for fault in Fault::all() {
         let core = core(fault);
         for case in plain {
-            assert!(!fault.shows(&core, case, &core.predict(case)), "{} {case:?}", fault.name);
+            assert!(!fault.shows(&core, case, &core.observe(case)), "{} {case:?}", fault.name);
         }
     }
 }

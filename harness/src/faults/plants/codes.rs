@@ -247,8 +247,8 @@ fn integer(walk: &Walk, object: Object, name: &str, wrong: impl Fn(i32) -> i32) 
 
 /// The last object before firstlineno, with another line after it.
 fn first_line(walk: &Walk, object: Object, wrong: impl Fn(i32) -> i32) -> Option<Edit> {
-    let last = (object.parent, object.position) == (b'c', 7);
-    let name = walk.whole(object.at).filter(|_| last)?;
+    ((object.parent, object.position) == (b'c', 7)).then_some(())?;
+    let name = walk.whole(object.at)?;
     let right = long(&walk.bytes, object.at + name.len())?;
     let by = [name, &wrong(right).to_le_bytes()].concat();
     (wrong(right) != right).then_some(Edit { length: by.len(), by })

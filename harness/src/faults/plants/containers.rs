@@ -28,7 +28,8 @@ pub(super) const FAULTS: [Fault; 17] = [
         cause: "what 2.7 does",
         versions: PYTHON3,
         way: Way::Reads(ANY, |walk, object| {
-            let key = walk.whole(object.at).filter(|_| is_key(object) && object.code != b'0')?;
+            (is_key(object) && object.code != b'0').then_some(())?;
+            let key = walk.whole(object.at)?;
             let value = walk.bytes.get(object.at + key.len())?;
             (value & 0x7f == b'0').then(|| Edit { length: key.len() + 1, by: Vec::new() })
         }),
@@ -40,7 +41,8 @@ pub(super) const FAULTS: [Fault; 17] = [
         cause: "what 3 does",
         versions: PYTHON2,
         way: Way::Reads(ANY, |walk, object| {
-            let key = walk.whole(object.at).filter(|_| is_key(object) && object.code != b'0')?;
+            (is_key(object) && object.code != b'0').then_some(())?;
+            let key = walk.whole(object.at)?;
             let value = walk.bytes.get(object.at + key.len())?;
             (*value == b'0').then(|| Edit { length: key.len() + 1, by: b"0".to_vec() })
         }),
@@ -208,7 +210,7 @@ fn has_no_flags(bytes: &[u8]) -> bool {
 /// The bytes of a key that is no container, reference or flagged: equal bytes are equal keys.
 fn plain_key(walk: &Walk, object: Object) -> Option<&[u8]> {
     let is_plain = is_key(object) && !object.flagged && b"NTF.SiIlstuaAzZ".contains(&object.code);
-    walk.whole(object.at).filter(|_| is_plain)
+    is_plain.then(|| walk.whole(object.at))?
 }
 
 /// The bytes of the keys before a key of the same dict.

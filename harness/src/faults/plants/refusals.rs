@@ -130,8 +130,8 @@ pub(super) const FAULTS: [Fault; 15] = [
         cause: "nobody looks at what the insertion returned",
         versions: PYTHON3,
         way: Way::Reads(b"[{<", |walk, object| {
-            let is_key = b"{}".contains(&object.parent) && object.position.is_multiple_of(2);
-            let key = walk.whole(object.at).filter(|_| is_key)?;
+            (b"{}".contains(&object.parent) && object.position.is_multiple_of(2)).then_some(())?;
+            let key = walk.whole(object.at)?;
             let value = walk.whole(object.at + key.len())?;
             Edit::of(key.len() + value.len(), Vec::new())
         }),
