@@ -163,3 +163,18 @@ fn an_interpreter_is_measured_beside_the_core() {
         }
     }
 }
+
+#[test]
+fn faults_are_counted_and_one_that_is_not_found_is_bad() {
+    let faults = |more: &[&str], status, said: &[&str]| {
+        check(&[&["faults", "--no-search", "--no-write", "--seeds", "1"], more].concat(), b"", status, said);
+    };
+    faults(&["--only", "int-unsigned", "--cases", "100"], 0, &["int-unsigned", "2.7-3.15", "find 1 of 1 faults"]);
+    faults(&["--only", "frozendict-as-dict", "--cases", "1"], 1, &["find 0 of 1 faults"]);
+    faults(
+        &["--only", "int-unsigned", "--cases", "100", "--json"],
+        0,
+        &["\"name\":\"int-unsigned\"", "\"combined\":["],
+    );
+    faults(&["--only", "nothing"], 2, &["no fault is called \"nothing\""]);
+}
