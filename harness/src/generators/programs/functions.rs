@@ -169,7 +169,8 @@ impl Author<'_, '_> {
         match self.u.below(3) {
             0 => String::new(),
             1 => "(object)".into(),
-            _ if self.may("class keywords", 2) => format!("({})", self.arguments()),
+            // 3.9 corrupts its memory where all bases are constants and keywords are unpacked, so one is none.
+            _ if self.may("class keywords", 2) => format!("({}, {})", self.any_local(), self.arguments()),
             _ => format!("({})", self.expressions(0, 2).join(", ")),
         }
     }
