@@ -86,7 +86,7 @@ impl Faults {
             writeln!(out, "{}\n{}", table(&rows), summary(&rows, &terms))?;
         }
         if let Some(path) = self.file() {
-            std::fs::write(&path, document(&rows, &terms, "cargo provost faults"))
+            std::fs::write(&path, document(&rows, &terms, &self.command()))
                 .with_context(|| format!("cannot write {}", path.display()))?;
             eprintln!("written {}", path.display());
         }
@@ -100,6 +100,12 @@ impl Faults {
         }
         let wanted = |fault: &&Fault| self.only.is_empty() || self.only.iter().any(|name| name == fault.name);
         Ok(Fault::all().filter(wanted).collect())
+    }
+
+    fn command(&self) -> String {
+        let only: String = self.only.iter().map(|name| format!(" --only {name}")).collect();
+        let seeds: Vec<String> = self.seeds.iter().map(u64::to_string).collect();
+        format!("cargo provost faults --seeds {} --cases {}{only}", seeds.join(","), self.cases)
     }
 
     fn file(&self) -> Option<PathBuf> {
