@@ -31,6 +31,8 @@
 //! | containers | of 0, 1, 255, 256 | long forms of tuples; flags on everything; NULL anywhere |
 //! | end | | bytes after it, or too early |
 //!
+//! [`pyc`] makes whole `.pyc` files of these streams, for what imports say of their headers.
+//!
 //! The generators write bytes with a small emitter of their own. They share nothing with pyc-core but the version table
 //! (through [`Target`]), because a bug that reader, writer and generator have in common would be invisible.
 
@@ -43,6 +45,7 @@ pub(crate) mod features;
 mod luck;
 mod mutate;
 pub mod programs;
+pub mod pyc;
 pub mod shrink;
 pub(crate) mod skim;
 mod spell;
