@@ -4,6 +4,8 @@
 //! texts are fetched only for what differs. What the model calls undefined is asked a few times in each run, since every
 //! such answer costs a process, and is counted apart from agreement.
 
+mod headers;
+
 use crate::campaign::{Found, Gate, Member, Message, Over, Plan, Silence};
 use crate::case::Case;
 use crate::generators::Generator;
@@ -129,10 +131,12 @@ impl<'a> Hunter<'a> {
             let done = gate.pass(|| -> Result<u64, Broken> {
                 let begin = Instant::now();
                 let batch = supply.next(generator, self.left, self.member.subject.as_deref_mut())?;
-                let done = (batch.cases.len() + batch.without.len()) as u64;
+                let done = (batch.cases.len() + batch.files.len() + batch.without.len()) as u64;
                 if done > 0 {
                     self.sources_without(&batch, generator, &mut named);
-                    self.work(batch.cases, generator, begin, over)?;
+                    let mut cases = batch.cases;
+                    cases.extend(self.headers(batch.files)?);
+                    self.work(cases, generator, begin, over)?;
                 }
                 Ok(done)
             })?;

@@ -155,3 +155,9 @@ impl fmt::Display for Observation {
         }
     }
 }
+
+/// The flags of a .pyc file whose header an import accepts, as a canon.
+#[must_use]
+pub fn flags(flags: u32) -> Observation {
+    Observation::Accepted(Accepted { consumed: None, canon: Canon::Text(format!("int {flags:x}")), dumps: Vec::new() })
+}

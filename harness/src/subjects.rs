@@ -10,7 +10,7 @@ pub use interpreter::Reality;
 pub use interpreters::Broken;
 
 use crate::observation::Observation;
-use protocol::{Compile, Exception, Load};
+use protocol::{Compile, Exception, Import, Load};
 
 /// An interpreter, or something that takes its place in a test.
 pub trait Subject: Send {
@@ -25,6 +25,14 @@ pub trait Subject: Send {
     /// # Errors
     /// When the subject can no longer be asked anything.
     fn compile(&mut self, compile: &Compile) -> Result<Compiled, Broken>;
+
+    /// Asks what an import says of the headers of .pyc files: exactly one observation per file, in order.
+    ///
+    /// # Errors
+    /// When the subject can no longer be asked anything.
+    fn import(&mut self, files: &[Import]) -> Result<Vec<Observation>, Broken> {
+        Ok(files.iter().map(|_| Observation::Skipped("the subject imports nothing".into())).collect())
+    }
 
     /// How many processes had to be started in place of one that died.
     fn restarts(&self) -> u32;

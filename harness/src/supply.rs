@@ -10,6 +10,7 @@ use crate::golden;
 use crate::stdlib::{Cache, Item, Library};
 use crate::subjects::core::payload;
 use crate::subjects::{Broken, Compiled, Subject};
+use arbitrary::Unstructured;
 use protocol::Compile;
 use reports::Level;
 use std::collections::BTreeMap;
@@ -59,8 +60,16 @@ pub(crate) struct Supply {
 pub(crate) struct Batch {
     /// The cases.
     pub(crate) cases: Vec<Case>,
+    /// .pyc files, for what is before their streams.
+    pub(crate) files: Vec<PycFile>,
     /// Sources that gave no case: path or origin, and a reason whose part before `:` is short enough to count by.
     pub(crate) without: Vec<(String, String)>,
+}
+
+/// A .pyc file to be imported.
+pub(crate) struct PycFile {
+    pub(crate) case: Case,
+    pub(crate) source: Option<generators::pyc::Source>,
 }
 
 impl Supply {
@@ -158,12 +167,12 @@ impl Supply {
             },
             Generator::Values => Ok(self.generated(generator, room)),
             // A stream that is nothing but a code object says nothing about who has none of CPython's.
-            Generator::Codes if !self.target.codes => Ok(Batch::default()),
-            Generator::Streams | Generator::Codes => {
+            Generator::Codes | Generator::Pyc if !self.target.codes => Ok(Batch::default()),
+            Generator::Streams | Generator::Codes | Generator::Pyc => {
                 if self.bases.is_empty() {
                     self.make_bases(subject)?;
                 }
-                Ok(self.generated(generator, room))
+                Ok(if generator == Generator::Pyc { self.pyc_files(room) } else { self.generated(generator, room) })
             }
         }
     }
@@ -195,8 +204,23 @@ impl Supply {
     }
 
     fn generate(&self, generator: Generator, index: u64) -> Generated {
-        let bases = if generator == Generator::Codes { &self.compiled } else { &self.bases };
+        let bases = if generator == Generator::Streams { &self.bases } else { &self.compiled };
         generators::generate(generator, self.target, self.seed, index, bases)
+    }
+
+    fn pyc_files(&mut self, room: u64) -> Batch {
+        let first = self.next.get(Generator::Pyc.name()).copied().unwrap_or(0);
+        let last = first + CASES.min(room);
+        let make = |index| {
+            let tape = generators::tape(self.seed, Generator::Pyc.name(), index);
+            let made = generators::pyc::generate(&mut Unstructured::new(&tape), self.target, &self.compiled);
+            let valid = made.wrong.is_none() && made.code;
+            let origin = Origin::generated(Generator::Pyc, self.seed, index);
+            PycFile { case: Case { bytes: made.bytes, origin, valid }, source: made.source }
+        };
+        let files = (first..last).map(make).collect();
+        self.next.insert(Generator::Pyc.name(), last);
+        Batch { files, ..Batch::default() }
     }
 
     fn files(&mut self, room: u64, subject: &mut dyn Subject) -> Result<Batch, Broken> {

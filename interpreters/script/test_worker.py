@@ -441,8 +441,42 @@ class Conversations(unittest.TestCase):
             self.assertLess(len(optimized), len(Fields(worker.compile(SOURCE)).skip(b"P").data))
 
     @each()
+    def test_import(self, worker):
+        magic = Fields(worker.compile(SOURCE)).skip(b"P").blob()[:4]
+
+        def check(header, want, source=None, mtime=0):
+            case = blob(header) + bytes([source is not None]) + blob(source or b"") + u32(mtime)
+            self.assertEqual(worker.ask(b"P" + u32(1) + case)[0], want)
+
+        def refused(kind, text):
+            return b"R" + blob(kind) + blob(text)
+
+        def accepted(flags):
+            return b"V" + u32(flags)
+
+        stale = refused(b"ImportError", b"bytecode is stale for 'case'")
+        if worker.version < (3,):
+            check(magic, accepted(0), SOURCE, 1)
+            return check(b"\0" + magic, refused(b"ImportError", b"Bad magic number in case"))
+        check(b"\0'\r\n", refused(b"ImportError", b"bad magic number in 'case': b\"\\x00'\\r\\n\""))
+        if worker.version < (3, 7):
+            check(magic, refused(b"EOFError", b"reached EOF while reading timestamp in 'case'"))
+            check(magic + bytes(8), accepted(0))
+            check(magic + bytes(8), stale, b"", 1)
+            return check(magic + bytes(8), accepted(0), b"", 0)
+        check(magic, refused(b"EOFError", b"reached EOF while reading pyc header of 'case'"))
+        check(magic + u32(4) + bytes(8), refused(b"ImportError", b"invalid flags 4 in 'case'"))
+        check(magic + u32(1) + bytes(8), accepted(1), SOURCE)
+        check(magic + u32(2) + u32(7) + u32(1), accepted(2), b"#", 7)
+        check(magic + u32(2) + u32(7) + u32(1), stale, b"#", 8)
+        other = refused(b"ImportError", b"hash in bytecode doesn't match hash of source 'case'")
+        check(magic + u32(3) + bytes(8), other, SOURCE)
+        if worker.version[:2] == (3, 12):
+            check(magic + u32(3) + bytes.fromhex("2cf26ebe71328671"), accepted(3), b"x=1\n")
+
+    @each()
     def test_odd_pieces_and_bad_requests(self, worker):
-        bad = [b"", b"Q", b"Hx", b"L", b"L\3\0\0" + u32(0), b"L\0\0\0" + u32(9), b"C" + u32(1 << 31)]
+        bad = [b"", b"Q", b"Hx", b"L", b"L\3\0\0" + u32(0), b"L\0\0\0" + u32(9), b"C" + u32(1 << 31), b"P" + u32(1)]
         good = b"L\0\0\0" + u32(1) + blob(b"N")
         for step in 1, 3, 7:
             answers = worker.ask(*bad, good, b"H", count=len(bad) + 2, step=step)

@@ -406,6 +406,43 @@ def compile_source(fields):
     return b"P" + blob(b"".join(header) + data)
 
 
+def flags_of_pyc(file, source, mtime):
+    """The flags of a file whose header the import of a module `case` accepts; its stream is not looked at."""
+    name = "case"
+    if PYTHON2:
+        # `load_compiled` of import.c, which goes on to run the code.
+        if file[:4] != magic():
+            raise ImportError("Bad magic number in " + name)
+        return 0
+    from importlib import _bootstrap_external as external
+
+    if sys.version_info < (3, 7):
+        stats = None if source is None else {"mtime": mtime, "size": len(source)}
+        external._validate_bytecode_header(file, source_stats=stats, name=name)
+        return 0
+    flags = external._classify_pyc(file, name, {})
+    if source is not None and not flags & 1:
+        external._validate_timestamp_pyc(file, mtime, len(source), name, {})
+    elif source is not None and flags & 2:
+        from importlib.util import source_hash
+
+        external._validate_hash_pyc(file, source_hash(source), name, {})
+    return flags
+
+
+def import_headers(fields):
+    cases = []
+    for _ in range(struct.unpack("<I", fields.take(4))[0]):
+        file, with_source, source = fields.blob(), fields.u8(), fields.blob()
+        cases.append((file, source if with_source else None, struct.unpack("<I", fields.take(4))[0]))
+    fields.end()
+    for case in cases:
+        try:
+            yield b"V" + u32(flags_of_pyc(*case))
+        except Exception as e:
+            yield b"R" + exception(e)
+
+
 def answers(payload, driver, stdlib=None):
     """The payloads that answer one request's payload; the next case is touched when the next answer is asked for."""
     try:
@@ -419,6 +456,9 @@ def answers(payload, driver, stdlib=None):
                 yield answer if len(answer) <= MAX_FRAME else b"F" + blob(b"the answer is longer than a frame may be")
         elif tag == b"C":
             yield compile_source(fields)
+        elif tag == b"P":
+            for answer in import_headers(fields):
+                yield answer
         else:
             raise ValueError("request tag %r" % tag)
     except Exception as e:

@@ -9,7 +9,7 @@ use crate::fault::Fault;
 use crate::interpreter::{Interpreter, Limits};
 use crate::launch::Launch;
 use crate::process::{Stop, Worker};
-use protocol::{Answer, Compile, Facts, Load, Request};
+use protocol::{Answer, Compile, Facts, Import, Load, Request};
 use std::ops::Range;
 
 /// How often a worker is started in a row before the interpreter counts as broken.
@@ -99,6 +99,16 @@ impl Supervisor {
         let answers = |answer: &Answer| matches!(answer, Answer::Compiled(_) | Answer::NotCompiled(_));
         let mut outcomes = self.converse(slot, 1, 0, &request, &answers)?;
         Ok(outcomes.remove(0))
+    }
+
+    /// Asks what an import says of the headers of .pyc files: exactly one outcome for each, in order.
+    ///
+    /// # Errors
+    /// As for [`Supervisor::load`].
+    pub fn import(&mut self, cases: &[Import]) -> Result<Vec<Outcome>, Broken> {
+        let request = |range: Range<usize>| Request::Import(cases[range].to_vec());
+        let answers = |answer: &Answer| matches!(answer, Answer::Imported(_) | Answer::Rejected(_));
+        self.converse(0, cases.len(), 0, &request, &answers)
     }
 
     /// How many workers had to be started in place of one that died.

@@ -14,6 +14,10 @@
 //! assert_eq!(Pyc::parse(&bytes).unwrap(), pyc);
 //! ```
 
+mod import;
+
+pub use import::{Refusal, SourceFile, import};
+
 use crate::magic::Magic;
 use crate::prelude::*;
 use crate::profile::{HeaderLayout, Profile};

@@ -32,7 +32,7 @@ impl Generate {
         match self.generator {
             Generator::Programs => out.write_all(&case)?,
             Generator::Values => writeln!(out, "{}", hex(&case))?,
-            Generator::Stdlib | Generator::Streams | Generator::Codes => {
+            Generator::Stdlib | Generator::Streams | Generator::Codes | Generator::Pyc => {
                 bail!("a case of {} is not made of seed and index alone", self.generator)
             }
         }

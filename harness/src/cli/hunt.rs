@@ -45,7 +45,7 @@ pub(crate) struct Hunt {
     #[arg(long, value_name = "ID")]
     subject: Vec<String>,
     /// Where the cases come from, in turn
-    #[arg(long, value_delimiter = ',', default_value = "stdlib,values,streams,codes,programs")]
+    #[arg(long, value_delimiter = ',', default_value = "stdlib,values,streams,codes,programs,pyc")]
     generators: Vec<Generator>,
     /// Every file of each standard library at every optimization level; stops when all are done
     #[arg(long)]

@@ -13,6 +13,7 @@
 //! | [`streams`] | is every *encoding* right? | long forms, odd spellings, flags and references anywhere, single broken rules, mutations | deep agreement about values: many of its streams are rejected early |
 //! | [`codes`] | is every *field* of a code object right? | every field of every layout, bytecode and tables of every form, code grown from compiled ones, one wrong thing at a time | code that could be run; whatever a code object does not hold |
 //! | [`programs`] | is what compilers make of *anything* right? | code objects that no library contains: every construct of a version, more than 255 of anything, long jumps | what no compiler emits |
+//! | [`pyc`] | is every header of a `.pyc` file right? | every header layout, flag, hash and way to be cut, before what `codes` makes | streams of other kinds, files of unsupported versions |
 //!
 //! Each case of `values` and `streams` first draws a configuration, `swarm`: which kinds of leaves and containers, which
 //! alphabets, how many references, flags, interned strings and odd encodings it has, and whether it has large things. What is
@@ -47,6 +48,7 @@ pub(crate) mod features;
 mod luck;
 mod mutate;
 pub mod programs;
+pub mod pyc;
 pub mod shrink;
 pub(crate) mod skim;
 mod spell;
@@ -109,12 +111,20 @@ pub enum Generator {
     Codes,
     /// Random source text, which the interpreter compiles: [`programs`].
     Programs,
+    /// Whole .pyc files, with right and wrong headers: [`pyc`].
+    Pyc,
 }
 
 impl Generator {
     /// All generators, in the order in which they are listed for people.
-    pub const ALL: [Generator; 5] =
-        [Generator::Stdlib, Generator::Values, Generator::Streams, Generator::Codes, Generator::Programs];
+    pub const ALL: [Generator; 6] = [
+        Generator::Stdlib,
+        Generator::Values,
+        Generator::Streams,
+        Generator::Codes,
+        Generator::Programs,
+        Generator::Pyc,
+    ];
 
     /// The name on the command line and in reports.
     #[must_use]
@@ -125,6 +135,7 @@ impl Generator {
             Generator::Streams => "streams",
             Generator::Codes => "codes",
             Generator::Programs => "programs",
+            Generator::Pyc => "pyc",
         }
     }
 }
@@ -149,7 +160,8 @@ impl str::FromStr for Generator {
 /// What a generator made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Generated {
-    /// A marshal stream; of [`Generator::Programs`] the source text that an interpreter makes one of.
+    /// A marshal stream; of [`Generator::Programs`] the source text that an interpreter makes one of; of
+    /// [`Generator::Pyc`] a file.
     pub bytes: Vec<u8>,
     /// Whether it was made to be accepted by its target. Of the other cases nothing was promised.
     pub valid: bool,
@@ -174,6 +186,10 @@ pub fn generate(generator: Generator, target: Target, seed: u64, index: u64, bas
         Generator::Codes => codes::generate(&mut u, target, bases),
         Generator::Programs => {
             Generated { bytes: programs::generate(&mut u, target.version).into_bytes(), valid: true }
+        }
+        Generator::Pyc => {
+            let pyc::Generated { bytes, wrong, code, .. } = pyc::generate(&mut u, target, bases);
+            Generated { bytes, valid: wrong.is_none() && code }
         }
     }
 }

@@ -245,7 +245,7 @@ fn generators_have_names() {
     }
     assert_eq!(
         "value".parse::<Generator>(),
-        Err("no generator is called \"value\"; there are stdlib, values, streams, codes, programs".into())
+        Err("no generator is called \"value\"; there are stdlib, values, streams, codes, programs, pyc".into())
     );
 }
 

@@ -1,9 +1,9 @@
 //! A real interpreter as a subject.
 
 use super::{Broken, Compiled, Subject};
-use crate::observation::{Accepted, Canon, Dump, Fault, Observation};
+use crate::observation::{Accepted, Canon, Dump, Fault, Observation, flags};
 use interpreters::{Interpreter, Limits, Outcome, Supervisor};
-use protocol::{Answer, CanonMode, Compile, Load, Loaded};
+use protocol::{Answer, CanonMode, Compile, Import, Load, Loaded};
 
 /// An interpreter behind its supervisor.
 #[derive(Debug)]
@@ -37,6 +37,17 @@ impl Subject for Reality {
         })
     }
 
+    fn import(&mut self, files: &[Import]) -> Result<Vec<Observation>, Broken> {
+        let outcomes = self.supervisor.import(files)?;
+        let seen = |outcome| match outcome {
+            Outcome::Answer(Answer::Imported(n)) => flags(n),
+            Outcome::Answer(Answer::Rejected(exception)) => Observation::Rejected(exception),
+            Outcome::Answer(other) => nonsense(format!("an answer to another request: {other:?}")),
+            Outcome::Fault(fault) => Observation::Faulted(Fault::Worker(fault)),
+        };
+        Ok(outcomes.into_iter().map(seen).collect())
+    }
+
     fn restarts(&self) -> u32 {
         self.supervisor.restarts()
     }
@@ -46,9 +57,13 @@ impl Subject for Reality {
     }
 }
 
+/// What an answer that is none comes to.
+fn nonsense(reason: String) -> Observation {
+    Observation::Faulted(Fault::Worker(interpreters::Fault::Protocol { reason }))
+}
+
 /// The observation that an outcome of this request is.
 fn observe(outcome: Outcome, load: &Load) -> Observation {
-    let nonsense = |reason: String| Observation::Faulted(Fault::Worker(interpreters::Fault::Protocol { reason }));
     match outcome {
         Outcome::Fault(fault) => Observation::Faulted(Fault::Worker(fault)),
         Outcome::Answer(Answer::Rejected(exception)) => Observation::Rejected(exception),

@@ -3,7 +3,7 @@
 //! Each test runs with every libpython from 3.9 on that PROVOST_TEST_LIBPYTHON lists (separated by `:`) or, without that
 //! variable, that pyenv has installed. Without any it says so and passes.
 
-use protocol::{Answer, CanonMode, Compile, Exception, Facts, Load, Loaded, Request};
+use protocol::{Answer, CanonMode, Compile, Exception, Facts, Import, Load, Loaded, Request};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
@@ -336,6 +336,34 @@ fn sources_with_errors_do_not_compile() {
     check(b"x = (", 0, "SyntaxError");
     check(b"# coding: nonsense\n", 0, "SyntaxError");
     check(b"x", 3, "ValueError");
+}
+
+#[test]
+fn headers_are_judged_as_by_importlib() {
+    with_each(|talk, interpreter| {
+        let ask = Compile { source: b"x=1\n".to_vec(), filename: "x.py".into(), optimize: 0 };
+        let Answer::Compiled(pyc) = talk.ask(&Request::Compile(ask)) else { panic!("not compiled") };
+        let mut check = |after_magic: &[u8], mtime: Option<u32>, expected: Result<u32, &str>| {
+            let file = [&pyc[..4], after_magic].concat();
+            let source = mtime.map(|mtime| (b"x=1\n".to_vec(), mtime));
+            let answer = talk.ask(&Request::Import(vec![Import { file, source }]));
+            let refused = |message: &str| {
+                let class = if message.starts_with("reached") { "EOFError" } else { "ImportError" };
+                Answer::Rejected(Exception { class: class.into(), message: message.into() })
+            };
+            assert_eq!(answer, expected.map_or_else(refused, Answer::Imported));
+        };
+        check(b"\0\0\0\0abcdabc", None, Err("reached EOF while reading pyc header of 'case'"));
+        check(b"\x05\0\0\0abcdabcd", None, Err("invalid flags 5 in 'case'"));
+        check(b"\x01\0\0\0abcdabcd", Some(0), Ok(1));
+        check(b"\x02\0\0\0\x07\0\0\0\x04\0\0\0", Some(7), Ok(2));
+        check(b"\0\0\0\0\x07\0\0\0\x04\0\0\0", Some(8), Err("bytecode is stale for 'case'"));
+        check(b"\x03\0\0\0abcdabcd", Some(0), Err("hash in bytecode doesn't match hash of source 'case'"));
+        check(b"\x03\0\0\0abcdabcd", None, Ok(3));
+        if interpreter.version.1 == 12 {
+            check(b"\x03\0\0\0\x2c\xf2\x6e\xbe\x71\x32\x86\x71", Some(0), Ok(3));
+        }
+    });
 }
 
 #[test]

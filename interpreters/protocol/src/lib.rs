@@ -16,7 +16,7 @@
 mod message;
 mod wire;
 
-pub use message::{Answer, CanonMode, Compile, Exception, Facts, Load, Loaded, Request};
+pub use message::{Answer, CanonMode, Compile, Exception, Facts, Import, Load, Loaded, Request};
 pub use wire::{FrameError, MAX_FRAME, MessageError, read_frame, write_frame};
 
 /// The version of the protocol that this crate speaks; a worker tells its own in [`Facts::protocol`].

@@ -23,6 +23,8 @@ pub enum Request {
     Load(Load),
     /// Compile a source text to a .pyc file.
     Compile(Compile),
+    /// Say what an import says of the headers of .pyc files; one [`Answer`] follows for each of them.
+    Import(Vec<Import>),
 }
 
 /// A batch of marshal streams; one [`Answer`] follows for each of them.
@@ -47,6 +49,15 @@ pub struct Compile {
     pub filename: String,
     /// 0, 1 or 2, as in `-O` and `-OO`.
     pub optimize: u8,
+}
+
+/// A .pyc file whose header is to be looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Import {
+    /// The whole file.
+    pub file: Vec<u8>,
+    /// Contents and time of the source file, if there is one.
+    pub source: Option<(Vec<u8>, u32)>,
 }
 
 /// The class and text of a Python exception.
@@ -95,6 +106,8 @@ pub enum Answer {
     Compiled(Vec<u8>),
     /// To compile: the source has an error.
     NotCompiled(Exception),
+    /// To a .pyc file whose header an import accepts: its flags.
+    Imported(u32),
     /// The worker could not understand the request or failed itself.
     Failed(String),
 }
@@ -136,6 +149,19 @@ impl Request {
                 out.push(compile.optimize);
                 out
             }
+            Request::Import(cases) => {
+                let mut out = vec![b'P'];
+                let count = u32::try_from(cases.len()).expect("fewer than 2^32 cases");
+                out.extend_from_slice(&count.to_le_bytes());
+                for Import { file, source } in cases {
+                    put_blob(&mut out, file);
+                    out.push(u8::from(source.is_some()));
+                    let (source, mtime) = source.as_ref().map_or((&[][..], 0), |(source, mtime)| (source, *mtime));
+                    put_blob(&mut out, source);
+                    out.extend_from_slice(&mtime.to_le_bytes());
+                }
+                out
+            }
         }
     }
 
@@ -162,10 +188,23 @@ impl Request {
                 Request::Load(Load { canon, consumed, versions, cases })
             }
             b'C' => Request::Compile(Compile { source: f.blob()?.to_vec(), filename: f.text()?, optimize: f.u8()? }),
+            b'P' => {
+                let count = f.u32()?;
+                Request::Import((0..count).map(|_| Import::decode(&mut f)).collect::<Result<_, _>>()?)
+            }
             other => return f.error(format!("request tag {other:#04x}")),
         };
         f.end()?;
         Ok(request)
+    }
+}
+
+impl Import {
+    fn decode(f: &mut Fields) -> Result<Import, MessageError> {
+        let file = f.blob()?.to_vec();
+        let with_source = f.u8()? != 0;
+        let source = (f.blob()?.to_vec(), f.u32()?);
+        Ok(Import { file, source: with_source.then_some(source) })
     }
 }
 
@@ -242,6 +281,10 @@ impl Answer {
                 out.push(b'E');
                 exception.encode(&mut out);
             }
+            Answer::Imported(flags) => {
+                out.push(b'V');
+                out.extend_from_slice(&flags.to_le_bytes());
+            }
             Answer::Failed(reason) => {
                 out.push(b'F');
                 put_blob(&mut out, reason.as_bytes());
@@ -265,6 +308,7 @@ impl Answer {
             b'R' => Answer::Rejected(Exception::decode(&mut f)?),
             b'P' => Answer::Compiled(f.blob()?.to_vec()),
             b'E' => Answer::NotCompiled(Exception::decode(&mut f)?),
+            b'V' => Answer::Imported(f.u32()?),
             b'F' => Answer::Failed(f.text()?),
             other => return f.error(format!("answer tag {other:#04x}")),
         };
@@ -303,7 +347,11 @@ mod tests {
             cases: vec![vec![], b"N".to_vec(), vec![0xff; 300]],
         };
         let compile = Compile { source: b"x=1\n".to_vec(), filename: "\u{e9}.py".into(), optimize: 2 };
-        for request in [Request::Hello, Request::Load(load), Request::Compile(compile)] {
+        let import = vec![
+            Import { file: b"\xcb\x0d\r\n".to_vec(), source: None },
+            Import { file: vec![], source: Some((b"x=1\n".to_vec(), 7)) },
+        ];
+        for request in [Request::Hello, Request::Load(load), Request::Compile(compile), Request::Import(import)] {
             check(&request, &request.encode(), Request::decode);
         }
     }
@@ -340,6 +388,7 @@ mod tests {
             Answer::Rejected(exception()),
             Answer::Compiled(vec![1, 2, 3]),
             Answer::NotCompiled(exception()),
+            Answer::Imported(3),
             Answer::Failed("no".into()),
         ] {
             check(&answer, &answer.encode(), |wire| Answer::decode(wire, 2));

@@ -13,6 +13,7 @@
 mod canon;
 mod compile;
 mod facts;
+mod import;
 mod load;
 mod raised;
 
@@ -66,6 +67,11 @@ fn serve(py: Python<'_>, answers: &mut File, stdlib: &str) -> Result<(), Box<dyn
             Ok(Request::Load(ask)) => {
                 for case in &ask.cases {
                     send(answers, &loader.load(case, &ask).unwrap_or_else(failed))?;
+                }
+            }
+            Ok(Request::Import(asks)) => {
+                for ask in &asks {
+                    send(answers, &import::import(py, ask).unwrap_or_else(failed))?;
                 }
             }
             Ok(Request::Compile(ask)) => send(answers, &compile::compile(py, &ask).unwrap_or_else(failed))?,

@@ -178,6 +178,10 @@ fn edit(u: &mut Unstructured<'_>, target: Target, bytes: &mut Vec<u8>, parts: &P
         }
         _ => {
             let field = parts.fields[CONSTS];
+            // 3.11's compiler makes one tuple of constants and names that are equal, and names stay strings.
+            if bytes[field.at] & FLAG_REF != 0 {
+                return None;
+            }
             let added = small(u, target);
             match field.code {
                 b')' if bytes[field.at + 1] < 255 => bytes[field.at + 1] += 1,
