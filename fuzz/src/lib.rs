@@ -6,26 +6,35 @@
 //!
 //! Inputs are the real thing, a marshal stream or a .pyc file, without selector bytes in front: so the corpus is the
 //! fuzzer's corpus, and what the fuzzer finds goes into the corpus as it is. Where one Python must be chosen, the *last*
-//! byte chooses it; a byte after the end of a stream means nothing to a reader.
+//! byte chooses it; a byte after the end of a stream means nothing to a reader. One target is the exception: what
+//! [`marshal_value`] is given is the tape of a generator, for a fuzzer that looks for values and not for encodings.
+
+mod mutators;
+
+pub use mutators::{Cross, Mutate, command, cross_pycs, cross_streams, mutate_pyc, mutate_stream};
 
 use arbitrary::Unstructured;
-use harness::generators;
+use harness::generators::{normal, values};
 use harness::observation::{Accepted, Dump, Observation};
 use harness::oracle::{self, Verdict};
 use harness::subjects::core::{Core, Prediction};
 use harness::subjects::{Reality, Subject};
 use interpreters::{Limits, Options, Workspace, discover};
 use protocol::{CanonMode, Load};
+use pyc_core::code::fields;
 use pyc_core::model::Loaded;
 use pyc_core::pyc::PycError;
-use pyc_core::{Profile, Pyc, read};
+use pyc_core::{Graph, NodeId, Pyc, Value, read};
+use std::collections::BTreeMap;
 use std::sync::{LazyLock, Mutex, PoisonError};
+
+/// The profiles, oldest first; the last byte of an input is a place in this list.
+static CORES: LazyLock<Vec<Core>> = LazyLock::new(|| Core::all().collect());
 
 /// A profile either reads the stream or says where it cannot; both stay inside the input, and so does all that can be asked
 /// of the result.
 pub fn marshal_read(data: &[u8]) {
-    static PROFILES: LazyLock<Vec<&Profile>> = LazyLock::new(|| Profile::all().collect());
-    let profile = *chosen(&PROFILES, data);
+    let profile = chosen(&CORES, data).profile();
     match read(data, profile) {
         Ok(graph) => {
             assert!(graph.consumed() <= data.len(), "{}: {} bytes consumed", profile.version, graph.consumed());
@@ -44,24 +53,135 @@ pub fn marshal_read(data: &[u8]) {
 /// What one profile reads it writes again, byte for byte; and what its model dumps reads back to the same canon, for every
 /// format version.
 pub fn marshal_roundtrip(data: &[u8]) {
-    static CORES: LazyLock<Vec<Core>> = LazyLock::new(|| Core::all().collect());
-    let core = chosen(&CORES, data);
+    roundtrip(chosen(&CORES, data), data);
+}
+
+/// Every tape makes a value that its target accepts, to the last byte, and that goes around as in [`marshal_roundtrip`].
+pub fn marshal_value(tape: &[u8]) {
+    let core = chosen(&CORES, tape);
+    let tape = tape.split_last().map_or(tape, |(_, tape)| tape);
+    let stream = values::generate(&mut Unstructured::new(tape), core.target());
+    match roundtrip(core, &stream) {
+        Observation::Accepted(Accepted { consumed, .. }) => assert_eq!(consumed, Some(stream.len() as u64)),
+        other => panic!("core as {}: {other} of {stream:02x?}", core.profile().version),
+    }
+}
+
+fn roundtrip(core: &Core, data: &[u8]) -> Observation {
     let Prediction { observation, rewritten, .. } = core.predict(data);
-    let name = format!("core as {}", core.profile().version);
+    let name = name(core);
     match &observation {
         Observation::Accepted(accepted) => {
             let consumed = accepted.consumed.and_then(|n| usize::try_from(n).ok()).expect("the core counts bytes");
             let rewritten = rewritten.expect("the core rewrites what it accepts");
             judge(&name, &oracle::preserve(data, consumed, &rewritten));
-            for (version, dump) in &accepted.dumps {
-                if let Dump::Bytes { bytes, .. } = dump {
-                    judge(&name, &oracle::reread("core", *version, &observation, &core.read(bytes)));
-                }
-            }
+            reread(core, &observation, accepted);
         }
         Observation::Faulted(fault) => panic!("{name}: {fault}"),
         _ => assert!(rewritten.is_none(), "{name} rewrites what it does not accept"),
     }
+    observation
+}
+
+/// What is dumped reads back to the canon of what was dumped, as far as that version can say it.
+fn reread(core: &Core, observation: &Observation, accepted: &Accepted) {
+    for (version, dump) in &accepted.dumps {
+        if let Dump::Bytes { bytes, .. } = dump {
+            judge(&name(core), &oracle::reread("core", *version, observation, &core.read(bytes)));
+        }
+    }
+}
+
+fn name(core: &Core) -> String {
+    format!("core as {}", core.profile().version)
+}
+
+/// The canon belongs to the value: it is that of every dump that loses nothing, and neither it nor any dump tells how the
+/// stream was spelled, which flags nobody needed, and what came after its end.
+pub fn canon_roundtrip(data: &[u8]) {
+    let core = chosen(&CORES, data);
+    let observation = core.predict(data).observation;
+    let Observation::Accepted(accepted) = &observation else { return };
+    reread(core, &observation, accepted);
+    let Some(normal) = normal(core.target(), data) else { return };
+    match core.predict(&normal).observation {
+        Observation::Accepted(Accepted { consumed, canon, dumps }) => {
+            assert_eq!(consumed, Some(normal.len() as u64), "{}: {normal:02x?}", name(core));
+            assert_eq!(canon, accepted.canon, "{}: {normal:02x?}", name(core));
+            assert_eq!(dumps, accepted.dumps, "{}: {normal:02x?}", name(core));
+        }
+        other => panic!("{}: {other} of the normal form {normal:02x?}", name(core)),
+    }
+}
+
+/// Code objects are their fields: a graph whose code objects are all built anew from what they say is written as the same
+/// bytes and has the same canon.
+pub fn code_roundtrip(data: &[u8]) {
+    let profile = chosen(&CORES, data).profile();
+    let Ok(graph) = read(data, profile) else { return };
+    let Some(rebuilt) = with_codes_rebuilt(&graph) else { return };
+    let written = rebuilt.write_anew().expect("code objects take the places of their like");
+    assert!(written == data[..graph.consumed()], "{}: written as {written:02x?}", profile.version);
+    let (before, after) = (Loaded::new(&graph, profile), Loaded::new(&rebuilt, profile));
+    assert_eq!(before.hazard(), after.hazard(), "{}", profile.version);
+    if before.hazard().is_none() {
+        assert_eq!(before.canon(), after.canon(), "{}", profile.version);
+    }
+}
+
+/// `None` when there is no code object, or a flag on a reference, which only streams have that no one writes.
+fn with_codes_rebuilt<'a>(graph: &Graph<'a>) -> Option<Graph<'a>> {
+    let mut rebuilt = graph.clone();
+    let mut anew: BTreeMap<NodeId, NodeId> = BTreeMap::new();
+    let ids: Vec<NodeId> = graph.ids().collect();
+    // What is inside a node comes after it.
+    for id in ids.into_iter().rev() {
+        match graph.value(id) {
+            Value::Code(code) => {
+                for (field, object) in code.objects() {
+                    assert_eq!(code.object(field), Some(object), "{}", field.name());
+                }
+                let objects: Vec<NodeId> = code.objects().map(|(_, id)| *anew.get(&id).unwrap_or(&id)).collect();
+                let whole = objects.len() == fields(code.layout()).len();
+                let new = rebuilt.code(code.ints(), &objects);
+                assert_eq!(new.is_some(), whole, "a code object has the fields of its layout");
+                // One that a NULL cuts short stays what it is.
+                let Some(new) = new else { continue };
+                if graph.is_flagged(id) {
+                    rebuilt.reference(new);
+                }
+                anew.insert(id, new);
+            }
+            Value::Ref(_) if graph.is_flagged(id) => return None,
+            _ => {}
+        }
+    }
+    let places: Vec<(NodeId, usize, NodeId)> = rebuilt.ids().flat_map(|id| places(&rebuilt, id)).collect();
+    for (parent, place, child) in places {
+        let (meant, is_reference) = match rebuilt.value(child) {
+            Value::Ref(meant) => (meant, true),
+            _ => (child, false),
+        };
+        if let Some(&new) = anew.get(&meant) {
+            let new = if is_reference { rebuilt.reference(new) } else { new };
+            assert!(rebuilt.set_child(parent, place, new), "a place that was there");
+        }
+    }
+    if let Some(&root) = anew.get(&graph.root()) {
+        rebuilt.set_root(root);
+    }
+    (!anew.is_empty()).then_some(rebuilt)
+}
+
+/// The places of a container, and what is there.
+fn places(graph: &Graph, parent: NodeId) -> Vec<(NodeId, usize, NodeId)> {
+    let items = match graph.value(parent) {
+        Value::Tuple(items) | Value::List(items) | Value::Set(items) | Value::FrozenSet(items) => items.to_vec(),
+        Value::Dict(items) | Value::FrozenDict(items) | Value::Slice(items) => items.to_vec(),
+        Value::Code(code) => code.objects().map(|(_, id)| id).collect(),
+        _ => Vec::new(),
+    };
+    items.into_iter().enumerate().map(|(place, child)| (parent, place, child)).collect()
 }
 
 /// A .pyc file that is understood is written again as it is, and what is not understood is refused inside the input.
@@ -159,53 +279,29 @@ fn judge(subject: &str, verdict: &Verdict) {
     }
 }
 
-/// A mutator that cuts streams at their joints, for libFuzzer: `data[..size]` is the input, and the result takes at most
-/// `limit` bytes of `data`. Gives the new size.
-pub fn mutate_stream(data: &mut [u8], size: usize, limit: usize, seed: u32) -> usize {
-    mutate_behind(0, data, size, limit, seed)
+/// A target: its body, and how its inputs are mutated where libFuzzer is not left alone with that.
+pub struct Target {
+    /// The name of its binary.
+    pub name: &'static str,
+    /// The property.
+    pub body: fn(&[u8]),
+    /// A mutator and a crossover for the kind of its inputs.
+    pub mutators: Option<(Mutate, Cross)>,
 }
 
-/// The same for .pyc files: the header stays, the stream behind it changes.
-pub fn mutate_pyc(data: &mut [u8], size: usize, limit: usize, seed: u32) -> usize {
-    let header = Pyc::parse(&data[..size]).map_or(0, |pyc| pyc.payload_offset());
-    mutate_behind(header, data, size, limit, seed)
-}
-
-fn mutate_behind(header: usize, data: &mut [u8], size: usize, limit: usize, seed: u32) -> usize {
-    let tape = generators::tape(u64::from(seed), "mutate", 0);
-    let stream = &data[header..size];
-    let mutant = generators::mutate(&mut Unstructured::new(&tape), stream, stream);
-    let end = (header + mutant.len()).min(limit).min(data.len());
-    data[header..end].copy_from_slice(&mutant[..end - header]);
-    end
-}
-
-/// The entry points of a target: libFuzzer's under `cargo fuzz`, a hint otherwise. Every other mutation is libFuzzer's own,
-/// which knows what it has seen and has the dictionary.
-#[macro_export]
-macro_rules! target {
-    ($body:path, mutate: $mutate:path) => {
-        #[cfg(fuzzing)]
-        libfuzzer_sys::fuzz_target!(|data: &[u8]| $body(data));
-
-        #[cfg(fuzzing)]
-        libfuzzer_sys::fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
-            match seed % 2 {
-                0 => libfuzzer_sys::fuzzer_mutate(data, size, max_size),
-                _ => $mutate(data, size, max_size, seed),
-            }
-        });
-
-        #[cfg(not(fuzzing))]
-        fn main() {
-            eprintln!("This is a fuzz target. Run it with: {}", $crate::command(env!("CARGO_BIN_NAME")));
-            std::process::exit(2);
-        }
-    };
-}
-
-/// The command line that runs a target.
-#[must_use]
-pub fn command(target: &str) -> String {
-    format!("cargo +nightly fuzz run {target} fuzz/corpus/{target} corpus/seeds")
-}
+/// All targets, as the tests run them.
+pub const TARGETS: [Target; 7] = {
+    const fn over(name: &'static str, body: fn(&[u8]), mutators: Option<(Mutate, Cross)>) -> Target {
+        Target { name, body, mutators }
+    }
+    const STREAMS: Option<(Mutate, Cross)> = Some((mutate_stream, cross_streams));
+    [
+        over("marshal_read", marshal_read, STREAMS),
+        over("marshal_roundtrip", marshal_roundtrip, STREAMS),
+        over("marshal_value", marshal_value, None),
+        over("canon_roundtrip", canon_roundtrip, STREAMS),
+        over("code_roundtrip", code_roundtrip, STREAMS),
+        over("pyc_roundtrip", pyc_roundtrip, Some((mutate_pyc, cross_pycs))),
+        over("marshal_differential", marshal_differential, STREAMS),
+    ]
+};

@@ -3,7 +3,7 @@
 //! A divergence is worth nothing when it cannot be had again, so a case never travels without its origin: the generator,
 //! the seed and the index that make it anew, or the interpreter, the file and the level that it was compiled from.
 
-use crate::generators::Generator;
+use crate::generators::{Generator, programs};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use std::fmt;
@@ -14,7 +14,7 @@ use std::fmt;
 pub enum Origin {
     /// `generate(generator, target, seed, index, bases)` made it.
     Generated {
-        /// `values` or `streams`.
+        /// `values`, `streams` or `programs`.
         generator: &'static str,
         /// The seed of the run.
         seed: u64,
@@ -63,7 +63,13 @@ impl Origin {
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Origin::Generated { generator, seed, index } => write!(f, "{generator} seed {seed} index {index}"),
+            Origin::Generated { generator, seed, index } => {
+                write!(f, "{generator} seed {seed} index {index}")?;
+                if *generator == Generator::Programs.name() {
+                    write!(f, " at optimization {}", programs::level(*index))?;
+                }
+                Ok(())
+            }
             Origin::Compiled { interpreter, path, optimize } => {
                 write!(f, "{path} compiled by {interpreter} at optimization {optimize}")
             }

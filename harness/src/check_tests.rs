@@ -93,7 +93,7 @@ fn a_hundred_thousand_mutated_files_are_answered() {
         let tape = crate::generators::tape(20, "check", index);
         let mut u = Unstructured::new(&tape);
         let which = u.choose_index(good.len()).unwrap_or(0);
-        let bytes = mutate(&mut u, &good[which], &good[(which + 1) % good.len()]);
+        let bytes = mutate(&mut u, None, &good[which], &good[(which + 1) % good.len()], 1 << 20);
         let python = if index % 4 == 0 { Some(versions[which].as_str()) } else { None };
         let report = super::check(&bytes, python).unwrap();
         let text = report.to_string();

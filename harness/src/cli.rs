@@ -5,6 +5,7 @@
 mod bench;
 mod check;
 mod doctor;
+mod generate;
 mod golden;
 mod hunt;
 mod replay;
@@ -33,6 +34,8 @@ enum Task {
     Check(check::Check),
     /// Show what every subject does with one case, and the first difference
     Replay(replay::Replay),
+    /// Print a case of a generator: a program, or a stream in hexadecimal; needs no Python
+    Generate(generate::Generate),
     /// Measure pyc-core beside CPython and other readers, and write docs/PERFORMANCE.md
     Bench(bench::Bench),
     /// Write corpus/golden anew: what every interpreter found answers
@@ -183,6 +186,7 @@ pub fn main() -> ExitCode {
         Task::Doctor(doctor) => doctor.run(),
         Task::Check(check) => check.run(),
         Task::Replay(replay) => replay.run(),
+        Task::Generate(generate) => generate.run(),
         Task::Bench(bench) => bench.run(),
         Task::Golden(golden) => golden.run(),
     };

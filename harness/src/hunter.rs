@@ -23,8 +23,8 @@ use std::time::Instant;
 /// How many faults of one kind are told one by one; the others are counted.
 const TOLD_FAULTS: u32 = 4;
 
-/// How many files without a case are named; the others are counted.
-const TOLD_FILES: usize = 5;
+/// How many sources without a case are named; the others are counted.
+const TOLD_SOURCES: usize = 5;
 
 /// In every n-th batch the core reads all dumps, and the interpreter reads its own. Reading costs more than predicting, and
 /// whether what was written can be read is seldom news. Without an interpreter it is all there is to see.
@@ -131,7 +131,7 @@ impl<'a> Hunter<'a> {
                 let batch = supply.next(generator, self.left, self.member.subject.as_deref_mut())?;
                 let done = (batch.cases.len() + batch.without.len()) as u64;
                 if done > 0 {
-                    self.files_without(&batch, &mut named);
+                    self.sources_without(&batch, generator, &mut named);
                     self.work(batch.cases, generator, begin, over)?;
                 }
                 Ok(done)
@@ -153,15 +153,15 @@ impl<'a> Hunter<'a> {
         let _ = self.sender.send(message);
     }
 
-    fn files_without(&mut self, batch: &Batch, named: &mut usize) {
-        for (path, reason) in &batch.without {
-            let counts = self.counts(Generator::Stdlib.name());
+    fn sources_without(&mut self, batch: &Batch, generator: Generator, named: &mut usize) {
+        for (source, reason) in &batch.without {
+            let counts = self.counts(generator.name());
             counts.cases += 1;
             *counts.skipped.entry(reason.split(':').next().unwrap_or(reason).to_owned()).or_default() += 1;
-            if *named < TOLD_FILES {
+            if *named < TOLD_SOURCES {
                 *named += 1;
                 let reason = reason.replace('\n', " ");
-                self.tell(Message::Noted(Level::Info, format!("{}: {path} {reason}", self.member.id)));
+                self.tell(Message::Noted(Level::Info, format!("{}: {source} {reason}", self.member.id)));
             }
         }
     }

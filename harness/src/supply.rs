@@ -5,11 +5,12 @@
 
 use crate::campaign::{Member, Plan};
 use crate::case::{Case, Origin};
-use crate::generators::{self, Generated, Generator, Target};
+use crate::generators::{self, Generated, Generator, Target, programs};
 use crate::golden;
 use crate::stdlib::{Cache, Item, Library};
 use crate::subjects::core::payload;
 use crate::subjects::{Broken, Compiled, Subject};
+use protocol::Compile;
 use reports::Level;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -20,6 +21,8 @@ const CASES: u64 = 64;
 const FILES: usize = 32;
 /// ... or one in a mixed run, where compiling would else take most of the time ...
 const FEW_FILES: usize = 1;
+/// ... or this many programs, each of which has to be compiled ...
+const PROGRAMS: u64 = 8;
 /// ... or this many bytes.
 const BYTES: usize = 1 << 20;
 
@@ -37,6 +40,8 @@ pub(crate) struct Supply {
     target: Target,
     seed: u64,
     full: bool,
+    /// Whether code objects of this subject are cases.
+    compiles: bool,
     library: Option<(Library, Cache)>,
     items: std::vec::IntoIter<Item>,
     /// The first of the items, until the bases are made of them.
@@ -44,6 +49,8 @@ pub(crate) struct Supply {
     /// The streams of the corpus that have not been handed out yet, in reverse order.
     corpus: Vec<(String, Vec<u8>)>,
     bases: Vec<Vec<u8>>,
+    /// Those of the bases that the subject compiled.
+    compiled: Vec<Vec<u8>>,
     next: BTreeMap<&'static str, u64>,
 }
 
@@ -52,20 +59,21 @@ pub(crate) struct Supply {
 pub(crate) struct Batch {
     /// The cases.
     pub(crate) cases: Vec<Case>,
-    /// Files that gave no case: path, and a reason whose part before `:` is short enough to count by.
+    /// Sources that gave no case: path or origin, and a reason whose part before `:` is short enough to count by.
     pub(crate) without: Vec<(String, String)>,
 }
 
 impl Supply {
     /// Opens the subject's library; the text says what is missing.
     pub(crate) fn new(plan: &Plan, member: &Member) -> (Supply, Option<(Level, String)>) {
-        let wants_library =
-            plan.generators.contains(&Generator::Stdlib) || plan.generators.contains(&Generator::Streams);
+        let from_bases = [Generator::Stdlib, Generator::Streams, Generator::Codes];
+        let wants_library = plan.generators.iter().any(|generator| from_bases.contains(generator));
+        let compiles = member.core.is_model();
         let mut missing = None;
         let mut library = None;
         if let (Some(facts), true) = (&member.facts, wants_library) {
-            if !member.core.is_model() {
-                let text = format!("{}: its code objects are its own: no case from its standard library", member.id);
+            if !compiles {
+                let text = format!("{}: its code objects are its own: no case from what it compiles", member.id);
                 missing = Some((Level::Info, text));
             } else {
                 match Library::open(&facts.stdlib) {
@@ -84,6 +92,7 @@ impl Supply {
             target: member.core.target(),
             seed: plan.seed,
             full: plan.full,
+            compiles,
             library,
             items: items.clone().into_iter(),
             likely_bases: items.into_iter().take(BASES_TRIED).collect(),
@@ -93,6 +102,7 @@ impl Supply {
                 Vec::new()
             },
             bases: Vec::new(),
+            compiled: Vec::new(),
             next: BTreeMap::new(),
         };
         (supply, missing)
@@ -119,13 +129,14 @@ impl Supply {
             if let Ok(stream) = self.compile(item, subject)?
                 && stream.len() <= LONGEST_BASE
             {
-                self.bases.push(stream);
+                self.compiled.push(stream);
                 found += 1;
             }
             if found == BASES {
                 break;
             }
         }
+        self.bases.extend_from_slice(&self.compiled);
         Ok(())
     }
 
@@ -141,8 +152,14 @@ impl Supply {
                 Some(subject) => self.files(room, subject),
                 None => Ok(Batch::default()),
             },
+            Generator::Programs => match subject {
+                Some(subject) if self.compiles => self.programs(room, subject),
+                _ => Ok(Batch::default()),
+            },
             Generator::Values => Ok(self.generated(generator, room)),
-            Generator::Streams => {
+            // A stream that is nothing but a code object says nothing about who has none of CPython's.
+            Generator::Codes if !self.target.codes => Ok(Batch::default()),
+            Generator::Streams | Generator::Codes => {
                 if self.bases.is_empty() {
                     self.make_bases(subject)?;
                 }
@@ -178,7 +195,8 @@ impl Supply {
     }
 
     fn generate(&self, generator: Generator, index: u64) -> Generated {
-        generators::generate(generator, self.target, self.seed, index, &self.bases)
+        let bases = if generator == Generator::Codes { &self.compiled } else { &self.bases };
+        generators::generate(generator, self.target, self.seed, index, bases)
     }
 
     fn files(&mut self, room: u64, subject: &mut dyn Subject) -> Result<Batch, Broken> {
@@ -201,6 +219,24 @@ impl Supply {
         Ok(batch)
     }
 
+    fn programs(&mut self, room: u64, subject: &mut dyn Subject) -> Result<Batch, Broken> {
+        let generator = Generator::Programs;
+        let first = self.next.get(generator.name()).copied().unwrap_or(0);
+        let last = first.saturating_add(PROGRAMS.min(room));
+        let mut batch = Batch::default();
+        for index in first..last {
+            let origin = Origin::generated(generator, self.seed, index);
+            let source = self.generate(generator, index).bytes;
+            let compile = Compile { source, filename: "program.py".into(), optimize: programs::level(index) };
+            match stream(subject.compile(&compile)?) {
+                Ok(bytes) => batch.cases.push(Case { bytes, origin, valid: true }),
+                Err(reason) => batch.without.push((origin.to_string(), reason)),
+            }
+        }
+        self.next.insert(generator.name(), last);
+        Ok(batch)
+    }
+
     /// The marshal stream of a file, or why there is none.
     fn compile(&mut self, item: &Item, subject: &mut dyn Subject) -> Result<Result<Vec<u8>, String>, Broken> {
         let Some((library, cache)) = &mut self.library else { return Ok(Err("no library".into())) };
@@ -208,11 +244,16 @@ impl Supply {
             Ok(source) => source,
             Err(e) => return Ok(Err(format!("cannot be read: {e:#}"))),
         };
-        Ok(match cache.compile(subject, item, source)? {
-            Compiled::Pyc(pyc) => payload(&pyc).map_err(|e| format!("is not a .pyc file: {e}")),
-            Compiled::Refused(e) => Err(format!("does not compile ({}): {}", e.class, e.message)),
-            Compiled::Faulted(reason) => Err(format!("the compiler did not answer: {reason}")),
-        })
+        Ok(stream(cache.compile(subject, item, source)?))
+    }
+}
+
+/// The marshal stream that came of a source, or why there is none.
+fn stream(compiled: Compiled) -> Result<Vec<u8>, String> {
+    match compiled {
+        Compiled::Pyc(pyc) => payload(&pyc).map_err(|e| format!("is not a .pyc file: {e}")),
+        Compiled::Refused(e) => Err(format!("does not compile ({}): {}", e.class, e.message)),
+        Compiled::Faulted(reason) => Err(format!("the compiler did not answer: {reason}")),
     }
 }
 

@@ -115,7 +115,7 @@ fn an_interpreter_is_compared_and_the_run_is_recorded() {
     let sum = |generator: &str, count: fn(&reports::Counts) -> u64| {
         log.counts.iter().filter(|counts| counts.generator == generator).map(count).sum::<u64>()
     };
-    assert_eq!(["stdlib", "values", "streams"].map(|generator| sum(generator, |c| c.cases)).iter().sum::<u64>(), 150);
+    assert_eq!(log.counts.iter().map(|counts| counts.cases).sum::<u64>(), 150);
     assert!(sum("values", |c| c.agreed) > 50 && sum("streams", |c| c.compared) > 10);
 
     let case = out.path().join("killer.marshal");

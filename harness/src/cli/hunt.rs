@@ -45,7 +45,7 @@ pub(crate) struct Hunt {
     #[arg(long, value_name = "ID")]
     subject: Vec<String>,
     /// Where the cases come from, in turn
-    #[arg(long, value_delimiter = ',', default_value = "stdlib,values,streams")]
+    #[arg(long, value_delimiter = ',', default_value = "stdlib,values,streams,codes,programs")]
     generators: Vec<Generator>,
     /// Every file of each standard library at every optimization level; stops when all are done
     #[arg(long)]
@@ -365,8 +365,8 @@ fn summary(recorder: &Recorder, ids: &[String]) -> String {
         "cases/s",
     ];
     let mut rows = vec![heading.map(String::from).to_vec()];
-    let mut files =
-        vec![["standard library", "cases", "identical", "not compiled", "other"].map(String::from).to_vec()];
+    let mut sources =
+        vec![["compiled", "from", "cases", "identical", "not compiled", "other"].map(String::from).to_vec()];
     for id in ids {
         let counts = of(recorder, id);
         let t = Totals::of(counts.iter().copied());
@@ -384,13 +384,17 @@ fn summary(recorder: &Recorder, ids: &[String]) -> String {
             rate,
         ];
         rows.push(std::iter::once(id.clone()).chain(numbers.iter().map(ToString::to_string)).collect());
-        if let Some(c) = counts.iter().find(|c| c.generator == Generator::Stdlib.name() && c.cases > 0) {
+        let compiled = |c: &&&Counts| {
+            [Generator::Stdlib, Generator::Programs].iter().any(|g| c.generator == g.name()) && c.cases > 0
+        };
+        for c in counts.iter().filter(compiled) {
             let not_compiled: u64 =
                 c.skipped.iter().filter(|(why, _)| why.starts_with("does not compile")).map(|(_, n)| n).sum();
             let numbers = [c.cases, c.agreed, not_compiled, c.cases - c.agreed - not_compiled];
-            files.push(std::iter::once(id.clone()).chain(numbers.iter().map(ToString::to_string)).collect());
+            let who = [id.clone(), c.generator.clone()];
+            sources.push(who.into_iter().chain(numbers.iter().map(ToString::to_string)).collect());
         }
     }
-    let files = if files.len() > 1 { format!("\n{}", table(&files)) } else { String::new() };
-    table(&rows) + &files
+    let sources = if sources.len() > 1 { format!("\n{}", table(&sources)) } else { String::new() };
+    table(&rows) + &sources
 }

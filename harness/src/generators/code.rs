@@ -9,7 +9,7 @@ use super::luck::Luck;
 use arbitrary::Unstructured;
 
 /// Opcodes that crash some 3.11+ interpreter when it loads or dumps them: the instrumented ones and ENTER_EXECUTOR.
-const DEADLY: [u8; 7] = [70, 237, 238, 247, 253, 254, 255];
+pub(super) const DEADLY: [u8; 7] = [70, 237, 238, 247, 253, 254, 255];
 
 /// More than the most inline cache units that any instruction has.
 const CACHE_UNITS: usize = 10;

@@ -412,7 +412,7 @@ impl<'u, 'd> Emitter<'u, 'd> {
     }
 
     /// Code points, lone surrogates included.
-    fn random_text(&mut self) -> Vec<u32> {
+    pub(super) fn random_text(&mut self) -> Vec<u32> {
         let alphabet = self.swarm.alphabets.pick(self.u);
         if alphabet == Alphabet::Words {
             return self.word().chars().map(u32::from).collect();

@@ -183,8 +183,10 @@ impl Row {
     /// Whether a generator promises it, given some ten thousand cases for the target.
     pub(crate) fn is_promised(&self, generator: Generator, target: Target) -> bool {
         let offered = match generator {
-            // Its files are what they are.
-            Generator::Stdlib => matches!(self.feature, Feature::Code | Feature::NestedCode),
+            // Beyond that, code objects are what they are.
+            Generator::Stdlib | Generator::Programs | Generator::Codes => {
+                matches!(self.feature, Feature::Code | Feature::NestedCode)
+            }
             Generator::Values => !self.odd,
             Generator::Streams => true,
         };

@@ -1,4 +1,4 @@
-//! Generators: where a campaign's cases come from when they do not come from a compiler.
+//! Generators: where a campaign's cases come from, unless it is a standard library.
 //!
 //! A divergence that cannot be had again is worth nothing, so a case is a pure function of a few bytes, its *tape*: no
 //! clock, no environment, no global state. [`tape`] makes the bytes of case number `index` of a campaign, and
@@ -11,6 +11,8 @@
 //! | `stdlib` | do we read what is really out there? | everything that compilers and the standard library do | whatever no compiler emits: cycles, odd encodings, errors |
 //! | [`values`] | is every *value* right? | sharing, cycles, hashing, every type, every boundary; always valid for its target | encodings that no writer chooses, rejected streams, huge sizes, real bytecode |
 //! | [`streams`] | is every *encoding* right? | long forms, odd spellings, flags and references anywhere, single broken rules, mutations | deep agreement about values: many of its streams are rejected early |
+//! | [`codes`] | is every *field* of a code object right? | every field of every layout, bytecode and tables of every form, code grown from compiled ones, one wrong thing at a time | code that could be run; whatever a code object does not hold |
+//! | [`programs`] | is what compilers make of *anything* right? | code objects that no library contains: every construct of a version, more than 255 of anything, long jumps | what no compiler emits |
 //!
 //! Each case of `values` and `streams` first draws a configuration, `swarm`: which kinds of leaves and containers, which
 //! alphabets, how many references, flags, interned strings and odd encodings it has, and whether it has large things. What is
@@ -33,18 +35,26 @@
 //! (through [`Target`]), because a bug that reader, writer and generator have in common would be invisible.
 
 mod code;
+pub mod codes;
 mod corners;
+mod draft;
 mod emit;
 pub(crate) mod features;
 mod luck;
 mod mutate;
+pub mod programs;
+pub mod shrink;
 pub(crate) mod skim;
+mod spell;
+#[cfg(feature = "proptest")]
+pub mod strategies;
 pub mod streams;
 mod swarm;
 pub mod values;
 mod version;
 
-pub use mutate::mutate;
+pub use mutate::{crossover, mutate};
+pub use spell::normal;
 pub use version::VERSION;
 
 use arbitrary::Unstructured;
@@ -91,11 +101,16 @@ pub enum Generator {
     Values,
     /// Random encodings, valid or nearly so, and mutations: [`streams`].
     Streams,
+    /// Code objects, valid or wrong in one respect: [`codes`].
+    Codes,
+    /// Random source text, which the interpreter compiles: [`programs`].
+    Programs,
 }
 
 impl Generator {
     /// All generators, in the order in which they are listed for people.
-    pub const ALL: [Generator; 3] = [Generator::Stdlib, Generator::Values, Generator::Streams];
+    pub const ALL: [Generator; 5] =
+        [Generator::Stdlib, Generator::Values, Generator::Streams, Generator::Codes, Generator::Programs];
 
     /// The name on the command line and in reports.
     #[must_use]
@@ -104,6 +119,8 @@ impl Generator {
             Generator::Stdlib => "stdlib",
             Generator::Values => "values",
             Generator::Streams => "streams",
+            Generator::Codes => "codes",
+            Generator::Programs => "programs",
         }
     }
 }
@@ -128,7 +145,7 @@ impl str::FromStr for Generator {
 /// What a generator made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Generated {
-    /// A marshal stream.
+    /// A marshal stream; of [`Generator::Programs`] the source text that an interpreter makes one of.
     pub bytes: Vec<u8>,
     /// Whether it was made to be accepted by its target. Of the other cases nothing was promised.
     pub valid: bool,
@@ -137,7 +154,8 @@ pub struct Generated {
 /// Case number `index` of the campaign `seed`: a marshal stream for `target`, the same on every machine.
 ///
 /// `bases` are streams to start from: `streams` mutates them (and makes do with streams of its own when there are none),
-/// `stdlib` hands them out in turn as they are, `values` does not look at them.
+/// `stdlib` hands them out in turn as they are, `codes` changes fields in those that the target compiled (so it takes none
+/// that the target might refuse), the others do not look at them.
 #[must_use]
 pub fn generate(generator: Generator, target: Target, seed: u64, index: u64, bases: &[Vec<u8>]) -> Generated {
     let tape = tape(seed, generator.name(), index);
@@ -149,6 +167,10 @@ pub fn generate(generator: Generator, target: Target, seed: u64, index: u64, bas
         }
         Generator::Values => Generated { bytes: values::generate(&mut u, target), valid: true },
         Generator::Streams => streams::generate(&mut u, target, bases),
+        Generator::Codes => codes::generate(&mut u, target, bases),
+        Generator::Programs => {
+            Generated { bytes: programs::generate(&mut u, target.version).into_bytes(), valid: true }
+        }
     }
 }
 

@@ -44,7 +44,7 @@ type Layout = (usize, usize);
 const LAYOUTS: [Layout; 4] = [(5, 2), (6, 1), (5, 1), (4, 1)];
 
 /// Objects of a code object before its line number.
-const BEFORE_LINE: usize = 8;
+pub(super) const BEFORE_LINE: usize = 8;
 
 /// Skims with the target's layout of code objects.
 pub(crate) fn skim_for(target: Target, bytes: &[u8]) -> Skim {

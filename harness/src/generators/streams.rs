@@ -15,6 +15,9 @@ use super::{Generated, Target};
 use arbitrary::Unstructured;
 use std::borrow::Cow;
 
+/// Mutations can double a stream, and there are several.
+const MAX_MUTANT: usize = 1 << 20;
+
 /// A stream for the target's reader to accept or to refuse.
 #[must_use]
 pub fn generate(u: &mut Unstructured<'_>, target: Target, bases: &[Vec<u8>]) -> Generated {
@@ -29,7 +32,7 @@ pub fn generate(u: &mut Unstructured<'_>, target: Target, bases: &[Vec<u8>]) -> 
         _ => {
             let stream = base(u, target, bases);
             let other = if bases.is_empty() { &stream } else { &bases[u.index(bases.len())][..] };
-            mutate(u, &stream, other)
+            mutate(u, Some(target), &stream, other, MAX_MUTANT)
         }
     };
     Generated { bytes, valid: form < 3 }

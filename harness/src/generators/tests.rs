@@ -77,7 +77,7 @@ fn every_generator_makes_what_it_promises() {
     std::thread::scope(|scope| {
         for target in targets() {
             scope.spawn(move || {
-                for generator in [Generator::Values, Generator::Streams] {
+                for generator in [Generator::Values, Generator::Streams, Generator::Codes] {
                     let mut counts = [0; TABLE.len()];
                     for case in cases(generator, target, PROMISED) {
                         let shape = shape(target, &case);
@@ -194,7 +194,7 @@ fn mutations_take_anything() {
         for round in 0..20 {
             let tape = tape(round, "mutate", index as u64);
             let other = &bases[(index * 7 + 1) % bases.len()];
-            changed += usize::from(mutate(&mut Unstructured::new(&tape), base, other) != *base);
+            changed += usize::from(mutate(&mut Unstructured::new(&tape), None, base, other, 1 << 16) != *base);
         }
     }
     assert!(changed > bases.len() * 16, "{changed} of {}", bases.len() * 20);
@@ -245,7 +245,7 @@ fn generators_have_names() {
     }
     assert_eq!(
         "value".parse::<Generator>(),
-        Err("no generator is called \"value\"; there are stdlib, values, streams".into())
+        Err("no generator is called \"value\"; there are stdlib, values, streams, codes, programs".into())
     );
 }
 

@@ -33,7 +33,7 @@ pub(super) fn compose(u: &mut Unstructured<'_>, target: Target, style: Style) ->
 
 impl Emitter<'_, '_> {
     /// Writes one value; the object itself is at nesting depth `level`, the outermost at 1.
-    fn value(&mut self, place: Place, level: u32) -> Facts {
+    pub(super) fn value(&mut self, place: Place, level: u32) -> Facts {
         if self.u.chance(self.swarm.references)
             && let Some(facts) = self.reference(place, None)
         {

@@ -568,6 +568,10 @@ impl<'l, 'g, 'a> Writer<'l, 'g, 'a> {
             for &member in members {
                 keyed.push((self.sort_key(member, context).ok_or(Failure::Unmarshallable)?, member));
             }
+            // An earlier error that the loop above could have made ends the set here, unsorted.
+            if let Some(failure @ (Failure::Unmarshallable | Failure::NoOrder)) = self.failure {
+                return Err(failure);
+            }
             keyed.sort_by(|a, b| a.0.cmp(&b.0));
             let mut equal = keyed.windows(2).filter(|w| w[0].0 == w[1].0).peekable();
             if equal.peek().is_some() {
