@@ -128,7 +128,7 @@ fn accepted_streams_reach_the_finer_rules() {
         assert!(tally.impossible().is_empty(), "{version} {case:02x?}");
     }
     check("3.12", b"[\x01\0\0\0\xe9\x05\0\0\0", &["[ as top", "i as list item"]);
-    check("3.12", b"{NI\x05\0\0\0\0\0\0\0000", &["{ as top", "N as dict key", "I as dict value", "I for 32 bits"]);
+    check("3.12", b"{NI\x05\0\0\0\0\0\0\x000", &["{ as top", "N as dict key", "I as dict value", "I for 32 bits"]);
     check("3.12", b"l\x05\0\0\0\0\0\0\0\0\0\0\0\x0f\0", &["l as top", "l for more"]);
     check("3.12", b"u\x02\0\0\0\xc3\xa9", &["u as top", "Latin-1 in u"]);
     check("3.12", b"t\x02\0\0\0\xc4\xa9", &["t as top", "BMP in t"]);
