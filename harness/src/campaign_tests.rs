@@ -277,6 +277,21 @@ fn only_a_few_killers_are_asked() {
     assert_eq!(counts.compared, 0, "what is undefined is never agreement");
 }
 
+/// How many programs an interpreter refuses is a number of the report, like anything that was not compared.
+#[test]
+fn a_program_that_gave_no_case_is_counted() {
+    let plan = Plan { generators: vec![Generator::Programs], ..plan(1, 30) };
+    let came = came_of(&plan, vec![fake("3.10", Behaviour::Honest)]);
+    let counts = &came.counts[&("fake:3.10".to_owned(), "programs".to_owned())];
+    assert_eq!((counts.cases, counts.compared), (30, 0));
+    assert_eq!(counts.skipped, BTreeMap::from([("the compiler did not answer".to_owned(), 30)]));
+    assert!(
+        came.notes.iter().any(|note| note.contains("programs seed 1 index 1 at optimization 1")),
+        "{:?}",
+        came.notes
+    );
+}
+
 #[test]
 fn without_an_interpreter_the_core_is_checked_by_itself() {
     let came = came_of(&plan(2, 100), Core::all().map(Member::alone).collect());

@@ -5,6 +5,7 @@
 mod bench;
 mod check;
 mod doctor;
+mod faults;
 mod generate;
 mod golden;
 mod hunt;
@@ -38,6 +39,8 @@ enum Task {
     Generate(generate::Generate),
     /// Measure pyc-core beside CPython and other readers, and write docs/PERFORMANCE.md
     Bench(bench::Bench),
+    /// Plant faults into pyc-core and count the cases that the generators need to find each; writes docs/FAULTS.md
+    Faults(faults::Faults),
     /// Write corpus/golden anew: what every interpreter found answers
     Golden(golden::Golden),
 }
@@ -188,6 +191,7 @@ pub fn main() -> ExitCode {
         Task::Replay(replay) => replay.run(),
         Task::Generate(generate) => generate.run(),
         Task::Bench(bench) => bench.run(),
+        Task::Faults(faults) => faults.run(),
         Task::Golden(golden) => golden.run(),
     };
     match result {

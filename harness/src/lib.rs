@@ -15,6 +15,7 @@ pub mod case;
 pub mod check;
 pub mod cli;
 pub mod expected;
+pub mod faults;
 pub mod generators;
 pub mod golden;
 mod hunter;

@@ -22,7 +22,7 @@ const FILES: usize = 32;
 /// ... or one in a mixed run, where compiling would else take most of the time ...
 const FEW_FILES: usize = 1;
 /// ... or this many programs, each of which has to be compiled ...
-const PROGRAMS: u64 = 8;
+const PROGRAMS: u64 = 4;
 /// ... or this many bytes.
 const BYTES: usize = 1 << 20;
 

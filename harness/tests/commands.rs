@@ -51,6 +51,17 @@ fn check_says_whether_a_file_is_good() {
 }
 
 #[test]
+fn generate_prints_what_a_seed_and_an_index_name() {
+    let check = |generator, index, python, status, said: &str| {
+        check(&["generate", generator, "--seed", "1", "--index", index, "--python", python], b"", status, &[said]);
+    };
+    check("programs", "0", "2.7", 0, "# -*- coding: utf-8 -*-\n");
+    check("values", "0", "3.12", 0, "\n");
+    check("streams", "0", "3.12", 2, "seed and index alone");
+    check("programs", "0", "9.9", 2, "no profile");
+}
+
+#[test]
 fn without_any_interpreter_everything_works_and_says_so() {
     let out = tempfile::tempdir().unwrap();
     let out = out.path().to_str().unwrap();
@@ -151,4 +162,19 @@ fn an_interpreter_is_measured_beside_the_core() {
             assert!(!row.contains("skipped"), "{row}");
         }
     }
+}
+
+#[test]
+fn faults_are_counted_and_one_that_is_not_found_is_bad() {
+    let faults = |more: &[&str], status, said: &[&str]| {
+        check(&[&["faults", "--no-search", "--no-write", "--seeds", "1"], more].concat(), b"", status, said);
+    };
+    faults(&["--only", "int-unsigned", "--cases", "100"], 0, &["int-unsigned", "2.7-3.15", "find 1 of 1 faults"]);
+    faults(&["--only", "frozendict-as-dict", "--cases", "1"], 1, &["find 0 of 1 faults"]);
+    faults(
+        &["--only", "int-unsigned", "--cases", "100", "--json"],
+        0,
+        &["\"name\":\"int-unsigned\"", "\"combined\":["],
+    );
+    faults(&["--only", "nothing"], 2, &["no fault is called \"nothing\""]);
 }

@@ -78,3 +78,13 @@ fn aspects_are_listed() {
         assert!(names.contains(&aspect.name()), "{} is missing", aspect.name());
     }
 }
+
+/// docs/FAULTS.md is written by a command, which may not have been run since a fault was added.
+#[test]
+fn planted_faults_are_listed() {
+    let text = read("docs/FAULTS.md");
+    let rows = text.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`'));
+    let listed: Vec<&str> = rows.map(|(name, _)| name).collect();
+    let planted: Vec<&str> = harness::faults::Fault::all().map(|fault| fault.name).collect();
+    assert_eq!(listed, planted, "run `cargo provost faults`");
+}

@@ -131,7 +131,13 @@ impl<'b> Draft<'b> {
             let target = index.and_then(|n| slots.get(n).copied());
             let owner = item.parent.map(|parent| (parent, item.position));
             let flag = bytes[item.at] & FLAG_REF != 0;
-            let node = Node { target, trailer, owner, flag, ..Node::leaf(item.code, payload) };
+            let size = match item.code {
+                b')' => usize::from(bytes[item.at + 1]),
+                code if size_bytes(code) == 4 && is_container(code) => index.unwrap_or(0),
+                _ => 0,
+            };
+            let items = Vec::with_capacity(size);
+            let node = Node { target, trailer, owner, flag, items, ..Node::leaf(item.code, payload) };
             if flag && node.can_have_slot() {
                 flagged.push(id);
             }

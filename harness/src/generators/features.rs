@@ -183,8 +183,8 @@ impl Row {
     /// Whether a generator promises it, given some ten thousand cases for the target.
     pub(crate) fn is_promised(&self, generator: Generator, target: Target) -> bool {
         let offered = match generator {
-            // Beyond that, code objects are what they are.
-            Generator::Stdlib | Generator::Programs | Generator::Codes => {
+            // Their values are what compilers leave, or what fields need.
+            Generator::Stdlib | Generator::Codes | Generator::Programs => {
                 matches!(self.feature, Feature::Code | Feature::NestedCode)
             }
             Generator::Values => !self.odd,

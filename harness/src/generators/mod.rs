@@ -31,6 +31,10 @@
 //! | containers | of 0, 1, 255, 256 | long forms of tuples; flags on everything; NULL anywhere |
 //! | end | | bytes after it, or too early |
 //!
+//! Streams also come from streams: [`mutate()`] and [`crossover`] make others near them, for campaigns and for libFuzzer,
+//! [`shrink`] makes smaller ones of what was found, and [`normal`] says what a stream means in one way of many. With the
+//! feature `proptest`, `strategies` brings all this to the tests of other readers.
+//!
 //! The generators write bytes with a small emitter of their own. They share nothing with pyc-core but the version table
 //! (through [`Target`]), because a bug that reader, writer and generator have in common would be invisible.
 

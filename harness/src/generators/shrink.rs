@@ -2,7 +2,7 @@
 //!
 //! A tape shrinks badly: drop one of its bytes, and every decision behind it is another one. So it is the stream that
 //! shrinks, at its joints: an object becomes `None` or one of its items, items and bytes go away in halves, numbers become
-//! 0, encodings short, flags and what follows the end disappear. Counts and references stay right ([`super::draft`]), so a
+//! 0, encodings short, flags and what follows the end disappear. Counts and references stay right (`draft`), so a
 //! valid stream mostly stays valid; a stream that breaks off is cut as bytes.
 //!
 //! Every candidate is shorter than what it was made from, or as long and less as a string of bytes: so shrinking ends.

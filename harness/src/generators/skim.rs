@@ -39,22 +39,26 @@ pub(crate) struct Skim {
 }
 
 /// How many integers a code object starts with, and how many objects follow its line number (eight come before it).
-type Layout = (usize, usize);
+pub(crate) type Layout = (usize, usize);
 
 const LAYOUTS: [Layout; 4] = [(5, 2), (6, 1), (5, 1), (4, 1)];
 
 /// Objects of a code object before its line number.
-pub(super) const BEFORE_LINE: usize = 8;
+pub(crate) const BEFORE_LINE: usize = 8;
 
 /// Skims with the target's layout of code objects.
 pub(crate) fn skim_for(target: Target, bytes: &[u8]) -> Skim {
-    let layout = match target.version {
+    skim_as(bytes, layout(target))
+}
+
+/// The target's layout of code objects.
+pub(crate) fn layout(target: Target) -> Layout {
+    match target.version {
         (3, 11..) => (5, 2),
         (3, 8..) => (6, 1),
         (3, _) => (5, 1),
         _ => (4, 1),
-    };
-    skim_as(bytes, layout)
+    }
 }
 
 /// Skims with the layout of code objects that understands most of the stream: a good guess, not more.
@@ -167,7 +171,13 @@ fn skim_as(bytes: &[u8], (integers, after): Layout) -> Skim {
 }
 
 /// Bytes of the object before its items, and how many items it has (`usize::MAX`: up to a `0`).
-fn shape(bytes: &[u8], at: usize, code: u8, integers: usize, fields: usize) -> Option<(usize, Option<usize>)> {
+pub(crate) fn shape(
+    bytes: &[u8],
+    at: usize,
+    code: u8,
+    integers: usize,
+    fields: usize,
+) -> Option<(usize, Option<usize>)> {
     let byte = |offset: usize| bytes.get(at + offset).map(|b| usize::from(*b));
     let size = || usize::try_from(long(bytes, at + 1)?).ok();
     Some(match code {

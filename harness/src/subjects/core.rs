@@ -10,7 +10,7 @@ use crate::observation::{Accepted, Canon, Dump, Fault, Observation};
 use crate::oracle::{self, Relation, Verdict};
 use protocol::{Exception, Facts};
 use pyc_core::model::Loaded;
-use pyc_core::{Profile, Pyc, Release, model, read};
+use pyc_core::{Cause, Graph, Profile, Pyc, Release, model, read};
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Once;
@@ -72,7 +72,13 @@ impl Core {
 
     /// The core for each modelled version, oldest first.
     pub fn all() -> impl Iterator<Item = Core> {
-        Profile::all().map(|profile| Core { profile: profile.clone(), owed: Relation::Model })
+        Profile::all().cloned().map(Core::with)
+    }
+
+    /// The core for a CPython of this profile, whether there is one or not.
+    #[must_use]
+    pub fn with(profile: Profile) -> Core {
+        Core { profile, owed: Relation::Model }
     }
 
     /// The profile.
@@ -115,16 +121,33 @@ impl Core {
                 Err(e) => return other(self.refused(&e), matrix::refused(case, &e, &self.profile)),
             };
             let rewritten = Some(graph.write_anew().map_err(|e| e.to_string()));
-            let loaded = Loaded::new(&graph, &self.profile);
-            if let Some(cause) = loaded.hazard() {
-                // What the interpreter does with the value is undefined, so it is not even asked to load it.
-                return other(Observation::Undefined(cause.name().into()), matrix::killing(cause));
+            match self.answer(&graph) {
+                Ok(observation) => {
+                    Prediction { observation, rewritten, reached: matrix::accepted(case, &graph, &self.profile) }
+                }
+                Err(cause) => other(Observation::Undefined(cause.name().into()), matrix::killing(cause)),
             }
-            let dumps = (0..=self.profile.marshal_version).map(|version| (version, dump(&loaded, version))).collect();
-            let observation = accepted(&graph, &loaded, dumps);
-            Prediction { observation, rewritten, reached: matrix::accepted(case, &graph, &self.profile) }
         })
         .unwrap_or_else(|message| other(Observation::Faulted(Fault::Panic(message)), Reached::default()))
+    }
+
+    /// What the interpreter will do with a case, and nothing else of a [`Prediction`]. A panic stays one.
+    #[must_use]
+    pub fn observe(&self, case: &[u8]) -> Observation {
+        match read(case, &self.profile) {
+            Ok(graph) => self.answer(&graph).unwrap_or_else(|cause| Observation::Undefined(cause.name().into())),
+            Err(e) => self.refused(&e),
+        }
+    }
+
+    /// What the interpreter does with a stream that it reads. Where that is undefined it is not even asked to load it.
+    fn answer(&self, graph: &Graph) -> Result<Observation, Cause> {
+        let loaded = Loaded::new(graph, &self.profile);
+        if let Some(cause) = loaded.hazard() {
+            return Err(cause);
+        }
+        let dumps = (0..=self.profile.marshal_version).map(|version| (version, dump(&loaded, version))).collect();
+        Ok(accepted(graph, &loaded, dumps))
     }
 
     /// What a stream holds: outcome and canon, without dumps.
@@ -145,7 +168,7 @@ impl Core {
     }
 }
 
-fn accepted(graph: &pyc_core::Graph, loaded: &Loaded, dumps: Vec<(u8, Dump)>) -> Observation {
+fn accepted(graph: &Graph, loaded: &Loaded, dumps: Vec<(u8, Dump)>) -> Observation {
     let canon = match loaded.hazard() {
         Some(cause) => Canon::Undefined(cause.name().into()),
         None => match loaded.canon_and_aspect() {

@@ -73,7 +73,7 @@ enum Kind {
 #[must_use]
 pub fn mutate(u: &mut Unstructured<'_>, target: Option<Target>, base: &[u8], other: &[u8], limit: usize) -> Vec<u8> {
     let mut bytes = base.to_vec();
-    for _ in 0..u.pick(&[1, 1, 1, 1, 2, 2, 3, 5]) {
+    for _ in 0..u.pick(&[1, 1, 1, 1, 1, 2, 2, 3]) {
         mutate_once(u, target, &mut bytes, other, limit);
     }
     bytes.truncate(limit);
@@ -83,17 +83,28 @@ pub fn mutate(u: &mut Unstructured<'_>, target: Option<Target>, base: &[u8], oth
 /// A stream of at most `limit` bytes that is `base` with objects of `other` in it.
 #[must_use]
 pub fn crossover(u: &mut Unstructured<'_>, target: Option<Target>, base: &[u8], other: &[u8], limit: usize) -> Vec<u8> {
+    if let Some(child) = spliced(u, target, base, other, limit).filter(|child| child != base) {
+        return child;
+    }
     let mut bytes = base.to_vec();
-    for _ in 0..u.pick(&[1, 1, 2, 3]) {
-        if let Some(child) = apply(Kind::Move(Move::Splice), u, target, &bytes, other, limit) {
-            bytes = child;
-        }
-    }
-    if bytes == base {
-        bytes::mutate(u, &mut bytes, other);
-    }
+    bytes::mutate(u, &mut bytes, other);
     bytes.truncate(limit);
     bytes
+}
+
+fn spliced(
+    u: &mut Unstructured<'_>,
+    target: Option<Target>,
+    base: &[u8],
+    other: &[u8],
+    limit: usize,
+) -> Option<Vec<u8>> {
+    let mut draft = Draft::read(base, target)?;
+    let donor = Draft::read(other, None)?;
+    for _ in 0..u.pick(&[1, 1, 2, 3]) {
+        moves::splice(u, &mut draft, &donor)?;
+    }
+    draft.write(limit)
 }
 
 /// Mutates once, and says how.

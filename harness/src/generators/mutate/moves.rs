@@ -78,18 +78,7 @@ pub(super) fn apply<'b>(of: Move, u: &mut Unstructured<'_>, draft: &mut Draft<'b
             let new = draft.splice(&stock, stock.root);
             draft.put(old, new);
         }
-        Move::Splice => {
-            let donor = Draft::read(other, None)?;
-            let gift = find(u, &donor, |_, _| true)?;
-            let place = find(u, draft, |_, _| true)?;
-            let new = draft.splice(&donor, gift);
-            match pair(draft, place).filter(|_| u.below(2) == 0) {
-                Some((owner, range)) if !is_dict(draft.nodes[owner].code) => {
-                    draft.nodes[owner].items.insert(range.end, new);
-                }
-                _ => draft.put(place, new),
-            }
-        }
+        Move::Splice => splice(u, draft, &Draft::read(other, None)?)?,
         Move::Copy => {
             let (old, original) = (find(u, draft, |_, _| true)?, find(u, draft, |_, _| true)?);
             let new = draft.copy(original);
@@ -163,6 +152,20 @@ pub(super) fn apply<'b>(of: Move, u: &mut Unstructured<'_>, draft: &mut Draft<'b
             draft.nodes[id].flag ^= true;
         }
         Move::Respell => respell(u, draft)?,
+    }
+    Some(())
+}
+
+/// Puts an object of the donor in the place of one of the draft, or beside it. Can be done again and again.
+pub(super) fn splice<'b>(u: &mut Unstructured<'_>, draft: &mut Draft<'b>, donor: &Draft<'b>) -> Option<()> {
+    let gift = find(u, donor, |_, _| true)?;
+    let place = find(u, draft, |_, _| true)?;
+    let new = draft.splice(donor, gift);
+    match pair(draft, place).filter(|_| u.below(2) == 0) {
+        Some((owner, range)) if !is_dict(draft.nodes[owner].code) => {
+            draft.nodes[owner].items.insert(range.end, new);
+        }
+        _ => draft.put(place, new),
     }
     Some(())
 }

@@ -10,8 +10,10 @@
 //!
 //! What cannot be reached: what compilers never emit, and whatever depends on the file's name or on compiler flags.
 
+mod atoms;
 mod bulk;
 mod expressions;
+mod functions;
 mod statements;
 mod table;
 

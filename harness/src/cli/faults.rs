@@ -1,0 +1,133 @@
+//! `provost faults`: whether the generators find bugs that are known to be there.
+
+use super::{Places, root, target_dir};
+use crate::faults::report::{Terms, document, summary, table};
+use crate::faults::{Contest, Fault};
+use crate::stdlib::{Cache, Library};
+use crate::subjects::core::{Core, payload};
+use crate::subjects::{Compiled, Reality};
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use interpreters::{Found, Interpreter, Limits};
+use pyc_core::Profile;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+/// How many compiled files of a version the baseline mutates, and how long they may be.
+const FILES: usize = 48;
+const LONGEST: usize = 16 << 10;
+
+/// Arguments of `faults`.
+#[derive(Debug, Args)]
+pub(crate) struct Faults {
+    /// Only these faults (repeatable)
+    #[arg(long, value_name = "NAME")]
+    only: Vec<String>,
+    /// The seeds of the campaigns
+    #[arg(long, value_delimiter = ',', default_values_t = [1, 2, 3])]
+    seeds: Vec<u64>,
+    /// How many cases each generator makes from each seed
+    #[arg(long, default_value_t = 100_000)]
+    cases: u64,
+    /// One JSON object for each fault
+    #[arg(long)]
+    json: bool,
+    /// Where to write the table, as Markdown [default: docs/FAULTS.md, unless --only, --seeds or --cases is given]
+    #[arg(long, value_name = "PATH", conflicts_with = "no_write")]
+    out: Option<PathBuf>,
+    /// Write no file
+    #[arg(long)]
+    no_write: bool,
+    /// The folder that keeps compiled standard libraries [default: in the target folder]
+    #[arg(long, value_name = "DIR")]
+    cache: Option<PathBuf>,
+    #[command(flatten)]
+    places: Places,
+}
+
+impl Faults {
+    /// Exit status 0 if all generators together find every fault from every seed, 1 if not.
+    pub(crate) fn run(&self) -> Result<u8> {
+        let faults = self.chosen()?;
+        let found = self.places.scripts().found;
+        let cache = self.cache.clone().unwrap_or_else(|| target_dir().join("provost").join("stdlib"));
+        let corpus = root().join("corpus");
+        let mut from_corpus = Vec::new();
+        let contest = Contest::new(faults, self.seeds.clone(), self.cases, &corpus, |profile| {
+            compiled(&found, profile, &cache).unwrap_or_else(|e| {
+                eprintln!("{}: the baseline mutates the compiled file of corpus/seeds: {e:#}", profile.version);
+                from_corpus.push(profile.version.to_string());
+                Vec::new()
+            })
+        })
+        .context("cannot read corpus/seeds")?;
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let told = Mutex::new(0);
+        let rows = contest.run(threads, &|run, runs| {
+            let tenth = 10 * run / runs;
+            let mut told = told.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            if tenth > *told {
+                *told = tenth;
+                eprintln!("{tenth}0 % of the cases");
+            }
+        });
+        let files = match from_corpus.len() {
+            0 => "files of the standard library".to_owned(),
+            _ => format!("files of the standard library (of {}: of corpus/seeds)", from_corpus.join(", ")),
+        };
+        let terms = Terms { seeds: self.seeds.clone(), cases: self.cases, files };
+        let mut out = std::io::stdout().lock();
+        if self.json {
+            for row in &rows {
+                writeln!(out, "{}", row.json(&terms)?)?;
+            }
+        } else {
+            writeln!(out, "{}\n{}", table(&rows), summary(&rows, &terms))?;
+        }
+        if let Some(path) = self.file() {
+            std::fs::write(&path, document(&rows, &terms, "cargo provost faults"))
+                .with_context(|| format!("cannot write {}", path.display()))?;
+            eprintln!("written {}", path.display());
+        }
+        Ok(u8::from(!rows.iter().all(crate::faults::Row::is_found)))
+    }
+
+    fn chosen(&self) -> Result<Vec<&'static Fault>> {
+        if let Some(unknown) = self.only.iter().find(|name| !Fault::all().any(|fault| fault.name == **name)) {
+            let names: Vec<&str> = Fault::all().map(|fault| fault.name).collect();
+            bail!("--only: no fault is called {unknown:?}; there are {}", names.join(", "));
+        }
+        let wanted = |fault: &&Fault| self.only.is_empty() || self.only.iter().any(|name| name == fault.name);
+        Ok(Fault::all().filter(wanted).collect())
+    }
+
+    fn file(&self) -> Option<PathBuf> {
+        // A part of the table must not take the place of the whole.
+        let is_whole = self.only.is_empty() && self.seeds == [1, 2, 3] && self.cases == 100_000;
+        self.out.clone().or_else(|| (is_whole && !self.no_write).then(|| root().join("docs").join("FAULTS.md")))
+    }
+}
+
+/// Compiled files of this version's standard library.
+fn compiled(found: &Found, profile: &Profile, cache: &Path) -> Result<Vec<Vec<u8>>> {
+    let is_of = |one: &&Interpreter| {
+        Core::of(&one.facts).is_ok_and(|core| core.is_model() && core.profile().version == profile.version)
+    };
+    let interpreter = found.interpreters.iter().find(is_of).context("no interpreter was found")?;
+    let mut library = Library::open(&interpreter.facts.stdlib)?;
+    let cache = Cache::new(cache, &interpreter.facts);
+    let mut subject = Reality::new(interpreter, Limits::default());
+    let mut files = Vec::new();
+    for item in library.items(&[0], 0) {
+        let source = library.read(&item.path)?;
+        // The standard library has files that are not meant to compile.
+        if let Compiled::Pyc(pyc) = cache.compile(&mut subject, &item, source)? {
+            files.extend(payload(&pyc).ok().filter(|stream| stream.len() <= LONGEST));
+        }
+        if files.len() == FILES {
+            break;
+        }
+    }
+    Ok(files)
+}

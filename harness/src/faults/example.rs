@@ -1,0 +1,53 @@
+//! The smallest streams that show a fault.
+
+use super::walk::{Walk, integers};
+use crate::generators::Target;
+
+/// A stream.
+#[derive(Debug)]
+pub(super) enum Example {
+    Stream(&'static [u8]),
+    /// So many objects, each the only item of the one around it.
+    Deep(u32),
+    /// A plain code object in which these fields are others.
+    Code(&'static [(&'static str, &'static [u8])]),
+}
+
+impl Example {
+    pub(super) fn bytes(&self, target: Target) -> Vec<u8> {
+        match self {
+            Example::Stream(bytes) => bytes.to_vec(),
+            Example::Deep(depth) => [&b"[\x01\0\0\0".repeat(*depth as usize - 1), &b"N"[..]].concat(),
+            Example::Code(changes) => {
+                let part = |(name, plain): (&str, Vec<u8>)| {
+                    let changed = changes.iter().find(|(changed, _)| *changed == name);
+                    changed.map_or(plain, |(_, bytes)| bytes.to_vec())
+                };
+                plain_code(target).into_iter().flat_map(part).collect()
+            }
+        }
+    }
+}
+
+/// The parts of a plain code object, by name, in the order of the stream.
+fn plain_code(target: Target) -> Vec<(&'static str, Vec<u8>)> {
+    let mut parts = vec![("type", b"c".to_vec())];
+    parts.extend(integers(target).iter().map(|name| (*name, vec![0; 4])));
+    for field in Walk::new(b"", target).fields() {
+        let tuple = b"(\0\0\0\0".to_vec();
+        let text = if target.version.0 == 2 { b"s\x01\0\0\0f" } else { b"u\x01\0\0\0f" }.to_vec();
+        let name = field.name();
+        if parts.len() == 1 + integers(target).len() + 8 {
+            parts.push(("firstlineno", b"\x01\0\0\0".to_vec()));
+        }
+        parts.push((
+            name,
+            match name {
+                "filename" | "name" | "qualname" => text,
+                "consts" | "names" | "varnames" | "freevars" | "cellvars" | "localsplusnames" => tuple,
+                _ => b"s\0\0\0\0".to_vec(),
+            },
+        ));
+    }
+    parts
+}
