@@ -10,8 +10,12 @@
 //! is told from the graph of an accepted stream and from the error of a refused one. Type bytes are counted in accepted
 //! streams only: nothing shows that a refused one was read rightly up to its error.
 //!
+//! The rows of [`parts`] are finer: each type at each place where an object can stand, each of several encodings of a value,
+//! references by what they lead to, entries of the tables of a code object.
+//!
 //! What of a comparison was left out, because nobody can predict it, is counted beside it: the *masks*.
 
+mod parts;
 mod reach;
 mod table;
 
@@ -28,7 +32,7 @@ use table::{Row, TABLE, TYPES};
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Reached {
     /// One bit for each row of the table.
-    rows: [u64; 4],
+    rows: [u64; 12],
     /// Whether there is a code object in the stream, as far as it is understood.
     pub(crate) has_code: bool,
 }
@@ -125,7 +129,7 @@ pub(crate) struct Tally {
 impl Tally {
     pub(crate) fn new(subject: &str, profile: &Profile) -> Tally {
         let release = (profile.version.major, profile.version.minor, profile.release.micro);
-        let rows = TABLE.iter().map(|row| ((row.when)(release), 0)).collect();
+        let rows = TABLE.iter().map(|row| (row.can(release), 0)).collect();
         Tally {
             subject: subject.into(),
             compared: 0,

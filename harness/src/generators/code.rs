@@ -57,8 +57,10 @@ impl Emitter<'_, '_> {
         self.count(stack);
         self.count(signature.flags);
 
-        let instructions = self.instructions();
-        self.bytes(&instructions, Kind::Other);
+        if !self.u.one_in(6) || self.reference(Place::Closed, Some(Kind::NoBytes)).is_none() {
+            let instructions = self.instructions();
+            self.bytes_or_reference(&instructions, Kind::Other);
+        }
         let facts = self.constants(place, level + 1);
         if self.u.below(4) < 3 || self.reference(Place::Closed, Some(Kind::Names)).is_none() {
             let n = self.u.below(4);
@@ -68,7 +70,7 @@ impl Emitter<'_, '_> {
         if version >= (3, 11) {
             self.names(signature.locals + cells + frees);
             let kinds = self.kinds(signature.locals, cells, frees);
-            self.bytes(&kinds, Kind::Bytes);
+            self.bytes_or_reference(&kinds, Kind::Bytes);
         } else {
             for n in [signature.locals, frees, cells] {
                 self.names(n);
@@ -127,12 +129,32 @@ impl Emitter<'_, '_> {
     fn constants(&mut self, place: Place, level: u32) -> Facts {
         let place = if place == Place::Hashed { Place::Hashed } else { Place::Closed };
         let n = self.u.index(4);
+        if n == 0 && self.refers(Kind::NoItems) {
+            return Facts::PURE;
+        }
         self.tuple(n, place, level)
     }
 
+    /// Writes a reference to something empty that is there already, every other time if there is one.
+    fn refers(&mut self, kind: Kind) -> bool {
+        self.u.below(2) == 1 && self.reference(Place::Closed, Some(kind)).is_some()
+    }
+
+    fn bytes_or_reference(&mut self, bytes: &[u8], kind: Kind) {
+        if !bytes.is_empty() {
+            self.bytes(bytes, kind);
+        } else if !self.refers(Kind::NoBytes) {
+            self.bytes(bytes, Kind::NoBytes);
+        }
+    }
+
     fn names(&mut self, n: u32) {
+        if n == 0 && self.refers(Kind::NoItems) {
+            return;
+        }
+        let kind = if n == 0 { Kind::NoItems } else { Kind::Names };
         let code = self.tuple_code(n as usize);
-        let slot = self.open(code, Kind::Names, State::Open);
+        let slot = self.open(code, kind, State::Open);
         self.tuple_size(code, n as usize);
         for _ in 0..n {
             self.name();

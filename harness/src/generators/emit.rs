@@ -69,8 +69,12 @@ pub(super) enum Kind {
     /// A string that a code object may have as a name.
     Text,
     Bytes,
-    /// A tuple of such strings.
+    /// A tuple of such strings, not empty.
     Names,
+    /// An empty tuple, which is one of names as well.
+    NoItems,
+    /// Empty bytes.
+    NoBytes,
     Other,
 }
 
@@ -224,7 +228,10 @@ impl<'u, 'd> Emitter<'u, 'd> {
 
     /// 2.7's `R`.
     fn string_reference(&mut self, kind: Option<Kind>) -> Option<Facts> {
-        if self.strings == 0 || !self.allows(1) || !matches!(kind, None | Some(Kind::Text)) {
+        if self.strings == 0
+            || !self.allows(1)
+            || !matches!(kind, None | Some(Kind::Text | Kind::Bytes | Kind::NoBytes))
+        {
             return None;
         }
         let index = self.u.below(self.strings);
@@ -248,7 +255,7 @@ impl<'u, 'd> Emitter<'u, 'd> {
             Leaf::Complex => self.complex(),
             Leaf::Bytes => {
                 let bytes = self.random_bytes();
-                self.bytes(&bytes, Kind::Bytes);
+                self.bytes(&bytes, if bytes.is_empty() { Kind::NoBytes } else { Kind::Bytes });
             }
             Leaf::Text => {
                 let text = self.random_text();

@@ -77,7 +77,7 @@ fn every_generator_makes_what_it_promises() {
     std::thread::scope(|scope| {
         for target in targets() {
             scope.spawn(move || {
-                for generator in [Generator::Values, Generator::Streams] {
+                for generator in [Generator::Values, Generator::Streams, Generator::Codes] {
                     let mut counts = [0; TABLE.len()];
                     for case in cases(generator, target, PROMISED) {
                         let shape = shape(target, &case);

@@ -94,7 +94,8 @@ impl Emitter<'_, '_> {
 
     pub(super) fn tuple(&mut self, n: usize, place: Place, level: u32) -> Facts {
         let code = self.tuple_code(n);
-        let slot = self.open(code, Kind::Other, State::Open);
+        let kind = if n == 0 { Kind::NoItems } else { Kind::Other };
+        let slot = self.open(code, kind, State::Open);
         self.tuple_size(code, n);
         let facts = self.items(n, place, level + 1);
         self.close(slot, facts);

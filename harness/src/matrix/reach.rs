@@ -4,6 +4,7 @@
 //! looked up in the stream with the mutators' [`skim`](crate::generators::skim), which knows where objects are.
 
 use super::Rule;
+use super::parts::{Places, encoding, entries};
 use super::{Reached, TYPES};
 use crate::generators::Target;
 use crate::generators::skim::{Item, Skim, long, skim_for};
@@ -14,14 +15,22 @@ use pyc_core::{Cause, Error, ErrorKind, Graph, NodeId, Profile, Value};
 pub(crate) fn accepted(case: &[u8], graph: &Graph, profile: &Profile) -> Reached {
     let mut reached = Reached::default();
     let (mut plain, mut flagged) = (0_u128, 0_u128);
+    let mut places = Places::of(graph);
     for id in graph.ids() {
         let code = graph.type_byte(id);
         *if graph.is_flagged(id) { &mut flagged } else { &mut plain } |= 1 << code;
         if b"lfxuaAzZtc:{".contains(&code) {
-            look_at(&mut reached, code, id, graph, profile.is_python2());
+            look_at(&mut reached, code, id, graph, profile);
+        }
+        if b"()[<>{}:c".contains(&code) {
+            places.look_at(id, graph);
+        }
+        if b"IlstuaAzZ()[<>{}".contains(&code) {
+            encoding(&mut reached, code, &graph.value(id));
         }
     }
     reached.insert_types(plain, flagged);
+    places.add_to(&mut reached);
     if graph.consumed() < case.len() {
         reached.insert(Rule::Trailing);
     }
@@ -36,7 +45,7 @@ pub(crate) fn accepted(case: &[u8], graph: &Graph, profile: &Profile) -> Reached
 }
 
 /// What one object tells.
-fn look_at(reached: &mut Reached, code: u8, id: NodeId, graph: &Graph, python2: bool) {
+fn look_at(reached: &mut Reached, code: u8, id: NodeId, graph: &Graph, profile: &Profile) {
     match graph.value(id) {
         Value::Long(long) if long.digits().len() == 0 => reached.insert(Rule::ZeroLong),
         Value::FloatText(text) => float_text(reached, text),
@@ -49,7 +58,10 @@ fn look_at(reached: &mut Reached, code: u8, id: NodeId, graph: &Graph, python2: 
         Value::Str(text) if text.bytes.windows(2).any(|w| w[0] == 0xED && w[1] >= 0xA0) => {
             reached.insert(Rule::Surrogate(code));
         }
-        Value::Code(object) => code_object(reached, &object, graph, python2),
+        Value::Code(object) => {
+            code_object(reached, &object, graph, profile.is_python2());
+            entries(reached, &object, graph, profile);
+        }
         Value::Slice(parts) if parts.iter().any(|&part| graph.type_byte(part) == b'0') => {
             reached.insert(Rule::NullField(b':'));
         }
@@ -137,9 +149,12 @@ fn look_around(reached: &mut Reached, case: &[u8], skimmed: &Skim, python2: bool
         }
         if item.code == b'r'
             && let Some(owner) = long(case, item.at + 1).and_then(|n| owners.get(usize::try_from(n).ok()?))
-            && owner.end > item.at
         {
-            reached.insert(Rule::SelfReference(if owner.code == b')' { b'(' } else { owner.code }));
+            reached.insert(if owner.end <= item.at {
+                Rule::Reference(owner.code)
+            } else {
+                Rule::SelfReference(if owner.code == b')' { b'(' } else { owner.code })
+            });
         }
     }
     for key in last_key.into_iter().flatten() {

@@ -1,5 +1,6 @@
 //! The rules and their one table: what each is called and which releases can reach it.
 
+use super::parts::{self, Encoding, Entry};
 use pyc_core::Cause;
 use std::sync::LazyLock;
 
@@ -66,30 +67,43 @@ pub(crate) enum Rule {
     HugeCode,
     // What kills an interpreter.
     Killer(Cause),
+    // How, where and to what an object is written.
+    Encoded(Encoding),
+    Reference(u8),
+    Table(Entry),
+    At(u8, u8),
 }
 
 /// A release: (3, 11, 5).
-type Python = (u8, u8, u8);
+pub(super) type Python = (u8, u8, u8);
 
-type When = fn(Python) -> bool;
+pub(super) type When = fn(Python) -> bool;
 
 /// A row of the matrix.
 pub(crate) struct Row {
     pub(crate) rule: Rule,
     pub(crate) group: &'static str,
     pub(crate) name: String,
-    /// Whether an interpreter of this release can reach it.
-    pub(crate) when: When,
+    /// Whether an interpreter of this release can reach it ...
+    pub(super) when: When,
+    /// ... if this holds as well.
+    pub(super) and: When,
 }
 
-const ALL: When = |_| true;
-const ONLY_2: When = |v| v < (3, 0, 0);
-const ONLY_3: When = |v| v >= (3, 0, 0);
+impl Row {
+    pub(super) fn can(&self, release: Python) -> bool {
+        (self.when)(release) && (self.and)(release)
+    }
+}
+
+pub(super) const ALL: When = |_| true;
+pub(super) const ONLY_2: When = |v| v < (3, 0, 0);
+pub(super) const ONLY_3: When = |v| v >= (3, 0, 0);
 const SINCE_38: When = |v| v >= (3, 8, 0);
-const UNTIL_310: When = |v| v < (3, 11, 0);
-const SINCE_311: When = |v| v >= (3, 11, 0);
-const SINCE_314: When = |v| v >= (3, 14, 0);
-const SINCE_315: When = |v| v >= (3, 15, 0);
+pub(super) const UNTIL_310: When = |v| v < (3, 11, 0);
+pub(super) const SINCE_311: When = |v| v >= (3, 11, 0);
+pub(super) const SINCE_314: When = |v| v >= (3, 14, 0);
+pub(super) const SINCE_315: When = |v| v >= (3, 15, 0);
 /// No stream does; the row says why.
 const NEVER: When = |_| false;
 
@@ -97,7 +111,7 @@ const NEVER: When = |_| false;
 pub(super) const TYPES: [u8; 31] = *b"0NTF.SiIlfgxystuRaAzZ()[{}<>:cr";
 
 /// The releases that know a type byte.
-fn plain(code: u8) -> When {
+pub(super) fn plain(code: u8) -> When {
     match code {
         b'I' => |v| !((3, 0, 0)..(3, 6, 4)).contains(&v),
         b'R' => ONLY_2,
@@ -127,15 +141,19 @@ pub(crate) static TABLE: LazyLock<Vec<Row>> = LazyLock::new(|| {
         ("2.7", python2()),
         ("code objects", code()),
         ("killers", killers()),
+        ("encodings", parts::encodings()),
+        ("references", parts::references()),
+        ("tables", parts::tables()),
     ];
-    let named = |group| move |(rule, name, when)| Row { rule, group, name, when };
-    groups.into_iter().flat_map(|(group, rows)| rows.into_iter().map(named(group))).collect()
+    let named = |group| move |(rule, name, when)| Row { rule, group, name, when, and: ALL };
+    let rows = groups.into_iter().flat_map(|(group, rows)| rows.into_iter().map(named(group)));
+    rows.chain(parts::places()).collect()
 });
 
-type Rows = Vec<(Rule, String, When)>;
+pub(super) type Rows = Vec<(Rule, String, When)>;
 
 /// One row for each type byte; `#` in the name stands for it.
-fn each(codes: &[u8], rule: fn(u8) -> Rule, name: &str, when: fn(u8) -> When) -> Rows {
+pub(super) fn each(codes: &[u8], rule: fn(u8) -> Rule, name: &str, when: fn(u8) -> When) -> Rows {
     codes.iter().map(|&code| (rule(code), name.replace('#', &char::from(code).to_string()), when(code))).collect()
 }
 

@@ -3,8 +3,11 @@
 use super::text::grouped;
 use super::{scroller, section};
 use crate::Reached;
-use crate::summary::Summary;
+use crate::summary::{Summary, plural};
 use maud::{Markup, html};
+
+/// How many rules that were not reached are shown at once.
+const FEW: usize = 24;
 
 /// Columns come short or long when logs are joined by hand; what is missing is as if it could not be reached.
 fn cell(cases: Option<u64>) -> Markup {
@@ -61,8 +64,8 @@ pub(crate) fn matrix(s: &Summary) -> Option<Markup> {
         @if missed.is_empty() {
             p { "Every rule that a subject can reach was reached." }
         } @else {
-            h3 { "Not reached" }
-            ul.missed { @for (rule, subjects) in &missed { li { (rule.group) ": " b { (rule.name) } " (" (subjects) ")" } } }
+            h3 { "Not reached: " (plural(missed.len(), "rule")) }
+            details open[missed.len() <= FEW] { summary { "Which, and by whom" } ul.missed { @for (rule, subjects) in &missed { li { (rule.group) ": " b { (rule.name) } " (" (subjects) ")" } } } }
         }
         details { summary { (rules.len()) " rules" } (scroller("Rules", &table)) }
         (masks(s))

@@ -161,7 +161,8 @@ pub(crate) fn faults(s: &Summary) -> Option<Markup> {
                         td {
                             @if let Some(case) = &group.example.case {
                                 details {
-                                    summary { (size(case.length)) @if let Some(path) = &case.path { " " code { (path) } } }
+                                    summary { (size(case.length)) }
+                                    @if let Some(path) = &case.path { code { (path) } }
                                     pre.hex tabindex="0" { (hex_dump(&case.hex)) @if case.truncated { "\u{2026}" } }
                                 }
                             } @else { span.zero { "not known" } }
