@@ -102,7 +102,7 @@ pub(super) fn generate(u: &mut Unstructured<'_>, target: Target) -> Vec<u8> {
 }
 
 fn scalar_or_container(u: &mut Unstructured<'_>, target: Target) -> Vec<u8> {
-    match u.below(20) {
+    match u.below(22) {
         0..=8 => {
             let whole = u.pick(&WHOLE);
             whole[..1 + u.index(whole.len() - 1)].to_vec()
@@ -128,9 +128,9 @@ fn scalar_or_container(u: &mut Unstructured<'_>, target: Target) -> Vec<u8> {
                 _ => [b"x\x010", &text[..]].concat(),
             }
         }
-        15 => {
+        15 | 20 | 21 => {
             let text = u.pick(&UTF8);
-            let code = u.pick(b"utaAzZ");
+            let code = u.pick(b"uutuaAzZ");
             let size = i32::try_from(text.len()).unwrap_or(0).to_le_bytes();
             [&[code][..], if b"zZ".contains(&code) { &size[..1] } else { &size }, text].concat()
         }
@@ -181,7 +181,7 @@ fn change_code(u: &mut Unstructured<'_>, target: Target, bytes: &mut Vec<u8>) ->
         (3, _) => 5,
         _ => 4,
     };
-    match u.below(12) {
+    match u.below(13) {
         0..=2 => put(bytes, 1 + 4 * u.index(integers), u.pick(&[-1, i32::MIN]))?,
         3 => {
             let at = 1 + 4 * u.index(integers);
@@ -232,6 +232,15 @@ fn change_code(u: &mut Unstructured<'_>, target: Target, bytes: &mut Vec<u8>) ->
             replace(bytes, consts.at..consts.end, &list);
             let (before, after) = u.pick(&AROUND[7..]);
             *bytes = [before, bytes, after].concat();
+        }
+        // The same items in a list.
+        12 => {
+            let field = fields.get(u.index(fields.len())).filter(|field| b"()".contains(&field.code))?;
+            let n =
+                skimmed.items.iter().filter(|item| item.parent.map(|p| skimmed.items[p].at) == Some(field.at)).count();
+            let items = field.at + if field.code == b'(' { 5 } else { 2 };
+            let size = u32::try_from(n).unwrap_or(0).to_le_bytes();
+            replace(bytes, field.at..items, &[&b"["[..], &size].concat());
         }
         11 if !target.is_python2() => {
             let consts = fields.get(1)?;

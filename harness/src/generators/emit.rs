@@ -219,7 +219,9 @@ impl<'u, 'd> Emitter<'u, 'd> {
             }
             self.weight += weight;
             self.cycles -= u32::from(!facts.closed);
-            self.out.push(b'r');
+            // Nobody looks at the flag of a reference.
+            let flagged = self.odd() && self.u.one_in(4);
+            self.out.push(if flagged { b'r' | FLAG_REF } else { b'r' });
             self.size(index);
             return Some(facts);
         }
@@ -435,7 +437,7 @@ impl<'u, 'd> Emitter<'u, 'd> {
     }
 
     fn word(&mut self) -> &'static str {
-        WORDS[self.u.below(self.swarm.words) as usize]
+        WORDS[self.u.index(self.swarm.words)]
     }
 
     /// Most lengths are small; now and then one at which an encoding changes.
@@ -466,8 +468,8 @@ impl<'u, 'd> Emitter<'u, 'd> {
 }
 
 /// Words that recur, so that equal strings, and equal bytes and strings, meet in one value.
-const WORDS: [&str; 12] =
-    ["x", "", "spam", "<module>", "__name__", "_0", "self", "é", "naïve", "日本", "a\0b", "\u{1f40d}"];
+pub(super) const WORDS: [&str; 13] =
+    ["x", "", "spam", "<module>", "__name__", "_0", "self", "é", "naïve", "日本", "a\0b", "\u{1f40d}", "\u{feff}x"];
 
 /// Spellings of floats that no writer chooses.
 const ODD: [&str; 24] = [
@@ -525,7 +527,7 @@ fn random_int(u: &mut Unstructured<'_>) -> i128 {
 }
 
 fn random_float(u: &mut Unstructured<'_>) -> f64 {
-    const BITS: [u64; 14] = [
+    const BITS: [u64; 16] = [
         0,
         0x8000_0000_0000_0000, // -0.0
         0x3ff0_0000_0000_0000, // 1.0, equal to the int
@@ -536,6 +538,8 @@ fn random_float(u: &mut Unstructured<'_>) -> f64 {
         0x7ff8_0000_0000_0000, // nan
         0xfff8_0000_0000_0000, // -nan
         0x7ff8_dead_beef_0001, // nan with a payload
+        0x7ff0_0000_0000_0001, // signalling nan
+        0xfff4_0000_0000_0000, // another
         0x0000_0000_0000_0001, // the smallest
         0x7fef_ffff_ffff_ffff, // the largest
         0x4340_0000_0000_0000, // 2^53

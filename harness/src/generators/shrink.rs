@@ -19,6 +19,8 @@ enum Step {
     Rest,
     /// An object becomes `None`.
     Nothing(usize),
+    /// An object that others refer to becomes an empty tuple.
+    Empty(usize),
     /// An object takes the place of the container around it.
     Unwrap(usize),
     /// Items, or bytes of a string or of the digits of an int, go away.
@@ -29,7 +31,7 @@ enum Step {
     Respell(usize),
     /// A flag goes away.
     Unflag(usize),
-    /// Bytes of a stream that breaks off go away.
+    /// Bytes go away, from the end of a stream or from anywhere in one that breaks off.
     Cut(Range<usize>),
 }
 
@@ -116,8 +118,10 @@ fn steps(stream: &[u8]) -> Vec<Step> {
         return halves(stream.len(), 1).map(Step::Cut).collect();
     };
     let mut steps = vec![Step::Rest];
+    let tails = std::iter::successors(Some(stream.len()), |length| (*length > 1).then_some(length / 2));
+    steps.extend(tails.map(|length| Step::Cut(stream.len() - length..stream.len())));
     for (id, node) in draft.nodes.iter().enumerate() {
-        steps.extend([Step::Nothing(id), Step::Unwrap(id)]);
+        steps.extend([Step::Nothing(id), Step::Empty(id), Step::Unwrap(id)]);
         let least = if is_dict(node.code) || node.code == b'l' { 2 } else { 1 };
         let parts = if node.is_container() { node.items.len() } else { node.payload.len() };
         if node.is_sized() || node.is_string() {
@@ -144,6 +148,11 @@ fn apply(step: &Step, stream: &[u8]) -> Option<Vec<u8>> {
             let nothing = draft.add(Node::leaf(b'N', b"".as_slice()));
             draft.put(id, nothing);
         }
+        Step::Empty(id) if draft.nodes[id].flag => {
+            let empty = Node::container(if draft.python2 { b'(' } else { b')' }, Vec::new());
+            draft.nodes[id] = Node { flag: true, owner: draft.nodes[id].owner, ..empty };
+        }
+        Step::Empty(_) => return None,
         Step::Unwrap(id) => {
             let (outer, _) = draft.nodes[id].owner?;
             draft.put(outer, id);

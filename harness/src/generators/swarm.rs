@@ -9,7 +9,7 @@
 //! A configuration is made for the target: what it cannot read is off, whatever was drawn.
 
 use super::Target;
-use super::emit::Style;
+use super::emit::{Style, WORDS};
 use super::luck::Luck;
 use arbitrary::Unstructured;
 
@@ -117,7 +117,7 @@ pub(super) struct Swarm {
     pub(super) hashed: Menu<Container>,
     pub(super) alphabets: Menu<Alphabet>,
     /// How many of the words are used.
-    pub(super) words: u32,
+    pub(super) words: usize,
     /// Objects that are references.
     pub(super) references: u16,
     /// Objects with a flag.
@@ -162,7 +162,7 @@ impl Swarm {
             flags: rate(if style == Style::Any { 128 } else { 86 }, [0, 200, 256]),
             interned: rate(128, [0, 128, 256]),
             odd: rate(128, [0, 32, 256]),
-            words: u32::from(if drawn { rate(12, [1, 2, 4]) } else { 12 }),
+            words: if drawn { u.pick(&[WORDS.len(), 1, 2, 4]) } else { WORDS.len() },
             large: on(rest, 0),
         }
     }

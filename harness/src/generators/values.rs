@@ -155,9 +155,22 @@ impl Emitter<'_, '_> {
 
     fn slice(&mut self, place: Place, level: u32) -> Facts {
         let slot = self.open(b':', Kind::Other, State::Sealed);
-        let facts = self.items(3, place, level + 1);
+        let facts = (0..3).fold(Facts::PURE, |facts, _| facts.and(self.slice_part(place, level + 1)));
         self.close(slot, facts);
         facts
+    }
+
+    /// What a program puts into a slice, or anything.
+    fn slice_part(&mut self, place: Place, level: u32) -> Facts {
+        match self.u.below(4) {
+            0 => self.out.push(b'N'),
+            1 => {
+                let small = i128::from(self.u.below(5)) - 1;
+                self.int(small);
+            }
+            _ => return self.value(place, level),
+        }
+        Facts::PURE
     }
 
     /// A value near the nesting limit: containers of one item each, then whatever still fits. Sets are not among them:
