@@ -1,13 +1,15 @@
 //! The bytes of `marshal.dumps`, as the profile's interpreter writes them (`Python/marshal.c`, `w_object`).
 
-use super::{ASCII, INTERNED, Loaded, NONE, Object, PLAIN, equality};
+use super::{ASCII, CACHED, INTERNED, Loaded, NONE, Object, PLAIN, equality};
 use crate::code::{OBJECTS_BEFORE_LINE, leading_ints};
 use crate::error::{Cause, Exception};
-use crate::graph::{FLAG_REF, Value, index};
+use crate::graph::{FLAG_REF, Value, bit, index};
 use crate::prelude::*;
 use crate::text;
 use alloc::collections::BTreeMap;
+use alloc::collections::btree_map::Entry;
 use alloc::rc::Rc;
+use core::ops::Range;
 
 /// What `marshal.dumps` does with a loaded value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,6 +66,9 @@ const FREE_LENGTH: usize = 1 << 16;
 /// Keys that depend on what was written before them are made anew each time, up to so often.
 const MAX_KEYS_AGAIN: usize = 1 << 12;
 
+/// What is no longer is copied without asking how long it is.
+const SHORT: usize = 32;
+
 #[derive(Clone, Copy)]
 enum Failure {
     TooDeep,
@@ -109,13 +114,16 @@ impl Context {
     }
 
     fn release(&mut self, object: Object) {
-        if let Some(n) = self.held.get_mut(&object) {
-            *n = n.saturating_sub(1);
+        if let Entry::Occupied(mut entry) = self.held.entry(object) {
+            *entry.get_mut() -= 1;
+            if *entry.get() == 0 {
+                entry.remove();
+            }
         }
     }
 
     fn holds(&self, object: Object) -> bool {
-        self.held.get(&object).is_some_and(|n| *n > 0)
+        self.held.contains_key(&object)
     }
 }
 
@@ -234,26 +242,40 @@ impl<'l, 'g, 'a> Writer<'l, 'g, 'a> {
             let ordered = matches!(code, b'<' | b'>');
             // Nothing is added to `ordered` before the members are written up to the next container.
             let members = if ordered { core::mem::take(&mut self.ordered) } else { Vec::new() };
-            let parts = if ordered { &members } else { &loaded.parts };
+            let all = if ordered { &members } else { &loaded.parts };
             let mut next = first;
             let mut container = None;
+            let depth = self.frames.len();
             if first < end && !self.too_deep() {
-                let rest = &parts[first..end];
-                let written = rest.iter().position(|part| !self.leaf(*part, context));
-                container = written.map(|place| rest[place]);
-                next = first + written.map_or(rest.len(), |place| place + 1);
+                while next < end && container.is_none() {
+                    let begun = self.common(&all[next..end], context);
+                    next += begun;
+                    self.steps += begun;
+                    if self.frames.len() > depth {
+                        break;
+                    }
+                    if let Some(&part) = all[..end].get(next) {
+                        next += 1;
+                        self.steps += 1;
+                        container = (!self.leaf(part, context)).then_some(part);
+                    }
+                }
+                if let Some(frame) = self.frames.get_mut(depth - 1) {
+                    frame.next = next;
+                }
             }
             if ordered {
                 self.ordered = members;
             }
-            self.steps += next - first;
-            if let (Some(container), Some(frame)) = (container, self.frames.last_mut()) {
-                frame.next = next;
+            if let Some(container) = container {
                 self.container(container, context);
                 continue;
             }
-            let (start, len) = loaded.spans[object as usize];
-            let all = (start + len) as usize;
+            if self.frames.len() > depth {
+                continue;
+            }
+            let parts = loaded.span(object);
+            let all = parts.end;
             if code == b'c' && end < all {
                 // The first objects of a code object are written.
                 self.out.extend_from_slice(&loaded.ints(object).firstlineno.to_le_bytes());
@@ -268,7 +290,7 @@ impl<'l, 'g, 'a> Writer<'l, 'g, 'a> {
             self.frames.pop();
             if ordered {
                 self.nesting -= 1;
-                self.release(len as usize, context);
+                self.release(parts.len(), context);
             }
         }
     }
@@ -319,6 +341,97 @@ impl<'l, 'g, 'a> Writer<'l, 'g, 'a> {
 
     fn size(&mut self, size: usize) {
         self.out.extend_from_slice(&index(size).to_le_bytes());
+    }
+
+    /// Writes what most values consist of, references, tuples of leaves, and what is written as it was read but for its
+    /// flag, and stops before anything else: at the end of the parts, or in a tuple, for which there is a frame then.
+    /// Returns how many of these parts are begun.
+    #[inline]
+    fn common(&mut self, parts: &[Object], context: &Context) -> usize {
+        // Of sort keys and of sets there is more to know than the flag.
+        if self.version < 4 || self.is_key || !context.held.is_empty() {
+            return 0;
+        }
+        let loaded = self.loaded;
+        let Loaded { graph, bits, owners, .. } = loaded;
+        let nodes = &graph.nodes[..];
+        let (bits, owners, indexes) =
+            (&bits[..nodes.len()], &owners[..nodes.len()], &mut self.indexes.all[..nodes.len()]);
+        let mut out = core::mem::take(&mut self.out);
+        let mut next_index = self.next_index;
+        let most = self.max_length;
+        let may_nest = self.frames.len() + 1 < loaded.profile.max_depth as usize;
+        let mut rest = parts;
+        // A tuple that is being written, how many parts it has, and what follows it.
+        let mut tuple: Option<(Object, &[Object])> = None;
+        loop {
+            let Some((&object, others)) = rest.split_first() else {
+                let Some((_, after)) = tuple.take() else { break };
+                rest = after;
+                continue;
+            };
+            let at = object as usize;
+            // Copies are not common.
+            let Some(node) = nodes.get(at) else { break };
+            if indexes[at] != NONE {
+                let [a, b, c, d] = indexes[at].to_le_bytes();
+                out.extend_from_slice(&[b'r', a, b, c, d]);
+                rest = others;
+                continue;
+            }
+            let (code, prefix) = match node.code {
+                b'N' | b'S' | b'.' | b'F' | b'T' => {
+                    out.push(node.code);
+                    rest = others;
+                    continue;
+                }
+                b'z' | b'Z' if bits[at] & ASCII != 0 => (if bits[at] & INTERNED != 0 { b'Z' } else { b'z' }, 2),
+                b'g' => (b'g', 1),
+                b's' | b'i' => (node.code, 5),
+                b'(' | b')' if may_nest && tuple.is_none() && node.len < 256 => {
+                    if self.steps + parts.len() - others.len() > self.max_steps {
+                        break;
+                    }
+                    (b')', 0)
+                }
+                _ => break,
+            };
+            if node.is(bit::OWNED) || out.len() > most {
+                break;
+            }
+            let mut flag = 0;
+            if (owners[at] != 1) | (bits[at] & (CACHED | INTERNED) != 0) {
+                flag = FLAG_REF;
+                indexes[at] = next_index;
+                next_index += 1;
+            }
+            rest = others;
+            match code {
+                b'i' => {
+                    let [a, b, c, d] = node.extra.to_le_bytes();
+                    out.extend_from_slice(&[b'i' | flag, a, b, c, d]);
+                }
+                b')' => {
+                    out.extend_from_slice(&[b')' | flag, node.len.to_le_bytes()[0]]);
+                    tuple = Some((object, others));
+                    rest = loaded.parts(object);
+                    self.steps += rest.len();
+                }
+                _ => {
+                    let Range { start, end } = node.range();
+                    let first = out.len();
+                    copy(&mut out, graph.input, start - prefix, end);
+                    out[first] = code | flag;
+                }
+            }
+        }
+        self.out = out;
+        self.next_index = next_index;
+        let Some((object, after)) = tuple else { return parts.len() - rest.len() };
+        let end = loaded.span(object).end;
+        self.steps -= rest.len();
+        self.frames.push(Frame { object, code: b')', next: end - rest.len(), end });
+        parts.len() - after.len()
     }
 
     /// Writes an object, or a reference to it, unless it is a container that has to be written in full.
@@ -490,8 +603,7 @@ impl<'l, 'g, 'a> Writer<'l, 'g, 'a> {
         let loaded = self.loaded;
         let code = loaded.node(object).code;
         let flag = self.flag(object, context);
-        let (start, len) = loaded.spans[object as usize];
-        let (mut next, mut end) = (start as usize, (start + len) as usize);
+        let Range { start: mut next, mut end } = loaded.span(object);
         let parts = &loaded.parts[next..end];
         if self.steps > self.max_steps || self.out.len() > self.max_length {
             self.undefined = Some(Cause::Expansion);
@@ -646,6 +758,20 @@ impl<'l, 'g, 'a> Writer<'l, 'g, 'a> {
             context.keys.insert(member, key.clone());
         }
         key
+    }
+}
+
+/// Appends a part of the input. Most are short, and copied faster with what follows them.
+#[inline]
+fn copy(out: &mut Vec<u8>, input: &[u8], start: usize, end: usize) {
+    let rest = &input[start..];
+    match rest.first_chunk::<SHORT>() {
+        Some(short) if end - start <= SHORT => {
+            let length = out.len() + (end - start);
+            out.extend_from_slice(short);
+            out.truncate(length);
+        }
+        _ => out.extend_from_slice(&rest[..end - start]),
     }
 }
 

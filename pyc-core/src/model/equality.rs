@@ -12,7 +12,7 @@ use crate::prelude::*;
 use crate::text;
 use alloc::borrow::Cow;
 use alloc::collections::BTreeMap;
-use alloc::collections::btree_map::Entry;
+use core::ops::Range;
 
 /// What is compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -60,76 +60,75 @@ impl Plain<'_> {
     }
 }
 
-/// Drops duplicates among the parts from `start`, which are members, or keys and values; false, and nothing is done, if
-/// there are others than plain keys.
-fn drop_plain_duplicates(loaded: &mut Loaded, start: usize, width: usize) -> bool {
-    let keys = || (start..loaded.parts.len()).step_by(width);
-    if loaded.profile.is_python2() || !keys().all(|at| is_plain(loaded, loaded.parts[at])) {
-        return false;
+/// Drops duplicates among these parts, which are members, or keys and values, and returns where they end now; `None`, and
+/// nothing is done, if there are others than plain keys.
+fn drop_plain_duplicates(loaded: &mut Loaded, all: Range<usize>, width: usize) -> Option<usize> {
+    if loaded.profile.is_python2() || !all.clone().step_by(width).all(|at| is_plain(loaded, loaded.parts[at])) {
+        return None;
     }
     let mut table = Table::default();
-    let mut end = start;
-    for at in (start..loaded.parts.len()).step_by(width) {
+    let mut end = all.start;
+    for at in all.step_by(width) {
         let key = loaded.parts[at];
-        let Some(plain) = Plain::of(loaded, key) else { return false };
+        let plain = Plain::of(loaded, key)?;
         let hash = plain.hash(&mut table);
         let equal = |place: u32| {
             let other = loaded.parts[place as usize];
             other == key || Plain::of(loaded, other).as_ref() == Some(&plain)
         };
         let place = table.find_or_add(hash, index(end), equal) as usize;
-        if place == end {
-            loaded.parts.copy_within(at..at + width, end);
-            end += width;
-        } else if width == 2 {
-            loaded.parts[place + 1] = loaded.parts[at + 1];
-        }
+        end = keep(loaded, at, place, end, width);
     }
-    loaded.parts.truncate(end);
-    true
+    Some(end)
 }
 
 fn is_plain(loaded: &Loaded, key: Object) -> bool {
     matches!(loaded.node(key).code, b'i' | b's' | b't' | b'u' | b'a' | b'A' | b'z' | b'Z')
 }
 
-/// Keeps the first of equal members among the parts from `start`.
-pub(super) fn drop_duplicate_members(loaded: &mut Loaded, start: usize) {
-    if loaded.parts.len() - start < 2 || drop_plain_duplicates(loaded, start, 1) {
-        return;
+/// Moves a member, or a key and its value, to the end of those that are kept; or, where an equal one is kept at `place`
+/// already, drops it and replaces that one's value. Returns where the kept ones end then.
+fn keep(loaded: &mut Loaded, at: usize, place: usize, end: usize, width: usize) -> usize {
+    if place == end {
+        loaded.parts.copy_within(at..at + width, end);
+        return end + width;
     }
-    let mut classes = Classes::default();
-    let mut seen: BTreeMap<u32, Object> = BTreeMap::new();
-    let members = loaded.parts.split_off(start);
-    for member in members {
-        match seen.entry(classes.class(loaded, member)) {
-            Entry::Vacant(entry) => {
-                entry.insert(member);
-                loaded.parts.push(member);
-            }
-            Entry::Occupied(entry) => classes.compare(loaded, *entry.get(), member),
-        }
+    if width == 2 {
+        loaded.parts.swap(place + 1, at + 1);
     }
+    (at..at + width).for_each(|dropped| loaded.disown(loaded.parts[dropped]));
+    end
 }
 
-/// Keeps the first of equal keys and the last of their values among the pairs from `start`.
-pub(super) fn drop_duplicate_keys(loaded: &mut Loaded, start: usize) {
-    if loaded.parts.len() - start < 4 || drop_plain_duplicates(loaded, start, 2) {
-        return;
+/// Keeps the first of equal members among these parts; returns where they end now.
+pub(super) fn drop_duplicate_members(loaded: &mut Loaded, all: Range<usize>) -> usize {
+    drop_duplicates(loaded, all, 1)
+}
+
+/// Keeps the first of equal keys and the last of their values among these pairs; returns where they end now.
+pub(super) fn drop_duplicate_keys(loaded: &mut Loaded, all: Range<usize>) -> usize {
+    drop_duplicates(loaded, all, 2)
+}
+
+fn drop_duplicates(loaded: &mut Loaded, all: Range<usize>, width: usize) -> usize {
+    if all.len() <= width {
+        return all.end;
+    }
+    if let Some(end) = drop_plain_duplicates(loaded, all.clone(), width) {
+        return end;
     }
     let mut classes = Classes::default();
     let mut seen: BTreeMap<u32, usize> = BTreeMap::new();
-    let pairs = loaded.parts.split_off(start);
-    for pair in pairs.chunks_exact(2) {
-        let class = classes.class(loaded, pair[0]);
-        let at = *seen.entry(class).or_insert(loaded.parts.len());
-        if at == loaded.parts.len() {
-            loaded.parts.extend_from_slice(pair);
-        } else {
-            classes.compare(loaded, loaded.parts[at], pair[0]);
-            loaded.parts[at + 1] = pair[1];
+    let mut end = all.start;
+    for at in all.step_by(width) {
+        let key = loaded.parts[at];
+        let place = *seen.entry(classes.class(loaded, key)).or_insert(end);
+        if place != end {
+            classes.compare(loaded, loaded.parts[place], key);
         }
+        end = keep(loaded, at, place, end, width);
     }
+    end
 }
 
 /// Whether `<` works between two objects of which neither is equal to the other.
