@@ -181,6 +181,19 @@ mod tests {
     use super::*;
 
     #[test]
+    fn one_byte_is_enough_to_be_no_ascii() {
+        for length in 0..80 {
+            let mut text = vec![0x7F; length];
+            assert!(is_ascii(&text));
+            for place in 0..length {
+                text[place] = 0x80;
+                assert!(!is_ascii(&text), "{place} of {length}");
+                text[place] = 0;
+            }
+        }
+    }
+
+    #[test]
     fn floats_print_as_c_prints_them() {
         for (value, text) in [
             (0.1, "0.10000000000000001"),

@@ -91,10 +91,11 @@ pub(crate) fn find_replaced(reader: &mut Reader, id: NodeId) {
 /// Walks the constants of a code object like the pass that interns strings in them.
 fn finite(reader: &mut Reader, consts: NodeId, offset: usize) -> Result<(), Fault> {
     let node = reader.graph.node(consts);
-    if !node.is(bit::UNFINISHED) && node.parts & (kind::TUPLE | kind::FROZENSET) == 0 {
+    if !node.is(bit::UNFINISHED) && node.parts & kind::TUPLE == 0 {
         return Ok(());
     }
-    let enter = |code: u8| Ok(matches!(code, b'(' | b')' | b'>'));
+    // What a frozenset holds was hashed, so it is finished.
+    let enter = |code: u8| Ok(matches!(code, b'(' | b')'));
     let last_first = |reader: &Reader, id: NodeId, place: usize| -> Option<NodeId> {
         let (children, size) = reader.children(id);
         size.checked_sub(place + 1).and_then(|i| children.get(i)).copied()

@@ -1,15 +1,17 @@
 //! The bytes of `marshal.dumps`, as the profile's interpreter writes them (`Python/marshal.c`, `w_object`).
 
-use super::{ASCII, CACHED, INTERNED, Loaded, NONE, Object, PLAIN, equality};
+mod common;
+mod sets;
+
+use super::{ASCII, INTERNED, Loaded, NONE, Object, PLAIN, equality};
 use crate::code::{OBJECTS_BEFORE_LINE, leading_ints};
 use crate::error::{Cause, Exception};
-use crate::graph::{FLAG_REF, Value, bit, index};
+use crate::graph::{FLAG_REF, Value, index};
 use crate::prelude::*;
 use crate::text;
 use alloc::collections::BTreeMap;
-use alloc::collections::btree_map::Entry;
-use alloc::rc::Rc;
 use core::ops::Range;
+use sets::Context;
 
 /// What `marshal.dumps` does with a loaded value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,20 +56,11 @@ impl Aspect {
     }
 }
 
-/// Sets nested deeper than this take the interpreter more than 2^20 steps to sort.
-const MAX_SET_NESTING: u32 = 20;
-
 /// A value whose dump takes more steps than this, and more than 16 for each object, is written again and again.
 const FREE_STEPS: usize = 1 << 12;
 
 /// So is one whose dump is longer than this, and more than 16 times as long as the stream.
 const FREE_LENGTH: usize = 1 << 16;
-
-/// Keys that depend on what was written before them are made anew each time, up to so often.
-const MAX_KEYS_AGAIN: usize = 1 << 12;
-
-/// What is no longer is copied without asking how long it is.
-const SHORT: usize = 32;
 
 #[derive(Clone, Copy)]
 enum Failure {
@@ -85,46 +78,6 @@ struct Frame {
     /// Which of the loaded parts are still to be written; for a set: which of `ordered`.
     next: usize,
     end: usize,
-}
-
-/// What a set's member is sorted by.
-#[derive(Clone)]
-struct Key {
-    /// Its dump; `None` if that fails.
-    bytes: Option<Rc<[u8]>>,
-    /// The objects in it that had a single owner.
-    single: Vec<Object>,
-    /// Whether an object in it was shared only with a writer that had not finished.
-    lent: bool,
-}
-
-/// What a writer shares with the writers of sort keys below it.
-#[derive(Default)]
-struct Context {
-    keys: BTreeMap<Object, Key>,
-    keys_again: usize,
-    /// The references that writers hold on objects with a single owner: those in their tables, and the members of sets that
-    /// are being written.
-    held: BTreeMap<Object, u32>,
-}
-
-impl Context {
-    fn hold(&mut self, object: Object) {
-        *self.held.entry(object).or_insert(0) += 1;
-    }
-
-    fn release(&mut self, object: Object) {
-        if let Entry::Occupied(mut entry) = self.held.entry(object) {
-            *entry.get_mut() -= 1;
-            if *entry.get() == 0 {
-                entry.remove();
-            }
-        }
-    }
-
-    fn holds(&self, object: Object) -> bool {
-        self.held.contains_key(&object)
-    }
 }
 
 /// The reference table: an object's index (2.7: an interned string's).
@@ -341,97 +294,6 @@ impl<'l, 'g, 'a> Writer<'l, 'g, 'a> {
 
     fn size(&mut self, size: usize) {
         self.out.extend_from_slice(&index(size).to_le_bytes());
-    }
-
-    /// Writes what most values consist of, references, tuples of leaves, and what is written as it was read but for its
-    /// flag, and stops before anything else: at the end of the parts, or in a tuple, for which there is a frame then.
-    /// Returns how many of these parts are begun.
-    #[inline]
-    fn common(&mut self, parts: &[Object], context: &Context) -> usize {
-        // Of sort keys and of sets there is more to know than the flag.
-        if self.version < 4 || self.is_key || !context.held.is_empty() {
-            return 0;
-        }
-        let loaded = self.loaded;
-        let Loaded { graph, bits, owners, .. } = loaded;
-        let nodes = &graph.nodes[..];
-        let (bits, owners, indexes) =
-            (&bits[..nodes.len()], &owners[..nodes.len()], &mut self.indexes.all[..nodes.len()]);
-        let mut out = core::mem::take(&mut self.out);
-        let mut next_index = self.next_index;
-        let most = self.max_length;
-        let may_nest = self.frames.len() + 1 < loaded.profile.max_depth as usize;
-        let mut rest = parts;
-        // A tuple that is being written, how many parts it has, and what follows it.
-        let mut tuple: Option<(Object, &[Object])> = None;
-        loop {
-            let Some((&object, others)) = rest.split_first() else {
-                let Some((_, after)) = tuple.take() else { break };
-                rest = after;
-                continue;
-            };
-            let at = object as usize;
-            // Copies are not common.
-            let Some(node) = nodes.get(at) else { break };
-            if indexes[at] != NONE {
-                let [a, b, c, d] = indexes[at].to_le_bytes();
-                out.extend_from_slice(&[b'r', a, b, c, d]);
-                rest = others;
-                continue;
-            }
-            let (code, prefix) = match node.code {
-                b'N' | b'S' | b'.' | b'F' | b'T' => {
-                    out.push(node.code);
-                    rest = others;
-                    continue;
-                }
-                b'z' | b'Z' if bits[at] & ASCII != 0 => (if bits[at] & INTERNED != 0 { b'Z' } else { b'z' }, 2),
-                b'g' => (b'g', 1),
-                b's' | b'i' => (node.code, 5),
-                b'(' | b')' if may_nest && tuple.is_none() && node.len < 256 => {
-                    if self.steps + parts.len() - others.len() > self.max_steps {
-                        break;
-                    }
-                    (b')', 0)
-                }
-                _ => break,
-            };
-            if node.is(bit::OWNED) || out.len() > most {
-                break;
-            }
-            let mut flag = 0;
-            if (owners[at] != 1) | (bits[at] & (CACHED | INTERNED) != 0) {
-                flag = FLAG_REF;
-                indexes[at] = next_index;
-                next_index += 1;
-            }
-            rest = others;
-            match code {
-                b'i' => {
-                    let [a, b, c, d] = node.extra.to_le_bytes();
-                    out.extend_from_slice(&[b'i' | flag, a, b, c, d]);
-                }
-                b')' => {
-                    out.extend_from_slice(&[b')' | flag, node.len.to_le_bytes()[0]]);
-                    tuple = Some((object, others));
-                    rest = loaded.parts(object);
-                    self.steps += rest.len();
-                }
-                _ => {
-                    let Range { start, end } = node.range();
-                    let first = out.len();
-                    copy(&mut out, graph.input, start - prefix, end);
-                    out[first] = code | flag;
-                }
-            }
-        }
-        self.out = out;
-        self.next_index = next_index;
-        let Some((object, after)) = tuple else { return parts.len() - rest.len() };
-        let end = loaded.span(object).end;
-        self.steps -= rest.len();
-        self.frames.push(Frame { object, code: b')', next: end - rest.len(), end });
-        parts.len() - after.len()
     }
 
     /// Writes an object, or a reference to it, unless it is a container that has to be written in full.
@@ -666,112 +528,6 @@ impl<'l, 'g, 'a> Writer<'l, 'g, 'a> {
     fn unmarshallable(&mut self) {
         self.out.push(b'?');
         self.failure = Some(Failure::Unmarshallable);
-    }
-
-    /// Appends a set's members in the order of writing, and the references that writing holds on them.
-    fn order_members(&mut self, members: &[Object], context: &mut Context) -> Result<(), Failure> {
-        let profile = self.loaded.profile;
-        if profile.sorts_sets() {
-            if self.nesting >= MAX_SET_NESTING {
-                self.undefined = Some(Cause::NestedSets);
-                return Ok(());
-            }
-            let mut keyed = Vec::with_capacity(members.len());
-            for &member in members {
-                keyed.push((self.sort_key(member, context).ok_or(Failure::Unmarshallable)?, member));
-            }
-            // An earlier error that the loop above could have made ends the set here, unsorted.
-            if let Some(failure @ (Failure::Unmarshallable | Failure::NoOrder)) = self.failure {
-                return Err(failure);
-            }
-            keyed.sort_by(|a, b| a.0.cmp(&b.0));
-            let mut equal = keyed.windows(2).filter(|w| w[0].0 == w[1].0).peekable();
-            if equal.peek().is_some() {
-                self.unpredictable = Some(Aspect::EqualSortKeys);
-            }
-            if equal.any(|w| !equality::have_order(self.loaded, w[0].1, w[1].1)) {
-                return Err(Failure::NoOrder);
-            }
-            self.ordered.extend(keyed.into_iter().map(|(_, member)| member));
-        } else {
-            if members.len() > 1 {
-                self.unpredictable = Some(Aspect::HashOrder);
-            }
-            self.ordered.extend_from_slice(members);
-        }
-        if profile.set_members_gain_reference() {
-            for &member in members {
-                *self.borrowed.entry(member).or_insert(0) += 1;
-                context.hold(member);
-            }
-        }
-        Ok(())
-    }
-
-    /// Drops the last so many members, and the references to them.
-    fn release(&mut self, members: usize, context: &mut Context) {
-        for member in self.ordered.drain(self.ordered.len() - members..) {
-            if let Some(n) = self.borrowed.get_mut(&member) {
-                *n = n.saturating_sub(1);
-                context.release(member);
-            }
-        }
-    }
-
-    /// What a member is sorted by: its own dump, with a reference table of its own.
-    fn sort_key(&mut self, member: Object, context: &mut Context) -> Option<Rc<[u8]>> {
-        let known = context.keys.get(&member).filter(|key| !key.single.iter().any(|o| context.holds(*o))).cloned();
-        let key = known.unwrap_or_else(|| self.new_key(member, context));
-        if self.is_key {
-            self.single.extend(&key.single);
-        }
-        self.lent |= key.lent;
-        key.bytes
-    }
-
-    fn new_key(&mut self, member: Object, context: &mut Context) -> Key {
-        let mut writer = Writer::new(self.loaded, self.version, self.nesting + 1, Indexes::default());
-        writer.is_key = true;
-        if self.loaded.profile.sort_key_is_shared() {
-            writer.borrowed.insert(member, 1);
-            context.hold(member);
-        }
-        writer.run(member, context);
-        // A writer that stops early leaves its sets open.
-        let borrowed = writer.borrowed.iter().flat_map(|(object, n)| core::iter::repeat_n(*object, *n as usize));
-        let in_table = writer.indexes.few.keys().copied().filter(|object| !self.loaded.is_shared(*object));
-        borrowed.chain(in_table).for_each(|object| context.release(object));
-        if writer.undefined.is_some() {
-            self.undefined = writer.undefined;
-        }
-        if writer.unpredictable.is_some() {
-            self.unpredictable = writer.unpredictable;
-        }
-        let bytes = writer.failure.is_none().then(|| Rc::from(writer.out));
-        let key = Key { bytes, single: writer.single, lent: writer.lent };
-        if key.lent {
-            context.keys_again += 1;
-            if context.keys_again > MAX_KEYS_AGAIN {
-                self.undefined = Some(Cause::NestedSets);
-            }
-        } else {
-            context.keys.insert(member, key.clone());
-        }
-        key
-    }
-}
-
-/// Appends a part of the input. Most are short, and copied faster with what follows them.
-#[inline]
-fn copy(out: &mut Vec<u8>, input: &[u8], start: usize, end: usize) {
-    let rest = &input[start..];
-    match rest.first_chunk::<SHORT>() {
-        Some(short) if end - start <= SHORT => {
-            let length = out.len() + (end - start);
-            out.extend_from_slice(short);
-            out.truncate(length);
-        }
-        _ => out.extend_from_slice(&rest[..end - start]),
     }
 }
 

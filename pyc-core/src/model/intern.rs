@@ -1,7 +1,7 @@
 //! Interning: one object for one text, where types and code objects ask for it.
 
 use super::load::Caches;
-use super::{ASCII, Copy, FINISHED, INTERNED, Loaded, Object, WALKED};
+use super::{ASCII, CopyOf, FINISHED, INTERNED, Loaded, Object, WALKED};
 use crate::code::Field;
 use crate::graph::index;
 use crate::prelude::*;
@@ -136,7 +136,7 @@ impl Loaded<'_, '_> {
         let object = index(self.graph.len() + self.copies.len());
         let start = self.parts.len();
         self.parts.extend_from_slice(parts);
-        self.copies.push(Copy { origin: self.origin(original).0, parts: start..self.parts.len() });
+        self.copies.push(CopyOf { origin: self.origin(original).0, parts: start..self.parts.len() });
         self.bits.push(FINISHED);
         self.owners.push(0);
         parts.iter().for_each(|part| self.owners[*part as usize] += 1);

@@ -14,9 +14,9 @@ use core::ops::Range;
 /// The tables that loading needs and that are dropped after it.
 #[derive(Default)]
 pub(super) struct Caches {
-    /// The small ints, from the least one; empty until there is one.
+    /// The small ints, from the least one; up to the largest that there was.
     ints: Vec<Object>,
-    /// The one-character strings and bytes objects; empty until there is one.
+    /// The one-character strings and bytes objects.
     latin1: Vec<Object>,
     one_byte: Vec<Object>,
     empty_bytes: Option<Object>,
@@ -32,9 +32,9 @@ pub(super) struct Caches {
 }
 
 /// What a cache holds at a place; an object takes an empty one.
-fn kept(cache: &mut Vec<Object>, size: usize, at: usize, object: Object) -> Object {
-    if cache.is_empty() {
-        cache.resize(size, NONE);
+fn kept(cache: &mut Vec<Object>, at: usize, object: Object) -> Object {
+    if cache.len() <= at {
+        cache.resize(at + 1, NONE);
     }
     if cache[at] == NONE {
         cache[at] = object;
@@ -44,6 +44,19 @@ fn kept(cache: &mut Vec<Object>, size: usize, at: usize, object: Object) -> Obje
 
 /// The least int that interpreters keep.
 const LEAST_INT: i64 = -5;
+
+/// For each type byte: how long the payload of an object is at least that needs no closer look.
+static SIMPLE: [u32; 256] = {
+    let mut table = [u32::MAX; 256];
+    let mut i = 0;
+    while i < b"NTF.Sgyr".len() {
+        table[b"NTF.Sgyr"[i] as usize] = 0;
+        i += 1;
+    }
+    // Shorter ones may be cached.
+    table[b's' as usize] = 2;
+    table
+};
 
 /// Whether a dict's last node is a NULL that nothing was cut short for; no object is made of it.
 fn is_end(node: Node) -> bool {
@@ -114,14 +127,13 @@ impl Loaded<'_, '_> {
         let edges = graph.edges[first..end].iter().zip(&mut parts[first..end]);
         let mut done = first;
         for (&id, part) in edges {
-            let node = graph.node(id);
-            let object = match node.code {
-                b'r' => objects[node.start as usize],
-                b'N' | b'T' | b'F' | b'.' | b'S' | b'g' | b'y' => id.0,
-                b's' if node.len > 1 => id.0,
-                _ => break,
-            };
-            objects[id.at()] = object;
+            let Some(node) = graph.nodes.get(id.at()) else { break };
+            if node.len < SIMPLE[usize::from(node.code)] {
+                break;
+            }
+            // Which of the two it is cannot be foreseen, so there is no branch.
+            objects[id.at()] = id.0;
+            let object = objects[if node.code == b'r' { node.start as usize } else { id.at() }];
             owners[object as usize] += 1;
             *part = object;
             done += 1;
@@ -145,7 +157,7 @@ impl Loaded<'_, '_> {
             }
             b's' if node.len == 1 && profile.caches_one_byte() => {
                 let byte = usize::from(graph.payload(node)[0]);
-                self.cached(kept(&mut caches.one_byte, 256, byte, id.0))
+                self.cached(kept(&mut caches.one_byte, byte, id.0))
             }
             b'I' | b'l' => match graph.value(id) {
                 Value::Int64(value) => self.int(id.0, Some(value), profile.caches_int64(), caches),
@@ -179,7 +191,7 @@ impl Loaded<'_, '_> {
         match character {
             Some(c) if interned && self.profile.interns_elsewhere(c) => self.intern_new(id.0, caches),
             Some(c) => {
-                let kept = self.cached(kept(&mut caches.latin1, 256, usize::from(c), id.0));
+                let kept = self.cached(kept(&mut caches.latin1, usize::from(c), id.0));
                 // The caller has seen to it that the others are interned.
                 if !self.profile.interns_elsewhere(c) {
                     self.bits[kept as usize] |= INTERNED;
@@ -193,9 +205,8 @@ impl Loaded<'_, '_> {
 
     fn int(&mut self, id: Object, value: Option<i64>, caching: bool, caches: &mut Caches) -> Object {
         let most = self.profile.largest_small_int();
-        let size = usize::try_from(most - LEAST_INT + 1).unwrap_or(0);
         match value.filter(|value| caching && *value <= most).map(|value| usize::try_from(value - LEAST_INT)) {
-            Some(Ok(at)) => self.cached(kept(&mut caches.ints, size, at, id)),
+            Some(Ok(at)) => self.cached(kept(&mut caches.ints, at, id)),
             _ => id,
         }
     }

@@ -74,7 +74,7 @@ pub struct Loaded<'g, 'a> {
     /// How many parts the containers have that are SHRUNK.
     shrunk: BTreeMap<Object, u32>,
     /// Objects that code objects make (interned strings, rebuilt frozensets). Their numbers follow those of the nodes.
-    copies: Vec<Copy>,
+    copies: Vec<CopyOf>,
     /// Sets and frozensets (2.7: dicts too), as they are made: inner ones before outer ones, unless a code object made them.
     unordered: Vec<Object>,
     /// Whether an object may have lost its last owner.
@@ -83,7 +83,7 @@ pub struct Loaded<'g, 'a> {
 }
 
 /// An object that was made from another one.
-struct Copy {
+struct CopyOf {
     /// The node of the original.
     origin: u32,
     /// Its own parts.
@@ -92,6 +92,13 @@ struct Copy {
 
 /// No object.
 const NONE: Object = u32::MAX;
+
+/// As many zeros; where there are few, allocators are faster than when they are asked for zeros.
+fn zeros<T: Default + Clone>(count: usize) -> Vec<T> {
+    let mut zeros = Vec::with_capacity(count);
+    zeros.resize(count, T::default());
+    zeros
+}
 
 impl<'g, 'a> Loaded<'g, 'a> {
     /// Loads a graph that was read under this profile. Of one that was built or changed, the checks that reading makes are
@@ -102,10 +109,10 @@ impl<'g, 'a> Loaded<'g, 'a> {
         let mut loaded = Loaded {
             graph,
             profile,
-            objects: vec![0; nodes],
-            bits: vec![0; nodes],
-            owners: vec![0; nodes],
-            parts: vec![0; graph.edges.len()],
+            objects: zeros(nodes),
+            bits: zeros(nodes),
+            owners: zeros(nodes),
+            parts: zeros(graph.edges.len()),
             shrunk: BTreeMap::new(),
             copies: Vec::new(),
             unordered: Vec::new(),

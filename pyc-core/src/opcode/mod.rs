@@ -227,7 +227,7 @@ pub(crate) fn kills_on_load(code: &[u8], profile: &Profile) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{is_plain, kills_on_load, may_kill};
+    use super::{NOT_PLAIN, Table, is_plain, kills_on_load, may_kill, shown};
     use crate::prelude::*;
     use crate::{Profile, Version};
 
@@ -249,6 +249,38 @@ mod tests {
         assert!(!plain(&[&global[..8], &[9, 0]].concat()));
         assert!(!plain(&[254, 0]));
         assert!(is_plain(&[6, 1, 2, 3], Profile::of(Version::new(3, 10)).unwrap()));
+    }
+
+    /// Code of all lengths, as a compiler could make it, and with one byte changed.
+    #[test]
+    fn plain_code_is_shown_as_it_is() {
+        for profile in Profile::all().filter(|profile| Table::of(profile).is_some()) {
+            let table = Table::of(profile).unwrap();
+            let opcodes: Vec<u8> = (1..=255).filter(|op| table.marks[usize::from(*op)] != NOT_PLAIN).collect();
+            let mut random = 1_u32;
+            let mut next = |below: usize| {
+                random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                (random >> 8) as usize % below
+            };
+            for length in 0..200 {
+                let mut code: Vec<u8> = Vec::new();
+                while code.len() < length {
+                    let opcode = opcodes[next(opcodes.len())];
+                    code.extend([opcode, 7]);
+                    code.extend(vec![0; 2 * usize::from(table.caches[usize::from(opcode)])]);
+                }
+                assert!(is_plain(&code, profile), "{} {code:?}", profile.version);
+                assert_eq!(shown(&code, 0, profile).as_ref(), Ok(&code));
+                code.truncate(length & !1);
+                if let Some(place) = length.checked_sub(2) {
+                    code[next(place + 1)] = [0, 1, 255][next(3)];
+                }
+                let is_shown = shown(&code, 0, profile).as_ref() == Ok(&code);
+                // Of an opcode whose argument may be rewritten, the argument is not looked at.
+                let is_sure = code.iter().step_by(2).all(|opcode| table.get_iter != Some(*opcode));
+                assert!(is_plain(&code, profile) == (is_shown && is_sure), "{} {code:?}", profile.version);
+            }
+        }
     }
 
     #[test]
