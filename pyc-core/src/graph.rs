@@ -102,17 +102,20 @@ pub(crate) struct Node {
 
 impl Node {
     /// What a graph says of a node that it has not.
-    const NONE: Node = Node { code: b'0', bits: 0, kind: 0, parts: 0, start: 0, len: 0, extra: 0 };
+    pub(crate) const NONE: Node = Node { code: b'0', bits: 0, kind: 0, parts: 0, start: 0, len: 0, extra: 0 };
 
+    #[inline]
     pub(crate) fn is(self, bit: u8) -> bool {
         self.bits & bit != 0
     }
 
+    #[inline]
     pub(crate) fn range(self) -> core::ops::Range<usize> {
         self.start as usize..self.start as usize + self.len as usize
     }
 
     /// Whether start and len are a range of edges.
+    #[inline]
     pub(crate) fn has_edges(self) -> bool {
         matches!(self.code, b'(' | b')' | b'[' | b'<' | b'>' | b'{' | b'}' | b':' | b'c')
     }
@@ -321,12 +324,14 @@ impl<'a> Graph<'a> {
         self.nodes.get(id.at()).copied().unwrap_or(Node::NONE)
     }
 
+    #[inline]
     pub(crate) fn payload(&self, node: Node) -> &[u8] {
         let bytes = if node.is(bit::OWNED) { &self.owned[..] } else { self.input };
         &bytes[node.range()]
     }
 
     /// The nodes below a node, NULL markers included.
+    #[inline]
     pub(crate) fn edges_of(&self, node: Node) -> &[NodeId] {
         &self.edges[node.range()]
     }

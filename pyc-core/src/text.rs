@@ -8,6 +8,21 @@ use crate::error::UnicodeError;
 use crate::prelude::*;
 use alloc::borrow::Cow;
 
+/// Whether all bytes are below 128; most texts are names, and short.
+#[inline]
+pub(crate) fn is_ascii(bytes: &[u8]) -> bool {
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    let word = |eight: &[u8; 8]| u64::from_le_bytes(*eight);
+    match (bytes.last_chunk(), bytes.len()) {
+        (Some(last), ..32) => {
+            let (words, _) = bytes.as_chunks();
+            words.iter().chain([last]).fold(0, |sum, eight| sum | word(eight)) & HIGH == 0
+        }
+        (None, _) => bytes.iter().fold(0, |sum, byte| sum | byte) < 0x80,
+        _ => bytes.is_ascii(),
+    }
+}
+
 /// Checks the payload of a string type that is written as UTF-8.
 pub(crate) fn check_utf8(bytes: &[u8], python2: bool) -> Result<(), UnicodeError> {
     let mut at = 0;
@@ -164,6 +179,19 @@ pub(crate) fn combine_surrogates(bytes: &[u8]) -> Cow<'_, [u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_byte_is_enough_to_be_no_ascii() {
+        for length in 0..80 {
+            let mut text = vec![0x7F; length];
+            assert!(is_ascii(&text));
+            for place in 0..length {
+                text[place] = 0x80;
+                assert!(!is_ascii(&text), "{place} of {length}");
+                text[place] = 0;
+            }
+        }
+    }
 
     #[test]
     fn floats_print_as_c_prints_them() {

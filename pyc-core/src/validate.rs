@@ -91,10 +91,11 @@ pub(crate) fn find_replaced(reader: &mut Reader, id: NodeId) {
 /// Walks the constants of a code object like the pass that interns strings in them.
 fn finite(reader: &mut Reader, consts: NodeId, offset: usize) -> Result<(), Fault> {
     let node = reader.graph.node(consts);
-    if !node.is(bit::UNFINISHED) && node.parts & (kind::TUPLE | kind::FROZENSET) == 0 {
+    if !node.is(bit::UNFINISHED) && node.parts & kind::TUPLE == 0 {
         return Ok(());
     }
-    let enter = |code: u8| Ok(matches!(code, b'(' | b')' | b'>'));
+    // What a frozenset holds was hashed, so it is finished.
+    let enter = |code: u8| Ok(matches!(code, b'(' | b')'));
     let last_first = |reader: &Reader, id: NodeId, place: usize| -> Option<NodeId> {
         let (children, size) = reader.children(id);
         size.checked_sub(place + 1).and_then(|i| children.get(i)).copied()
@@ -156,9 +157,13 @@ pub(crate) fn code(reader: &mut Reader, base: usize, offset: usize) -> Result<()
     };
     let mut objects: Objects = [NodeId(0); 10];
     let mut all_as_expected = true;
+    let nodes = &reader.graph.nodes[..];
     for ((object, &id), &expected) in objects.iter_mut().zip(&reader.pending[base..]).zip(expected) {
-        *object = reader.graph.resolve(id);
-        all_as_expected &= reader.graph.node(*object).kind & expected != 0;
+        let node = nodes[id.at()];
+        // What has a kind is no reference.
+        let (id, kind) = if node.kind == 0 { (node.start, nodes[node.start as usize].kind) } else { (id.0, node.kind) };
+        *object = NodeId(id);
+        all_as_expected &= kind & expected != 0;
     }
     let ints = match reader.frames.last() {
         Some(frame) => reader.graph.ints[reader.graph.node(frame.node).extra as usize],
@@ -199,7 +204,12 @@ pub(crate) fn code(reader: &mut Reader, base: usize, offset: usize) -> Result<()
         if code_bytes.len() % 2 != 0 {
             return wrong(ErrorKind::CodeOdd);
         }
-        if !fits(bytes(localspluskinds).iter().filter(|k| *k & code::kind::LOCAL != 0).count()) {
+        let is_local = |kind: &&u8| **kind & code::kind::LOCAL != 0;
+        let kinds = bytes(localspluskinds);
+        // Arguments are the first variables that a compiler writes; then the others need not be counted.
+        let first = arguments.iter().map(|n| usize::try_from(*n).unwrap_or(usize::MAX)).fold(0, usize::saturating_add);
+        let has_all = kinds.get(..first).is_some_and(|kinds| kinds.iter().all(|kind| is_local(&kind)));
+        if !has_all && !fits(kinds.iter().filter(is_local).count()) {
             return wrong(ErrorKind::CodeVarnames);
         }
         let kills = opcode::kills_on_load(code_bytes, reader.profile);

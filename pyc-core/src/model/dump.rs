@@ -1,5 +1,8 @@
 //! The bytes of `marshal.dumps`, as the profile's interpreter writes them (`Python/marshal.c`, `w_object`).
 
+mod common;
+mod sets;
+
 use super::{ASCII, INTERNED, Loaded, NONE, Object, PLAIN, equality};
 use crate::code::{OBJECTS_BEFORE_LINE, leading_ints};
 use crate::error::{Cause, Exception};
@@ -7,7 +10,8 @@ use crate::graph::{FLAG_REF, Value, index};
 use crate::prelude::*;
 use crate::text;
 use alloc::collections::BTreeMap;
-use alloc::rc::Rc;
+use core::ops::Range;
+use sets::Context;
 
 /// What `marshal.dumps` does with a loaded value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,17 +56,11 @@ impl Aspect {
     }
 }
 
-/// Sets nested deeper than this take the interpreter more than 2^20 steps to sort.
-const MAX_SET_NESTING: u32 = 20;
-
 /// A value whose dump takes more steps than this, and more than 16 for each object, is written again and again.
 const FREE_STEPS: usize = 1 << 12;
 
 /// So is one whose dump is longer than this, and more than 16 times as long as the stream.
 const FREE_LENGTH: usize = 1 << 16;
-
-/// Keys that depend on what was written before them are made anew each time, up to so often.
-const MAX_KEYS_AGAIN: usize = 1 << 12;
 
 #[derive(Clone, Copy)]
 enum Failure {
@@ -80,43 +78,6 @@ struct Frame {
     /// Which of the loaded parts are still to be written; for a set: which of `ordered`.
     next: usize,
     end: usize,
-}
-
-/// What a set's member is sorted by.
-#[derive(Clone)]
-struct Key {
-    /// Its dump; `None` if that fails.
-    bytes: Option<Rc<[u8]>>,
-    /// The objects in it that had a single owner.
-    single: Vec<Object>,
-    /// Whether an object in it was shared only with a writer that had not finished.
-    lent: bool,
-}
-
-/// What a writer shares with the writers of sort keys below it.
-#[derive(Default)]
-struct Context {
-    keys: BTreeMap<Object, Key>,
-    keys_again: usize,
-    /// The references that writers hold on objects with a single owner: those in their tables, and the members of sets that
-    /// are being written.
-    held: BTreeMap<Object, u32>,
-}
-
-impl Context {
-    fn hold(&mut self, object: Object) {
-        *self.held.entry(object).or_insert(0) += 1;
-    }
-
-    fn release(&mut self, object: Object) {
-        if let Some(n) = self.held.get_mut(&object) {
-            *n = n.saturating_sub(1);
-        }
-    }
-
-    fn holds(&self, object: Object) -> bool {
-        self.held.get(&object).is_some_and(|n| *n > 0)
-    }
 }
 
 /// The reference table: an object's index (2.7: an interned string's).
@@ -234,26 +195,40 @@ impl<'l, 'g, 'a> Writer<'l, 'g, 'a> {
             let ordered = matches!(code, b'<' | b'>');
             // Nothing is added to `ordered` before the members are written up to the next container.
             let members = if ordered { core::mem::take(&mut self.ordered) } else { Vec::new() };
-            let parts = if ordered { &members } else { &loaded.parts };
+            let all = if ordered { &members } else { &loaded.parts };
             let mut next = first;
             let mut container = None;
+            let depth = self.frames.len();
             if first < end && !self.too_deep() {
-                let rest = &parts[first..end];
-                let written = rest.iter().position(|part| !self.leaf(*part, context));
-                container = written.map(|place| rest[place]);
-                next = first + written.map_or(rest.len(), |place| place + 1);
+                while next < end && container.is_none() {
+                    let begun = self.common(&all[next..end], context);
+                    next += begun;
+                    self.steps += begun;
+                    if self.frames.len() > depth {
+                        break;
+                    }
+                    if let Some(&part) = all[..end].get(next) {
+                        next += 1;
+                        self.steps += 1;
+                        container = (!self.leaf(part, context)).then_some(part);
+                    }
+                }
+                if let Some(frame) = self.frames.get_mut(depth - 1) {
+                    frame.next = next;
+                }
             }
             if ordered {
                 self.ordered = members;
             }
-            self.steps += next - first;
-            if let (Some(container), Some(frame)) = (container, self.frames.last_mut()) {
-                frame.next = next;
+            if let Some(container) = container {
                 self.container(container, context);
                 continue;
             }
-            let (start, len) = loaded.spans[object as usize];
-            let all = (start + len) as usize;
+            if self.frames.len() > depth {
+                continue;
+            }
+            let parts = loaded.span(object);
+            let all = parts.end;
             if code == b'c' && end < all {
                 // The first objects of a code object are written.
                 self.out.extend_from_slice(&loaded.ints(object).firstlineno.to_le_bytes());
@@ -268,7 +243,7 @@ impl<'l, 'g, 'a> Writer<'l, 'g, 'a> {
             self.frames.pop();
             if ordered {
                 self.nesting -= 1;
-                self.release(len as usize, context);
+                self.release(parts.len(), context);
             }
         }
     }
@@ -490,8 +465,7 @@ impl<'l, 'g, 'a> Writer<'l, 'g, 'a> {
         let loaded = self.loaded;
         let code = loaded.node(object).code;
         let flag = self.flag(object, context);
-        let (start, len) = loaded.spans[object as usize];
-        let (mut next, mut end) = (start as usize, (start + len) as usize);
+        let Range { start: mut next, mut end } = loaded.span(object);
         let parts = &loaded.parts[next..end];
         if self.steps > self.max_steps || self.out.len() > self.max_length {
             self.undefined = Some(Cause::Expansion);
@@ -554,98 +528,6 @@ impl<'l, 'g, 'a> Writer<'l, 'g, 'a> {
     fn unmarshallable(&mut self) {
         self.out.push(b'?');
         self.failure = Some(Failure::Unmarshallable);
-    }
-
-    /// Appends a set's members in the order of writing, and the references that writing holds on them.
-    fn order_members(&mut self, members: &[Object], context: &mut Context) -> Result<(), Failure> {
-        let profile = self.loaded.profile;
-        if profile.sorts_sets() {
-            if self.nesting >= MAX_SET_NESTING {
-                self.undefined = Some(Cause::NestedSets);
-                return Ok(());
-            }
-            let mut keyed = Vec::with_capacity(members.len());
-            for &member in members {
-                keyed.push((self.sort_key(member, context).ok_or(Failure::Unmarshallable)?, member));
-            }
-            // An earlier error that the loop above could have made ends the set here, unsorted.
-            if let Some(failure @ (Failure::Unmarshallable | Failure::NoOrder)) = self.failure {
-                return Err(failure);
-            }
-            keyed.sort_by(|a, b| a.0.cmp(&b.0));
-            let mut equal = keyed.windows(2).filter(|w| w[0].0 == w[1].0).peekable();
-            if equal.peek().is_some() {
-                self.unpredictable = Some(Aspect::EqualSortKeys);
-            }
-            if equal.any(|w| !equality::have_order(self.loaded, w[0].1, w[1].1)) {
-                return Err(Failure::NoOrder);
-            }
-            self.ordered.extend(keyed.into_iter().map(|(_, member)| member));
-        } else {
-            if members.len() > 1 {
-                self.unpredictable = Some(Aspect::HashOrder);
-            }
-            self.ordered.extend_from_slice(members);
-        }
-        if profile.set_members_gain_reference() {
-            for &member in members {
-                *self.borrowed.entry(member).or_insert(0) += 1;
-                context.hold(member);
-            }
-        }
-        Ok(())
-    }
-
-    /// Drops the last so many members, and the references to them.
-    fn release(&mut self, members: usize, context: &mut Context) {
-        for member in self.ordered.drain(self.ordered.len() - members..) {
-            if let Some(n) = self.borrowed.get_mut(&member) {
-                *n = n.saturating_sub(1);
-                context.release(member);
-            }
-        }
-    }
-
-    /// What a member is sorted by: its own dump, with a reference table of its own.
-    fn sort_key(&mut self, member: Object, context: &mut Context) -> Option<Rc<[u8]>> {
-        let known = context.keys.get(&member).filter(|key| !key.single.iter().any(|o| context.holds(*o))).cloned();
-        let key = known.unwrap_or_else(|| self.new_key(member, context));
-        if self.is_key {
-            self.single.extend(&key.single);
-        }
-        self.lent |= key.lent;
-        key.bytes
-    }
-
-    fn new_key(&mut self, member: Object, context: &mut Context) -> Key {
-        let mut writer = Writer::new(self.loaded, self.version, self.nesting + 1, Indexes::default());
-        writer.is_key = true;
-        if self.loaded.profile.sort_key_is_shared() {
-            writer.borrowed.insert(member, 1);
-            context.hold(member);
-        }
-        writer.run(member, context);
-        // A writer that stops early leaves its sets open.
-        let borrowed = writer.borrowed.iter().flat_map(|(object, n)| core::iter::repeat_n(*object, *n as usize));
-        let in_table = writer.indexes.few.keys().copied().filter(|object| !self.loaded.is_shared(*object));
-        borrowed.chain(in_table).for_each(|object| context.release(object));
-        if writer.undefined.is_some() {
-            self.undefined = writer.undefined;
-        }
-        if writer.unpredictable.is_some() {
-            self.unpredictable = writer.unpredictable;
-        }
-        let bytes = writer.failure.is_none().then(|| Rc::from(writer.out));
-        let key = Key { bytes, single: writer.single, lent: writer.lent };
-        if key.lent {
-            context.keys_again += 1;
-            if context.keys_again > MAX_KEYS_AGAIN {
-                self.undefined = Some(Cause::NestedSets);
-            }
-        } else {
-            context.keys.insert(member, key.clone());
-        }
-        key
     }
 }
 

@@ -12,7 +12,7 @@ use crate::prelude::*;
 use crate::text;
 use alloc::borrow::Cow;
 use alloc::collections::BTreeMap;
-use alloc::collections::btree_map::Entry;
+use core::ops::Range;
 
 /// What is compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,10 +32,15 @@ struct Classes {
     by_content: BTreeMap<Vec<u8>, u32>,
 }
 
-/// What most keys are: strings, bytes and ints of Python 3. They are only equal to their like.
+/// What most keys are: the singletons, strings, bytes and numbers of Python 3 that are easy to compare. They are only equal
+/// to their like.
 #[derive(PartialEq, Eq)]
 enum Plain<'l> {
+    /// A singleton that is no number, as its type byte.
+    One(u8),
     Int(i64),
+    /// A float that is no whole number, as its bits.
+    Fraction(u64),
     Bytes(&'l [u8]),
     Str(Cow<'l, [u8]>),
 }
@@ -44,92 +49,163 @@ impl Plain<'_> {
     fn of<'l>(loaded: &'l Loaded, object: Object) -> Option<Plain<'l>> {
         let node = loaded.node(object);
         match node.code {
+            b'N' | b'.' | b'S' => Some(Plain::One(node.code)),
+            b'T' => Some(Plain::Int(1)),
+            b'F' => Some(Plain::Int(0)),
             b'i' => Some(Plain::Int(node.extra.cast_signed().into())),
             b's' => Some(Plain::Bytes(loaded.payload(object))),
             b't' | b'u' | b'a' | b'A' | b'z' | b'Z' => Some(Plain::Str(loaded.text(object))),
+            b'I' | b'l' | b'g' => match loaded.value(object) {
+                Value::Int64(value) => Some(Plain::Int(value)),
+                Value::Long(long) => long.to_i64().map(Plain::Int),
+                Value::Float(bits) => Plain::float(bits),
+                _ => None,
+            },
             _ => None,
+        }
+    }
+
+    /// `None` for NaN, which is only equal to itself by identity, and for what no 64 bits hold.
+    fn float(bits: u64) -> Option<Plain<'static>> {
+        const MOST: f64 = (1_u64 << 62) as f64;
+        let value = f64::from_bits(bits);
+        if value.is_nan() {
+            None
+        } else if !text::is_whole(value) || value.is_infinite() {
+            Some(Plain::Fraction(bits))
+        } else {
+            #[allow(clippy::cast_possible_truncation)] // a whole number, and it fits
+            (-MOST..MOST).contains(&value).then_some(Plain::Int(value as i64))
         }
     }
 
     fn hash(&self, table: &mut Table) -> u64 {
         match self {
+            Plain::One(code) => table.hash(&[*code]),
             Plain::Int(value) => table.hash(&value.to_le_bytes()),
+            Plain::Fraction(bits) => table.hash(&bits.to_le_bytes()),
             Plain::Bytes(bytes) => table.hash(bytes),
             Plain::Str(text) => table.hash(text),
         }
     }
 }
 
-/// Drops duplicates among the parts from `start`, which are members, or keys and values; false, and nothing is done, if
-/// there are others than plain keys.
-fn drop_plain_duplicates(loaded: &mut Loaded, start: usize, width: usize) -> bool {
-    let keys = || (start..loaded.parts.len()).step_by(width);
-    if loaded.profile.is_python2() || !keys().all(|at| is_plain(loaded, loaded.parts[at])) {
-        return false;
+/// So many keys are compared with each other faster than a table is made.
+const FEW: usize = 8;
+
+/// Drops duplicates among these parts, which are members, or keys and values, and returns where they end now; `None`, and
+/// nothing is done, if there are others than plain keys.
+fn drop_plain_duplicates(loaded: &mut Loaded, all: Range<usize>, width: usize) -> Option<usize> {
+    let places = || all.clone().step_by(width);
+    let plain = |at: usize| Plain::of(loaded, loaded.parts[at]);
+    if loaded.profile.is_python2() {
+        return None;
+    }
+    if places().len() <= FEW {
+        let few: [Option<Plain>; FEW] = core::array::from_fn(|i| places().nth(i).and_then(plain));
+        let few = &few[..places().len()];
+        if few.iter().any(Option::is_none) {
+            return None;
+        }
+        if few.iter().enumerate().all(|(i, one)| !few[..i].contains(one)) {
+            return Some(all.end);
+        }
+    } else if !places().all(|at| plain(at).is_some()) {
+        return None;
     }
     let mut table = Table::default();
-    let mut end = start;
-    for at in (start..loaded.parts.len()).step_by(width) {
+    let mut end = all.start;
+    for at in all.clone().step_by(width) {
         let key = loaded.parts[at];
-        let Some(plain) = Plain::of(loaded, key) else { return false };
+        let plain = Plain::of(loaded, key)?;
         let hash = plain.hash(&mut table);
-        let equal = |place: u32| {
+        let is_equal = |place: u32| {
             let other = loaded.parts[place as usize];
             other == key || Plain::of(loaded, other).as_ref() == Some(&plain)
         };
-        let place = table.find_or_add(hash, index(end), equal) as usize;
-        if place == end {
-            loaded.parts.copy_within(at..at + width, end);
-            end += width;
-        } else if width == 2 {
-            loaded.parts[place + 1] = loaded.parts[at + 1];
-        }
+        let place = table.find_or_add(hash, index(end), is_equal) as usize;
+        end = keep(loaded, at, place, end, width);
     }
-    loaded.parts.truncate(end);
-    true
+    Some(end)
 }
 
-fn is_plain(loaded: &Loaded, key: Object) -> bool {
-    matches!(loaded.node(key).code, b'i' | b's' | b't' | b'u' | b'a' | b'A' | b'z' | b'Z')
+/// Whether no two of a few keys can be equal, as far as that is seen at once.
+fn all_differ(loaded: &Loaded, keys: &[Object], width: usize) -> bool {
+    let keys = || keys.iter().step_by(width);
+    !loaded.profile.is_python2() && keys().enumerate().all(|(i, a)| keys().take(i).all(|b| differ(loaded, *a, *b)))
 }
 
-/// Keeps the first of equal members among the parts from `start`.
-pub(super) fn drop_duplicate_members(loaded: &mut Loaded, start: usize) {
-    if loaded.parts.len() - start < 2 || drop_plain_duplicates(loaded, start, 1) {
-        return;
+fn differ(loaded: &Loaded, left: Object, right: Object) -> bool {
+    if family(loaded, left) != family(loaded, right) {
+        return true;
     }
-    let mut classes = Classes::default();
-    let mut seen: BTreeMap<u32, Object> = BTreeMap::new();
-    let members = loaded.parts.split_off(start);
-    for member in members {
-        match seen.entry(classes.class(loaded, member)) {
-            Entry::Vacant(entry) => {
-                entry.insert(member);
-                loaded.parts.push(member);
-            }
-            Entry::Occupied(entry) => classes.compare(loaded, *entry.get(), member),
-        }
+    let (a, b) = (loaded.parts(left), loaded.parts(right));
+    let is_tuple = family(loaded, left) == b'(';
+    is_tuple && (a.len() != b.len() || a.iter().zip(b).any(|(a, b)| leaves_differ(loaded, *a, *b)))
+        || leaves_differ(loaded, left, right)
+}
+
+fn leaves_differ(loaded: &Loaded, left: Object, right: Object) -> bool {
+    let (Some(a), Some(b)) = (Plain::of(loaded, left), Plain::of(loaded, right)) else { return false };
+    a != b
+}
+
+/// Objects of different families are never equal.
+fn family(loaded: &Loaded, object: Object) -> u8 {
+    match loaded.node(object).code {
+        b'T' | b'F' | b'i' | b'I' | b'l' | b'f' | b'g' | b'x' | b'y' => b'i',
+        b't' | b'u' | b'a' | b'A' | b'z' | b'Z' => b't',
+        b'(' | b')' => b'(',
+        other => other,
     }
 }
 
-/// Keeps the first of equal keys and the last of their values among the pairs from `start`.
-pub(super) fn drop_duplicate_keys(loaded: &mut Loaded, start: usize) {
-    if loaded.parts.len() - start < 4 || drop_plain_duplicates(loaded, start, 2) {
-        return;
+/// Moves a member, or a key and its value, to the end of those that are kept; or, where an equal one is kept at `place`
+/// already, drops it and replaces that one's value. Returns where the kept ones end then.
+fn keep(loaded: &mut Loaded, at: usize, place: usize, end: usize, width: usize) -> usize {
+    if place == end {
+        loaded.parts.copy_within(at..at + width, end);
+        return end + width;
+    }
+    if width == 2 {
+        loaded.parts.swap(place + 1, at + 1);
+    }
+    (at..at + width).for_each(|dropped| loaded.disown(loaded.parts[dropped]));
+    end
+}
+
+/// Keeps the first of equal members among these parts; returns where they end now.
+pub(super) fn drop_duplicate_members(loaded: &mut Loaded, all: Range<usize>) -> usize {
+    drop_duplicates(loaded, all, 1)
+}
+
+/// Keeps the first of equal keys and the last of their values among these pairs; returns where they end now.
+pub(super) fn drop_duplicate_keys(loaded: &mut Loaded, all: Range<usize>) -> usize {
+    drop_duplicates(loaded, all, 2)
+}
+
+fn drop_duplicates(loaded: &mut Loaded, all: Range<usize>, width: usize) -> usize {
+    if all.len() <= width {
+        return all.end;
+    }
+    if let Some(end) = drop_plain_duplicates(loaded, all.clone(), width) {
+        return end;
+    }
+    if all.len() / width <= FEW && all_differ(loaded, &loaded.parts[all.clone()], width) {
+        return all.end;
     }
     let mut classes = Classes::default();
     let mut seen: BTreeMap<u32, usize> = BTreeMap::new();
-    let pairs = loaded.parts.split_off(start);
-    for pair in pairs.chunks_exact(2) {
-        let class = classes.class(loaded, pair[0]);
-        let at = *seen.entry(class).or_insert(loaded.parts.len());
-        if at == loaded.parts.len() {
-            loaded.parts.extend_from_slice(pair);
-        } else {
-            classes.compare(loaded, loaded.parts[at], pair[0]);
-            loaded.parts[at + 1] = pair[1];
+    let mut end = all.start;
+    for at in all.step_by(width) {
+        let key = loaded.parts[at];
+        let place = *seen.entry(classes.class(loaded, key)).or_insert(end);
+        if place != end {
+            classes.compare(loaded, loaded.parts[place], key);
         }
+        end = keep(loaded, at, place, end, width);
     }
+    end
 }
 
 /// Whether `<` works between two objects of which neither is equal to the other.
@@ -381,5 +457,32 @@ mod tests {
         check(&[b">\x02\0\0\0TN", b">\x02\0\0\0NT", b">\x01\0\0\0N"], 2);
         check(&[b"N", b".", b"S", b"N"], 3);
         check(&[b"u\x02\0\0\0ab", b"u\x02\0\0\0ab", b"u\x02\0\0\0\xc3\xa9"], 2);
+    }
+
+    /// Few and many keys are compared in different ways, and so are those that need a closer look.
+    #[test]
+    fn it_does_not_matter_how_many_keys_there_are() {
+        let float = |value: f64| [b"g".as_slice(), &value.to_le_bytes()].concat();
+        let floats = [1.0, 0.5, -0.0, f64::INFINITY, 2f64.powi(53), 2f64.powi(70), f64::NAN].map(float);
+        let different: Vec<&[u8]> = [
+            &[&b"N"[..], b".", b"S", b"(\0\0\0\0", b"(\x01\0\0\0N", b"(\x01\0\0\0F", b"(\x02\0\0\0FF"][..],
+            &[b"s\x01\0\0\0\xe9", b"u\x01\0\0\0b", b"i\x07\0\0\0", b"l\x01\0\0\0\x08\0", b">\0\0\0\0", b">\x01\0\0\0N"],
+            &floats.iter().map(Vec::as_slice).collect::<Vec<_>>(),
+        ]
+        .concat();
+        for first in 0..different.len() {
+            for count in 2..=different.len() {
+                let mut items: Vec<&[u8]> = different.iter().cycle().skip(first).take(count).copied().collect();
+                check(&items, count);
+                for (again, new) in
+                    [(&b"T"[..], floats[0].as_slice()), (b"F", &floats[2]), (b"i\x08\0\0\0", b"l\x01\0\0\0\x08\0")]
+                {
+                    let is_there = items.contains(&new);
+                    items.push(again);
+                    check(&items, count + usize::from(!is_there));
+                    items.pop();
+                }
+            }
+        }
     }
 }

@@ -14,11 +14,18 @@ pub(super) struct Table {
     slots: Vec<(u32, Object)>,
     used: usize,
     seed: u64,
+    /// How many slots there are as soon as there are any.
+    first: usize,
 }
 
 const FREE: Object = u32::MAX;
 
 impl Table {
+    /// A table that need not grow for so many objects, and takes no memory before the first comes.
+    pub(super) fn for_many(objects: usize) -> Self {
+        Table { first: (2 * objects).next_power_of_two(), ..Table::default() }
+    }
+
     /// The object that `equal` accepts among those with this hash; if there is none, `object` is added and returned.
     pub(super) fn find_or_add(&mut self, hash: u64, object: Object, equal: impl FnMut(Object) -> bool) -> Object {
         match self.find(hash, equal) {
@@ -69,7 +76,7 @@ impl Table {
     }
 
     fn grow(&mut self) {
-        let size = (2 * self.slots.len()).max(16);
+        let size = (2 * self.slots.len()).max(self.first).max(16);
         let old = core::mem::replace(&mut self.slots, alloc::vec![(0, FREE); size]);
         for (hash, object) in old.into_iter().filter(|(_, object)| *object != FREE) {
             let place = self.free_place(hash);

@@ -19,7 +19,7 @@ struct Table {
     /// 3.15: the opcode of GET_ITER, whose argument is rewritten, too (not that of its specialized forms).
     get_iter: Option<u8>,
     counters: Option<Counters>,
-    plain: [u8; 256],
+    marks: [u32; 256],
 }
 
 /// The counters that loading puts into the first cache unit of an instruction (`Python/specialize.c`, `_PyCode_Quicken`).
@@ -34,8 +34,8 @@ struct Counters {
 static TABLES: [Table; 5] = {
     use tables as t;
     const fn table(minor: u8, base: &'static [u8; 256], caches: &'static [u8; 256], deadly: &'static [u8]) -> Table {
-        let plain = plain(base, caches, deadly, None);
-        Table { version: Version::new(3, minor), base, caches, deadly, get_iter: None, counters: None, plain }
+        let marks = marks(base, caches, deadly, None);
+        Table { version: Version::new(3, minor), base, caches, deadly, get_iter: None, counters: None, marks }
     }
     [
         table(11, &t::BASE_311, &t::CACHES_311, t::DEADLY_311),
@@ -50,7 +50,7 @@ static TABLES: [Table; 5] = {
         },
         Table {
             get_iter: Some(70),
-            plain: plain(&t::BASE_315, &t::CACHES_315, t::DEADLY_315, Some(70)),
+            marks: marks(&t::BASE_315, &t::CACHES_315, t::DEADLY_315, Some(70)),
             counters: Some(Counters {
                 adaptive: 0x0009,
                 special: &[(74, 0x7D06), (99, 0x5555), (100, 0x5555), (101, 0x5555), (102, 0x5555), (128, 0xFF77)],
@@ -121,16 +121,18 @@ pub fn shown(code: &[u8], flags: i32, profile: &Profile) -> Result<Vec<u8>, Caus
     Ok(out)
 }
 
-/// In a [`Table::plain`]: the opcode is shown as another, kills, or has its argument rewritten.
-const NOT_PLAIN: u8 = 0x80;
+/// In [`Table::marks`]: the opcode is shown as another, kills, or has its argument rewritten.
+const NOT_PLAIN: u32 = 1 << 24;
 
-/// For each opcode: the number of its caches, or NOT_PLAIN.
-const fn plain(base: &[u8; 256], caches: &[u8; 256], deadly: &[u8], get_iter: Option<u8>) -> [u8; 256] {
-    let mut table = *caches;
+/// For each opcode: a bit for each unit after it that is a cache, from bit 1 on; or `NOT_PLAIN`.
+const fn marks(base: &[u8; 256], caches: &[u8; 256], deadly: &[u8], get_iter: Option<u8>) -> [u32; 256] {
+    let mut table = [NOT_PLAIN; 256];
     let mut opcode = 0;
     while opcode < 256 {
-        if base[opcode] as usize != opcode || matches!(get_iter, Some(other) if other as usize == opcode) {
-            table[opcode] = NOT_PLAIN;
+        // What is shown must stay clear of NOT_PLAIN when it is moved by three units.
+        assert!(caches[opcode] < 16);
+        if base[opcode] as usize == opcode && !matches!(get_iter, Some(other) if other as usize == opcode) {
+            table[opcode] = (2 << caches[opcode]) - 2;
         }
         opcode += 1;
     }
@@ -139,38 +141,70 @@ const fn plain(base: &[u8; 256], caches: &[u8; 256], deadly: &[u8], get_iter: Op
         table[deadly[i] as usize] = NOT_PLAIN;
         i += 1;
     }
+    // Opcode 0 is what fills caches.
+    assert!(table[0] == 0);
     table
 }
 
+/// For each set of four units: the bits of these units in a word.
+const UNITS: [u64; 16] = {
+    let mut table = [0; 16];
+    let mut set = 0;
+    while set < 16 {
+        let mut unit = 0;
+        while unit < 4 {
+            if set >> unit & 1 != 0 {
+                table[set] |= 0xFFFF << (16 * unit);
+            }
+            unit += 1;
+        }
+        set += 1;
+    }
+    table
+};
+
+/// The units of some code, four at a time, the last ones filled up with zeros; and how many these are.
+fn words(code: &[u8]) -> (&[[u8; 8]], [u8; 8], usize) {
+    let (words, rest) = code.as_chunks();
+    let mut last = [0; 8];
+    last[..rest.len()].copy_from_slice(rest);
+    (words, last, rest.len() / 2)
+}
+
 /// Whether `co_code` shows these instructions as they are, found out without walking from one to the next: no unit is
-/// specialized or deadly, and each is followed by as many empty ones as it would have caches. False where that is not so
-/// simple.
+/// specialized or deadly, and each is followed by as many empty ones as it has caches. (An empty unit has none, so it does
+/// not matter that caches are looked at like instructions.)
 pub(crate) fn is_plain(code: &[u8], profile: &Profile) -> bool {
     let Some(table) = Table::of(profile) else { return true };
-    let mut plain = true;
-    // How many of the next units are caches.
-    let mut caches = 0_u8;
-    for unit in code.chunks_exact(2) {
-        let known = table.plain[usize::from(unit[0])];
-        plain &= (known != NOT_PLAIN) & ((caches == 0) | (unit == [0, 0]));
-        caches = caches.saturating_sub(1).max(known & !NOT_PLAIN);
-    }
-    plain && caches == 0
+    let (words, last, left) = words(&code[..code.len() & !1]);
+    // From bit 0 on: which of the next units are caches.
+    let mut caches = 0;
+    let (mut seen, mut wrong) = (0, 0);
+    let mut look = |word: &[u8; 8]| {
+        let mark = |unit: usize| table.marks[usize::from(word[2 * unit])] << unit;
+        let marks = caches | mark(0) | mark(1) | mark(2) | mark(3);
+        seen |= marks;
+        wrong |= u64::from_le_bytes(*word) & UNITS[marks as usize & 15];
+        caches = marks >> 4;
+        marks
+    };
+    words.iter().for_each(|word| {
+        look(word);
+    });
+    // Caches that are missing at the end were filled in.
+    let missing = look(&last) >> left;
+    wrong == 0 && seen < NOT_PLAIN && missing == 0
 }
 
 /// Whether any unit may be an opcode that kills: code that a compiler made has none. Many units at a time, so that a
 /// processor compares them at once.
 fn may_kill(code: &[u8]) -> bool {
-    let mut highest = [0; 16];
-    let chunks = code.chunks_exact(16);
-    let rest = chunks.remainder();
-    for chunk in chunks {
-        for (highest, byte) in highest.iter_mut().zip(chunk) {
-            *highest = u8::max(*highest, *byte);
-        }
-    }
-    let opcodes = |bytes: &[u8]| bytes.iter().step_by(2).any(|opcode| *opcode > 240);
-    opcodes(&highest) || opcodes(rest)
+    const OPCODES: u64 = 0x00FF_00FF_00FF_00FF;
+    const UP_TO_240: u64 = 0x000F_000F_000F_000F;
+    const CARRY: u64 = 0x0100_0100_0100_0100;
+    let (words, last, _) = words(code);
+    let carry = |word: &[u8; 8]| (u64::from_le_bytes(*word) & OPCODES) + UP_TO_240;
+    (words.iter().fold(0, |sum, word| sum | carry(word)) | carry(&last)) & CARRY != 0
 }
 
 /// Whether loading this code kills the interpreter (3.12 and 3.13 look at every instruction then).
@@ -193,7 +227,7 @@ pub(crate) fn kills_on_load(code: &[u8], profile: &Profile) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{is_plain, kills_on_load, may_kill};
+    use super::{NOT_PLAIN, Table, is_plain, kills_on_load, may_kill, shown};
     use crate::prelude::*;
     use crate::{Profile, Version};
 
@@ -215,6 +249,38 @@ mod tests {
         assert!(!plain(&[&global[..8], &[9, 0]].concat()));
         assert!(!plain(&[254, 0]));
         assert!(is_plain(&[6, 1, 2, 3], Profile::of(Version::new(3, 10)).unwrap()));
+    }
+
+    /// Code of all lengths, as a compiler could make it, and with one byte changed.
+    #[test]
+    fn plain_code_is_shown_as_it_is() {
+        for profile in Profile::all().filter(|profile| Table::of(profile).is_some()) {
+            let table = Table::of(profile).unwrap();
+            let opcodes: Vec<u8> = (1..=255).filter(|op| table.marks[usize::from(*op)] != NOT_PLAIN).collect();
+            let mut random = 1_u32;
+            let mut next = |below: usize| {
+                random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                (random >> 8) as usize % below
+            };
+            for length in 0..200 {
+                let mut code: Vec<u8> = Vec::new();
+                while code.len() < length {
+                    let opcode = opcodes[next(opcodes.len())];
+                    code.extend([opcode, 7]);
+                    code.extend(vec![0; 2 * usize::from(table.caches[usize::from(opcode)])]);
+                }
+                assert!(is_plain(&code, profile), "{} {code:?}", profile.version);
+                assert_eq!(shown(&code, 0, profile).as_ref(), Ok(&code));
+                code.truncate(length & !1);
+                if let Some(place) = length.checked_sub(2) {
+                    code[next(place + 1)] = [0, 1, 255][next(3)];
+                }
+                let is_shown = shown(&code, 0, profile).as_ref() == Ok(&code);
+                // Of an opcode whose argument may be rewritten, the argument is not looked at.
+                let is_sure = code.iter().step_by(2).all(|opcode| table.get_iter != Some(*opcode));
+                assert!(is_plain(&code, profile) == (is_shown && is_sure), "{} {code:?}", profile.version);
+            }
+        }
     }
 
     #[test]
