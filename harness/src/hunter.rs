@@ -89,7 +89,12 @@ impl<'a> Hunter<'a> {
         let owes = member.core.is_model();
         let compiles = member.subject.is_some() && owes;
         let statistics = |&generator: &Generator| {
-            let wanted = generator != Generator::Stdlib || compiles;
+            // Who has no code objects of CPython's gets none.
+            let wanted = match generator {
+                Generator::Stdlib | Generator::Programs => compiles,
+                Generator::Codes | Generator::Pyc => owes,
+                Generator::Values | Generator::Streams => true,
+            };
             (generator.name(), Statistics::new(&member.id, generator, member.core.target(), owes, wanted))
         };
         let statistics = plan.generators.iter().map(statistics).collect();

@@ -86,7 +86,8 @@ pub enum Cause {
     /// A code object is loaded after the first one was dropped, and with it the file name that the reader still compares
     /// with (3.6 and before).
     FilenameFreed,
-    /// No interpreter is asked: the graph was built, and cannot be written ([`crate::WriteError`] tells why).
+    /// No interpreter is asked: the graph was built, and cannot be written ([`crate::WriteError`] tells why) or would be
+    /// refused.
     UnsoundGraph,
     /// Sets nested so deep that sorting them takes exponential time (3.11 and later).
     NestedSets,
@@ -135,7 +136,7 @@ impl fmt::Display for Cause {
             Cause::CachesPastEnd => "the interpreter writes out of bounds: inline caches reach past the end of co_code",
             Cause::Expansion => "the interpreter repeats shared parts without end",
             Cause::FilenameFreed => "the interpreter uses the file name of a code object that it has freed",
-            Cause::UnsoundGraph => "the graph was built so that it cannot be written",
+            Cause::UnsoundGraph => "the graph was built so that it cannot be written, or would be refused",
             Cause::NestedSets => "the interpreter sorts nested sets in exponential time",
             Cause::DeepComparison => "whether the interpreter can compare values so deep depends on its stack",
             Cause::ForgottenException => "the interpreter forgets an exception and accepts what is left",

@@ -362,6 +362,22 @@ fn losses_are_those_of_what_is_dumped() {
     check("2.7", b"u\x06\0\0\0\xed\xa0\xbd\xed\xb8\x80", [Some("surrogate-pairs"); 3]);
 }
 
+/// Graphs that can be written, but that no interpreter takes.
+#[test]
+fn graphs_that_would_be_refused_have_no_value() {
+    let profile = profile("3.12");
+    let check = |stream: &[u8], place: usize, child: fn(Value) -> bool| {
+        let mut graph = read(stream, &profile).unwrap();
+        let child = graph.ids().find(|id| child(graph.value(*id))).unwrap();
+        assert!(graph.set_child(graph.root(), place, child));
+        assert!(read(&graph.write().unwrap(), &profile).is_err());
+        let loaded = Loaded::new(&graph, &profile);
+        assert_eq!((loaded.hazard(), loaded.canon().as_str()), (Some(Cause::UnsoundGraph), ""));
+    };
+    check(b"[\x02\0\0\0N{NN0", 0, |value| matches!(value, Value::Null));
+    check(b"{N[\0\0\0\x000", 0, |value| matches!(value, Value::List(_)));
+}
+
 /// Nodes of other graphs, references before their objects, containers in themselves: refused, and no reason to panic.
 #[test]
 fn graphs_that_are_built_wrong_are_refused() {

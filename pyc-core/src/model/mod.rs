@@ -101,8 +101,8 @@ fn zeros<T: Default + Clone>(count: usize) -> Vec<T> {
 }
 
 impl<'g, 'a> Loaded<'g, 'a> {
-    /// Loads a graph that was read under this profile. Of one that was built or changed, the checks that reading makes are
-    /// not made again; one that cannot be written has no value ([`Cause::UnsoundGraph`]).
+    /// Loads a graph that was read under this profile. One that was built or changed is written and read once to see whether
+    /// the interpreter would take it; if it cannot be written or is refused, it has no value ([`Cause::UnsoundGraph`]).
     #[must_use]
     pub fn new(graph: &'g Graph<'a>, profile: &'g Profile) -> Self {
         let nodes = graph.len();
@@ -119,7 +119,8 @@ impl<'g, 'a> Loaded<'g, 'a> {
             garbage: false,
             hazard: None,
         };
-        if graph.pristine || graph.write_anew().is_ok() {
+        let is_readable = || graph.write_anew().is_ok_and(|stream| crate::read(&stream, profile).is_ok());
+        if graph.pristine || is_readable() {
             loaded.load();
         } else {
             loaded.hazard = Some(Cause::UnsoundGraph);
