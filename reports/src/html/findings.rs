@@ -22,13 +22,20 @@ pub(crate) fn unexpected(s: &Summary) -> Option<Markup> {
     Some(section("findings", "Findings", lead, &body))
 }
 
+/// How many known divergences are shown before somebody asks for the others: they must not hide what comes below them.
+const FEW: usize = 10;
+
 pub(crate) fn known(s: &Summary) -> Option<Markup> {
     if s.known.is_empty() {
         return None;
     }
     let lead = "Divergences that are listed in corpus/expected and do not fail the run, most frequent first.";
+    let cards = || s.known.iter().enumerate().map(|(i, finding)| card(finding, i + 1, false));
     let body = html! {
-        @for (i, finding) in s.known.iter().enumerate() { (card(finding, i + 1, false)) }
+        @for card in cards().take(FEW) { (card) }
+        @if s.known.len() > FEW {
+            details { summary { "The other " (s.known.len() - FEW) } @for card in cards().skip(FEW) { (card) } }
+        }
     };
     Some(section("known", "Known divergences", lead, &body))
 }
