@@ -292,6 +292,16 @@ fn a_program_that_gave_no_case_is_counted() {
     );
 }
 
+/// A .pyc file gives two cases, and a run has as many as were asked for.
+#[test]
+fn a_header_and_its_stream_are_a_case_each() {
+    let plan = Plan { generators: vec![Generator::Pyc], ..plan(1, 45) };
+    let came = came_of(&plan, vec![fake("3.12", Behaviour::Honest)]);
+    let counts = &came.counts[&("fake:3.12".to_owned(), "pyc".to_owned())];
+    assert_eq!(counts.cases, 45);
+    assert!(counts.skipped["the subject imports nothing"] >= 20 && counts.agreed > 0, "{counts:?}");
+}
+
 #[test]
 fn without_an_interpreter_the_core_is_checked_by_itself() {
     let came = came_of(&plan(2, 100), Core::all().map(Member::alone).collect());

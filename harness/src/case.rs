@@ -3,6 +3,7 @@
 //! A divergence is worth nothing when it cannot be had again, so a case never travels without its origin: the generator,
 //! the seed and the index that make it anew, or the interpreter, the file and the level that it was compiled from.
 
+use crate::generators::pyc::Source;
 use crate::generators::{Generator, programs};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -14,7 +15,7 @@ use std::fmt;
 pub enum Origin {
     /// `generate(generator, target, seed, index, bases)` made it.
     Generated {
-        /// `values`, `streams` or `programs`.
+        /// Its name.
         generator: &'static str,
         /// The seed of the run.
         seed: u64,
@@ -79,15 +80,34 @@ impl fmt::Display for Origin {
     }
 }
 
+/// What the bytes of a case are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Form {
+    /// A marshal stream.
+    Stream,
+    /// A .pyc file, of which only the header is asked about; with the source file next to it, if there is one.
+    Pyc(Option<Source>),
+}
+
 /// One input.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Case {
-    /// A marshal stream.
+    /// A marshal stream or a .pyc file.
     pub bytes: Vec<u8>,
+    /// Which of them.
+    pub form: Form,
     /// Where it came from.
     pub origin: Origin,
     /// Whether whoever made it means the subject to accept it.
     pub valid: bool,
+}
+
+impl Case {
+    /// A marshal stream of which nothing was promised.
+    #[must_use]
+    pub fn stream(bytes: Vec<u8>, origin: Origin) -> Case {
+        Case { bytes, form: Form::Stream, origin, valid: false }
+    }
 }
 
 /// The SHA-256 of some bytes in hexadecimal: the name of a case's file.

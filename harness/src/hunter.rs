@@ -85,26 +85,13 @@ pub(crate) struct Question {
 impl<'a> Hunter<'a> {
     pub(crate) fn new(plan: &'a Plan, member: Member, cases: Option<u64>, sender: Sender<Message>) -> Self {
         let tally = Tally::new(&member.id, member.core.profile());
-        // Only a CPython compiles what pyc-core reads.
-        let owes = member.core.is_model();
-        let compiles = member.subject.is_some() && owes;
-        let statistics = |&generator: &Generator| {
-            // Who has no code objects of CPython's gets none.
-            let wanted = match generator {
-                Generator::Stdlib | Generator::Programs => compiles,
-                Generator::Codes | Generator::Pyc => owes,
-                Generator::Values | Generator::Streams => true,
-            };
-            (generator.name(), Statistics::new(&member.id, generator, member.core.target(), owes, wanted))
-        };
-        let statistics = plan.generators.iter().map(statistics).collect();
         Hunter {
             plan,
             member,
             left: cases.unwrap_or(u64::MAX),
             sender,
             counts: BTreeMap::new(),
-            statistics,
+            statistics: BTreeMap::new(),
             smallest: BTreeMap::new(),
             flaky: BTreeMap::new(),
             occurred: BTreeMap::new(),
@@ -133,14 +120,18 @@ impl<'a> Hunter<'a> {
                 break;
             }
             let generator = generators[turn % generators.len()];
+            self.begin_statistics(generator);
             let done = gate.pass(|| -> Result<u64, Broken> {
                 let begin = Instant::now();
                 let batch = supply.next(generator, self.left, self.member.subject.as_deref_mut())?;
-                let done = (batch.cases.len() + batch.files.len() + batch.without.len()) as u64;
+                self.sources_without(&batch, generator, &mut named);
+                let Batch { mut cases, files, without } = batch;
+                let apart = (files.len() + without.len()) as u64;
+                cases.extend(self.headers(files)?);
+                // A file is a case, and so is the stream in it.
+                cases.truncate(usize::try_from(self.left.saturating_sub(apart)).unwrap_or(usize::MAX));
+                let done = apart + cases.len() as u64;
                 if done > 0 {
-                    self.sources_without(&batch, generator, &mut named);
-                    let mut cases = batch.cases;
-                    cases.extend(self.headers(batch.files)?);
                     self.work(cases, generator, begin, over)?;
                 }
                 Ok(done)
@@ -155,6 +146,21 @@ impl<'a> Hunter<'a> {
             }
         }
         Ok(())
+    }
+
+    /// A generator that never had its turn is not starved.
+    fn begin_statistics(&mut self, generator: Generator) {
+        let Member { id, core, subject, .. } = &self.member;
+        let owes = core.is_model();
+        let wanted = match generator {
+            // Only a CPython compiles what pyc-core reads ...
+            Generator::Stdlib | Generator::Programs => subject.is_some() && owes,
+            // ... and who has no code objects of CPython's gets none.
+            Generator::Codes | Generator::Pyc => owes,
+            Generator::Values | Generator::Streams => true,
+        };
+        let new = || Statistics::new(id, generator, core.target(), owes, wanted);
+        self.statistics.entry(generator.name()).or_insert_with(new);
     }
 
     fn tell(&self, message: Message) {
@@ -384,18 +390,15 @@ impl<'a> Hunter<'a> {
             let original = &prediction.observation;
             if let Verdict::Diverge(divergence) = oracle::reread(&self.member.family, *version, original, &read) {
                 let origin = crate::case::Origin::Dumped { version: *version, of: Box::new(case.origin.clone()) };
-                let dump = Case { bytes: bytes.clone(), origin, valid: true };
+                let dump = Case { valid: true, ..Case::stream(bytes.clone(), origin) };
                 self.found(*divergence, &dump, original, &read);
             }
         }
         Ok(())
     }
 
-    /// Counts a case in exactly one of the ways in which it can end, and tells what is new.
+    /// Counts what a stream reaches and is made of, and how it ended.
     fn count(&mut self, case: &Case, prediction: &Prediction, observation: &Observation, verdicts: Vec<Verdict>) {
-        if let Observation::Faulted(fault) = observation {
-            self.silent(case, prediction, fault);
-        }
         let alone = self.member.subject.is_none();
         match (&prediction.observation, observation, verdicts.first()) {
             (_, Observation::Skipped(_), _) => {}
@@ -405,6 +408,19 @@ impl<'a> Hunter<'a> {
             }
             _ => {}
         }
+        let shown = if alone { &prediction.observation } else { observation };
+        if let Some(statistics) = self.statistics.get_mut(case.origin.generator()) {
+            statistics.count(case, &prediction.observation, shown);
+        }
+        self.settle(case, &prediction.observation, observation, verdicts);
+    }
+
+    /// Counts a case in exactly one of the ways in which it can end, and tells what is new.
+    fn settle(&mut self, case: &Case, predicted: &Observation, observation: &Observation, verdicts: Vec<Verdict>) {
+        if let Observation::Faulted(fault) = observation {
+            self.silent(case, predicted, fault);
+        }
+        let alone = self.member.subject.is_none();
         let mut unexpected = false;
         let mut listed = false;
         let mut agreed = false;
@@ -415,18 +431,13 @@ impl<'a> Hunter<'a> {
                 Verdict::Agree => agreed |= alone || index == 0,
                 Verdict::Refused(cause) => reason = reason.or(Some(format!("undefined: {cause}"))),
                 Verdict::Inconclusive(why) => reason = reason.or(Some(why)),
-                Verdict::Diverge(divergence) => {
-                    match self.found(*divergence, case, &prediction.observation, observation) {
-                        Some(_) => listed = true,
-                        None => unexpected = true,
-                    }
-                }
+                Verdict::Diverge(divergence) => match self.found(*divergence, case, predicted, observation) {
+                    Some(_) => listed = true,
+                    None => unexpected = true,
+                },
             }
         }
-        let shown = if alone { &prediction.observation } else { observation };
-        if let Some(statistics) = self.statistics.get_mut(case.origin.generator()) {
-            statistics.count(case, &prediction.observation, shown);
-        }
+        let shown = if alone { predicted } else { observation };
         let counts = self.counts(case.origin.generator());
         counts.cases += 1;
         counts.bytes += case.bytes.len() as u64;
@@ -473,8 +484,8 @@ impl<'a> Hunter<'a> {
         expected
     }
 
-    fn silent(&mut self, case: &Case, prediction: &Prediction, fault: &Fault) {
-        let predicted = match &prediction.observation {
+    fn silent(&mut self, case: &Case, predicted: &Observation, fault: &Fault) {
+        let predicted = match predicted {
             Observation::Undefined(cause) => Some(cause.clone()),
             _ => None,
         };

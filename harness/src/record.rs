@@ -3,11 +3,12 @@
 //! ```text
 //! reports/out/<run>/run.jsonl                 events, see the crate `reports`
 //! reports/out/<run>/cases/<sha256>.marshal    the case of each finding and fault, on disk before its event
+//! reports/out/<run>/cases/<sha256>.pyc        the same where its header is the case, with its source beside it (.py)
 //! reports/out/<run>/report.html               made from run.jsonl alone
 //! ```
 
 use crate::campaign::{Found, Message, Silence};
-use crate::case::{hex, sha256_hex};
+use crate::case::{Form, hex, sha256_hex};
 use crate::expected::Expected;
 use crate::generators::Generator;
 use crate::observation::Observation;
@@ -25,6 +26,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 /// How often the numbers of a run in progress are written.
 const SNAPSHOT: Duration = Duration::from_secs(5);
 
+/// The same for statistics, of which a snapshot takes some hundred kilobytes.
+const STATISTICS: Duration = Duration::from_secs(60);
+
 /// A run that is being recorded.
 pub struct Recorder {
     log: Log,
@@ -40,6 +44,7 @@ pub struct Recorder {
     met: BTreeSet<usize>,
     broken: Vec<(String, String)>,
     snapshot: Instant,
+    statistics: Instant,
 }
 
 /// A finding, and whether its last state is in the log.
@@ -102,6 +107,7 @@ impl Recorder {
             met: BTreeSet::new(),
             broken: Vec::new(),
             snapshot: Instant::now(),
+            statistics: Instant::now(),
         })
     }
 
@@ -145,7 +151,13 @@ impl Recorder {
                     self.changed.insert(key.clone());
                     self.counts.insert(key, counts);
                 }
-                if self.snapshot.elapsed() >= SNAPSHOT { self.flush() } else { Ok(()) }
+                if self.statistics.elapsed() >= STATISTICS {
+                    self.flush()
+                } else if self.snapshot.elapsed() >= SNAPSHOT {
+                    self.flush_often()
+                } else {
+                    Ok(())
+                }
             }
             Message::Made(all) => {
                 self.made.extend(all.into_iter().map(|statistics| (statistics.key(), statistics)));
@@ -169,18 +181,24 @@ impl Recorder {
         }
     }
 
-    /// Writes the numbers and findings that have changed since they were last written.
+    /// Writes all numbers, and the findings that have changed since they were last written.
     ///
     /// # Errors
     /// As for [`Recorder::write`].
     pub fn flush(&mut self) -> Result<()> {
+        self.statistics = Instant::now();
+        for statistics in self.made().collect::<Vec<_>>() {
+            self.write(&Event::Statistics(statistics))?;
+        }
+        self.flush_often()
+    }
+
+    /// The same without statistics, which are long.
+    fn flush_often(&mut self) -> Result<()> {
         self.snapshot = Instant::now();
         for key in std::mem::take(&mut self.changed) {
             let counts = self.counts[&key].clone();
             self.write(&Event::Counts(counts))?;
-        }
-        for statistics in self.made().collect::<Vec<_>>() {
-            self.write(&Event::Statistics(statistics))?;
         }
         let columns: Vec<Reached> = self
             .reached
@@ -251,15 +269,18 @@ impl Recorder {
     }
 
     /// Puts a case on disk and describes it.
-    fn keep(&self, bytes: &[u8]) -> Result<Case> {
+    fn keep(&self, crate::case::Case { bytes, form, .. }: &crate::case::Case) -> Result<Case> {
         let sha256 = sha256_hex(bytes);
-        let path = format!("cases/{sha256}.marshal");
+        let extension = if *form == Form::Stream { "marshal" } else { "pyc" };
+        let path = format!("cases/{sha256}.{extension}");
         let file = self.folder.join(&path);
         if !file.exists() {
             std::fs::create_dir_all(self.folder.join("cases"))?;
-            let mut file = File::create(&file).with_context(|| format!("cannot create {}", file.display()))?;
-            file.write_all(bytes)?;
-            file.sync_data()?;
+            if let Form::Pyc(Some(source)) = form {
+                create(&file.with_extension("py"), &source.bytes)?
+                    .set_modified(UNIX_EPOCH + Duration::from_secs(source.mtime.into()))?;
+            }
+            create(&file, bytes)?;
         }
         let excerpt = &bytes[..bytes.len().min(Case::EXCERPT)];
         Ok(Case {
@@ -282,9 +303,17 @@ impl Recorder {
                 return Ok(());
             }
         }
-        let kept = self.keep(&case.bytes)?;
+        let kept = self.keep(case)?;
         let file = self.folder.join(kept.path.as_deref().unwrap_or_default()).display().to_string();
         let dump = repro::dump_version(&signature.path);
+        let [repro_python, repro_rust] = match &case.form {
+            Form::Stream => [
+                repro::python(subject, version, &case.bytes, dump, &file),
+                repro::rust(version, &case.bytes, dump, &file),
+            ],
+            Form::Pyc(source) => repro::import(version, &case.bytes, source.as_ref(), &file),
+        }
+        .map(Some);
         let side = |subject: &str, observation: &Observation, detail: &str| Side {
             subject: subject.into(),
             outcome: outcome(observation),
@@ -304,8 +333,8 @@ impl Recorder {
             expected: side("core", predicted, &divergence.core),
             observed: side(if signature.family == "core" { "core" } else { subject }, observed, &divergence.subject),
             first_difference: Some(format!("{} ({})", divergence.at, case.origin)),
-            repro_python: Some(repro::python(subject, version, &case.bytes, dump, &file)),
-            repro_rust: Some(repro::rust(version, &case.bytes, dump, &file)),
+            repro_python,
+            repro_rust,
             occurrences: old.as_ref().map_or(1, |record| record.finding.occurrences),
             smallest: false,
             expected_entry: expected.map(|index| self.expected.entries[index].reason.clone()),
@@ -337,9 +366,17 @@ impl Recorder {
 
     fn silent(&mut self, silence: Silence) -> Result<()> {
         let Silence { subject, kind, detail, case, predicted } = silence;
-        let case = Some(self.keep(&case.bytes)?);
+        let case = Some(self.keep(&case)?);
         self.write(&Event::Fault(FaultEvent { subject, kind, detail, case, expected_by_model: predicted }))
     }
+}
+
+/// A file that is on disk when this returns.
+fn create(path: &Path, bytes: &[u8]) -> Result<File> {
+    let mut file = File::create(path).with_context(|| format!("cannot create {}", path.display()))?;
+    file.write_all(bytes)?;
+    file.sync_data()?;
+    Ok(file)
 }
 
 fn outcome(observation: &Observation) -> Outcome {
@@ -355,6 +392,8 @@ fn outcome(observation: &Observation) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::case::Origin;
+    use crate::generators::pyc::Source;
 
     #[test]
     fn moments_are_written_as_rfc_3339_says() {
@@ -369,6 +408,24 @@ mod tests {
         ] {
             assert_eq!(rfc3339(UNIX_EPOCH + Duration::from_secs(seconds)), text);
         }
+    }
+
+    #[test]
+    fn cases_are_kept_as_the_files_that_replay_takes() {
+        let out = tempfile::tempdir().unwrap();
+        let recorder = Recorder::create(out.path(), 7, &Expected::default()).unwrap();
+        let keep = |form| {
+            let case = crate::case::Case { form, ..crate::case::Case::stream(b"N".to_vec(), Origin::File("n".into())) };
+            recorder.folder().join(recorder.keep(&case).unwrap().path.unwrap())
+        };
+        let source = Source { bytes: b"x=1".to_vec(), mtime: u32::MAX };
+        let [stream, file] = [Form::Stream, Form::Pyc(Some(source))].map(keep);
+        assert_eq!([&stream, &file].map(|path| path.extension().unwrap().to_str()), [Some("marshal"), Some("pyc")]);
+        assert_eq!([&stream, &file].map(|path| std::fs::read(path).unwrap()), [b"N", b"N"]);
+        let beside = file.with_extension("py");
+        assert_eq!(std::fs::read(&beside).unwrap(), b"x=1");
+        let changed = beside.metadata().unwrap().modified().unwrap();
+        assert_eq!(changed, UNIX_EPOCH + Duration::from_secs(u32::MAX.into()));
     }
 
     #[test]

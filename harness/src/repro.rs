@@ -1,6 +1,7 @@
 //! Lines that a person pastes into a terminal to see one side of a divergence with their own eyes.
 
 use crate::case::hex;
+use crate::generators::pyc::Source;
 use crate::observation::Observation;
 
 /// Longer cases are read from their file: a terminal takes a hundred times as much, a reader does not.
@@ -31,18 +32,69 @@ pub fn python(subject: &str, version: &str, case: &[u8], dump: Option<u8>, file:
 #[must_use]
 pub fn rust(version: &str, case: &[u8], dump: Option<u8>, file: &str) -> String {
     let stream = match case.len() <= INLINE {
-        true => format!(
-            "b\"{}\"",
-            case.iter().flat_map(|b| std::ascii::escape_default(*b)).map(char::from).collect::<String>()
-        ),
+        true => literal(case),
         false => format!("&std::fs::read({file:?}).unwrap()"),
     };
-    let profile = format!("pyc_core::Profile::for_release(&pyc_core::Release::parse({version:?}).unwrap()).unwrap()");
     let shown = match dump {
         None => "pyc_core::model::Loaded::new(&g, &p).canon()".to_owned(),
         Some(v) => format!("pyc_core::model::Loaded::new(&g, &p).dump({v})"),
     };
-    format!("let p = {profile}; println!(\"{{:?}}\", pyc_core::read({stream}, &p).map(|g| {shown}));")
+    format!("let p = {}; println!(\"{{:?}}\", pyc_core::read({stream}, &p).map(|g| {shown}));", profile(version))
+}
+
+/// Commands in Python and Rust that show what an import of this version ("3.12.1") says of the header of a .pyc file, next
+/// to which there may be its source. `path` is that of the file.
+#[must_use]
+pub fn import(version: &str, file: &[u8], source: Option<&Source>, path: &str) -> [String; 2] {
+    let mut numbers = version.split('.').map(|number| number.parse().unwrap_or(0_u8));
+    let python = (numbers.next().unwrap_or(3), numbers.next().unwrap_or(0));
+    let read = if file.len() > INLINE {
+        format!("open({}, 'rb').read()", python_string(path))
+    } else if python < (3, 0) {
+        format!("'{}'.decode('hex')", hex(file))
+    } else {
+        format!("bytes.fromhex('{}')", hex(file))
+    };
+    let compared = match (source, file.get(4).map_or(0, |flags| flags & 3)) {
+        (None, _) | (_, 1) => String::new(),
+        (Some(source), 3) => {
+            let source = hex(&source.bytes);
+            format!("; e._validate_hash_pyc(f, u.source_hash(bytes.fromhex('{source}')), 'case', {{}})")
+        }
+        (Some(source), _) => {
+            format!("; e._validate_timestamp_pyc(f, {}, {}, 'case', {{}})", source.mtime, source.bytes.len())
+        }
+    };
+    let stats = source.map_or("None".to_owned(), |s| format!("{{'mtime': {}, 'size': {}}}", s.mtime, s.bytes.len()));
+    let said = match python {
+        (2, _) => format!("import imp; print({read}[:4] == imp.get_magic())"),
+        (3, ..=6) => format!(
+            "from importlib import _bootstrap_external as e; print(e._validate_bytecode_header({read}, {stats}, 'case'))"
+        ),
+        _ => format!(
+            "from importlib import _bootstrap_external as e, util as u; f = {read}; print(e._classify_pyc(f, 'case', {{}}))\
+             {compared}"
+        ),
+    };
+    let source = source.map(|source| {
+        format!("Some(pyc_core::pyc::SourceFile {{ bytes: {}, mtime: {} }})", literal(&source.bytes), source.mtime)
+    });
+    let rust = format!(
+        "let p = {}; println!(\"{{:?}}\", pyc_core::pyc::import({}, &p, {}, \"case\"));",
+        profile(version),
+        if file.len() > INLINE { format!("&std::fs::read({path:?}).unwrap()") } else { literal(file) },
+        source.unwrap_or_else(|| "None".into()),
+    );
+    [format!("python{}.{} -c {}", python.0, python.1, shell(&said)), rust]
+}
+
+fn profile(version: &str) -> String {
+    format!("pyc_core::Profile::for_release(&pyc_core::Release::parse({version:?}).unwrap()).unwrap()")
+}
+
+/// The bytes as a literal of Rust.
+fn literal(bytes: &[u8]) -> String {
+    format!("b\"{}\"", bytes.escape_ascii())
 }
 
 /// The dump that a signature's path is about: `dump[4].flag` -> 4.
@@ -105,6 +157,22 @@ mod tests {
             long,
             r"python3.9 -c 'import marshal; print(marshal.loads(open('\''a\'\''b$c'\'', '\''rb'\'').read()))'"
         );
+    }
+
+    #[test]
+    fn headers_are_shown_as_importlib_sees_them() {
+        let check = |version, file: &[u8], with_source: bool, said: &str| {
+            let source = with_source.then(|| Source { bytes: b"x=1".to_vec(), mtime: 7 });
+            let [python, rust] = import(version, file, source.as_ref(), "x");
+            assert!(python.contains(said), "{python}");
+            assert_eq!(rust.contains("SourceFile { bytes: b\"x=1\", mtime: 7 }"), with_source, "{rust}");
+        };
+        check("3.12.1", b"\xcb\r\r\n\0\0\0\0", true, "'case', {})); e._validate_timestamp_pyc(f, 7, 3, 'case', {})\"");
+        check("3.12.1", b"\xcb\r\r\n\x03\0\0\0", true, "_validate_hash_pyc(f, u.source_hash(bytes.fromhex('783d31'))");
+        check("3.12.1", b"\xcb\r\r\n\x03\0\0\0", false, "print(e._classify_pyc(f, 'case', {}))\"");
+        check("3.12.1", b"\xcb\r\r\n\x01\0\0\0", true, "print(e._classify_pyc(f, 'case', {}))\"");
+        check("3.6.15", b"3\r\r\n", true, "(bytes.fromhex('330d0d0a'), {'mtime': 7, 'size': 3}, 'case')");
+        check("2.7.18", b"\x03\xf3\r\n", false, "print('03f30d0a'.decode('hex')[:4] == imp.get_magic())");
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! sample of the cases for their size and features. A generator that does not do what it promises is *starved*; the report
 //! says so.
 
-use crate::case::Case;
+use crate::case::{Case, Form};
 use crate::generators::features::{Shape, TABLE, shape};
 use crate::generators::{Generator, Target};
 use crate::observation::Observation;
@@ -81,7 +81,7 @@ impl Statistics {
             self.valid += 1;
             self.accepted += u64::from(accepted);
         }
-        if self.cases.is_multiple_of(ONE_IN) {
+        if case.form == Form::Stream && self.cases.is_multiple_of(ONE_IN) {
             self.look(case.bytes.len() as u64, &shape(self.target, &case.bytes));
         }
         self.cases += 1;
@@ -145,8 +145,9 @@ impl Statistics {
     }
 }
 
-/// For the subjects of each family and each generator, how much of what was made to be accepted was: for a terminal.
-pub(crate) fn summary(all: &[reports::Statistics]) -> String {
+/// For the subjects of each family and each generator, how much of what was made to be accepted was: lines
+/// for a terminal.
+pub(crate) fn summary(all: &[reports::Statistics]) -> Vec<String> {
     let mut sums: BTreeMap<&str, BTreeMap<&str, (u64, u64)>> = BTreeMap::new();
     for one in all.iter().filter(|one| one.valid > 0) {
         let family = one.subject.split(':').next().unwrap_or_default();
@@ -159,9 +160,9 @@ pub(crate) fn summary(all: &[reports::Statistics]) -> String {
             format!("{name} {:.3} % of {valid}", 100.0 * accepted as f64 / valid as f64)
         };
         let shares: Vec<String> = generators.into_iter().map(share).collect();
-        format!("accepted by {family} of what was made to be: {}", shares.join(", "))
+        format!("made to be accepted, and accepted by {family}: {}", shares.join(", "))
     };
-    sums.into_iter().map(line).collect::<Vec<_>>().join("\n")
+    sums.into_iter().map(line).collect()
 }
 
 #[cfg(test)]
@@ -174,7 +175,7 @@ mod tests {
         let core = Core::named("3.12").unwrap();
         let mut statistics = Statistics::new("cpython:3.12", generator, core.target(), true, true);
         for &(bytes, valid) in cases {
-            let case = Case { bytes: bytes.to_vec(), origin: Origin::generated(generator, 0, 0), valid };
+            let case = Case { valid, ..Case::stream(bytes.to_vec(), Origin::generated(generator, 0, 0)) };
             let observation = core.predict(bytes).observation;
             statistics.count(&case, &observation, &observation);
         }
@@ -192,7 +193,7 @@ mod tests {
         let tuples: Vec<u64> = event.features.iter().filter(|f| f.name == "tuple").map(|f| f.cases).collect();
         assert_eq!(tuples, [2]);
         assert_eq!(event.starved, [""; 0]);
-        assert_eq!(summary(&[event]), "accepted by cpython of what was made to be: values 100.000 % of 9");
+        assert_eq!(summary(&[event]), ["made to be accepted, and accepted by cpython: values 100.000 % of 9"]);
     }
 
     #[test]

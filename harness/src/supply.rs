@@ -4,8 +4,8 @@
 //! So a run repeats whatever the machine's mood was, and a slow subject holds back nobody.
 
 use crate::campaign::{Member, Plan};
-use crate::case::{Case, Origin};
-use crate::generators::{self, Generated, Generator, Target, programs};
+use crate::case::{Case, Form, Origin};
+use crate::generators::{self, Generated, Generator, Target, programs, pyc};
 use crate::golden;
 use crate::stdlib::{Cache, Item, Library};
 use crate::subjects::core::payload;
@@ -14,6 +14,7 @@ use arbitrary::Unstructured;
 use protocol::Compile;
 use reports::Level;
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::Path;
 
 /// A batch ends when it has this many generated cases ...
@@ -24,6 +25,8 @@ const FILES: usize = 32;
 const FEW_FILES: usize = 1;
 /// ... or this many programs, each of which has to be compiled ...
 const PROGRAMS: u64 = 4;
+/// ... or this many .pyc files, most of which give two cases, the header and the stream ...
+const PYC_FILES: u64 = CASES / 2;
 /// ... or this many bytes.
 const BYTES: usize = 1 << 20;
 
@@ -61,21 +64,15 @@ pub(crate) struct Batch {
     /// The cases.
     pub(crate) cases: Vec<Case>,
     /// .pyc files, for what is before their streams.
-    pub(crate) files: Vec<PycFile>,
+    pub(crate) files: Vec<Case>,
     /// Sources that gave no case: path or origin, and a reason whose part before `:` is short enough to count by.
     pub(crate) without: Vec<(String, String)>,
-}
-
-/// A .pyc file to be imported.
-pub(crate) struct PycFile {
-    pub(crate) case: Case,
-    pub(crate) source: Option<generators::pyc::Source>,
 }
 
 impl Supply {
     /// Opens the subject's library; the text says what is missing.
     pub(crate) fn new(plan: &Plan, member: &Member) -> (Supply, Option<(Level, String)>) {
-        let from_bases = [Generator::Stdlib, Generator::Streams, Generator::Codes];
+        let from_bases = [Generator::Stdlib, Generator::Streams, Generator::Codes, Generator::Pyc];
         let wants_library = plan.generators.iter().any(|generator| from_bases.contains(generator));
         let compiles = member.core.is_model();
         let mut missing = None;
@@ -186,12 +183,12 @@ impl Supply {
             // The corpus itself comes before its mutations.
             let seed = self.corpus.pop_if(|_| generator == Generator::Streams);
             let case = if let Some((name, bytes)) = seed {
-                Case { bytes, origin: Origin::File(name), valid: false }
+                Case::stream(bytes, Origin::File(name))
             } else {
                 index += 1;
                 let origin = Origin::generated(generator, self.seed, index - 1);
                 let Generated { bytes, valid } = self.generate(generator, index - 1);
-                Case { bytes, origin, valid }
+                Case { valid, ..Case::stream(bytes, origin) }
             };
             bytes += case.bytes.len();
             batch.cases.push(case);
@@ -209,18 +206,14 @@ impl Supply {
     }
 
     fn pyc_files(&mut self, room: u64) -> Batch {
-        let first = self.next.get(Generator::Pyc.name()).copied().unwrap_or(0);
-        let last = first + CASES.min(room);
+        let turn = self.turn(Generator::Pyc, PYC_FILES, room.div_ceil(2));
         let make = |index| {
             let tape = generators::tape(self.seed, Generator::Pyc.name(), index);
-            let made = generators::pyc::generate(&mut Unstructured::new(&tape), self.target, &self.compiled);
-            let valid = made.wrong.is_none() && made.code;
-            let origin = Origin::generated(Generator::Pyc, self.seed, index);
-            PycFile { case: Case { bytes: made.bytes, origin, valid }, source: made.source }
+            let pyc::Generated { bytes, source, valid, .. } =
+                pyc::generate(&mut Unstructured::new(&tape), self.target, &self.compiled);
+            Case { bytes, form: Form::Pyc(source), origin: Origin::generated(Generator::Pyc, self.seed, index), valid }
         };
-        let files = (first..last).map(make).collect();
-        self.next.insert(Generator::Pyc.name(), last);
-        Batch { files, ..Batch::default() }
+        Batch { files: turn.map(make).collect(), ..Batch::default() }
     }
 
     fn files(&mut self, room: u64, subject: &mut dyn Subject) -> Result<Batch, Broken> {
@@ -235,7 +228,7 @@ impl Supply {
                     bytes += stream.len();
                     let Item { path, optimize } = item;
                     let origin = Origin::Compiled { interpreter: self.id.clone(), path, optimize };
-                    batch.cases.push(Case { bytes: stream, origin, valid: true });
+                    batch.cases.push(Case { valid: true, ..Case::stream(stream, origin) });
                 }
                 Err(reason) => batch.without.push((item.path, reason)),
             }
@@ -245,20 +238,25 @@ impl Supply {
 
     fn programs(&mut self, room: u64, subject: &mut dyn Subject) -> Result<Batch, Broken> {
         let generator = Generator::Programs;
-        let first = self.next.get(generator.name()).copied().unwrap_or(0);
-        let last = first.saturating_add(PROGRAMS.min(room));
         let mut batch = Batch::default();
-        for index in first..last {
+        for index in self.turn(generator, PROGRAMS, room) {
             let origin = Origin::generated(generator, self.seed, index);
             let source = self.generate(generator, index).bytes;
             let compile = Compile { source, filename: "program.py".into(), optimize: programs::level(index) };
             match stream(subject.compile(&compile)?) {
-                Ok(bytes) => batch.cases.push(Case { bytes, origin, valid: true }),
+                Ok(bytes) => batch.cases.push(Case { valid: true, ..Case::stream(bytes, origin) }),
                 Err(reason) => batch.without.push((origin.to_string(), reason)),
             }
         }
-        self.next.insert(generator.name(), last);
         Ok(batch)
+    }
+
+    /// The next indexes of a generator.
+    fn turn(&mut self, generator: Generator, most: u64, room: u64) -> Range<u64> {
+        let next = self.next.entry(generator.name()).or_default();
+        let first = *next;
+        *next = first.saturating_add(most.min(room));
+        first..*next
     }
 
     /// The marshal stream of a file, or why there is none.

@@ -105,6 +105,31 @@ fn an_interpreter() -> Option<Interpreter> {
     found
 }
 
+/// A header is about the source file next to it, as an import would see it.
+#[test]
+fn the_header_of_a_pyc_file_is_replayed_with_its_source() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("spam.pyc");
+    let source = folder.path().join("spam.py");
+    let header = pyc_core::pyc::Header::MtimeSize { flags: 0, mtime: 7, size: 4 };
+    let python = pyc_core::Profile::of(pyc_core::Version::new(3, 12)).unwrap();
+    std::fs::write(&file, pyc_core::Pyc::new(python, header, b"N").to_bytes()).unwrap();
+    std::fs::write(&source, b"x=1\n").unwrap();
+    let stale = |seconds| {
+        let changed = std::time::UNIX_EPOCH + std::time::Duration::from_secs(seconds);
+        std::fs::File::options().write(true).open(&source).unwrap().set_modified(changed).unwrap();
+        let output = provost(&[&["replay", file.to_str().unwrap()], &NOBODY[..]].concat(), b"");
+        assert_eq!(output.status, Some(0), "{}", output.text);
+        assert!(
+            output.text.contains("the header, 17 bytes") && output.text.contains("1 bytes, sha256"),
+            "{}",
+            output.text
+        );
+        output.text.contains("bytecode is stale for 'case'")
+    };
+    assert_eq!([7, 8, 7 + (1 << 32)].map(stale), [false, true, false]);
+}
+
 #[test]
 fn an_interpreter_is_compared_and_the_run_is_recorded() {
     let Some(interpreter) = an_interpreter() else { return };

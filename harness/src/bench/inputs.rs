@@ -73,9 +73,7 @@ impl Input {
             Input::Graphs | Input::Streams => Ok(self.made(Target::from(profile)).iter().map(Case::make).collect()),
         }
     }
-}
 
-impl Input {
     /// The cases that a race of generators makes, by name: making them is the race.
     #[must_use]
     pub fn made(self, target: Target) -> Vec<Case> {
@@ -145,12 +143,8 @@ struct Writer {
 }
 
 impl Writer {
-    /// `SplitMix64`
     fn random(&mut self) -> u64 {
-        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.random ^ (self.random >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        generators::splitmix(&mut self.random)
     }
 
     fn sized(&mut self, code: u8, length: u32) {

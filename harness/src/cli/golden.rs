@@ -101,11 +101,11 @@ impl Golden {
             for (name, bytes) in seeds(folder).with_context(|| format!("cannot read {}", folder.display()))? {
                 let origin = Origin::File(name.clone());
                 if !name.ends_with(".pyc") {
-                    chosen.push(Case { bytes, origin, valid: false });
+                    chosen.push(Case::stream(bytes, origin));
                 } else if name.contains(&format!("-{}.pyc", core.profile().version))
                     && let Ok(bytes) = payload(&bytes)
                 {
-                    chosen.push(Case { bytes, origin, valid: false });
+                    chosen.push(Case::stream(bytes, origin));
                 }
             }
         }
@@ -115,25 +115,16 @@ impl Golden {
             let written =
                 ByHand::parse(line).with_context(|| format!("{} has the line {line:?}", by_hand.display()))?;
             if written.versions.contains(&core.profile().version) {
-                chosen.push(Case {
-                    bytes: written.bytes,
-                    origin: Origin::File(format!("by hand: {}", written.what)),
-                    valid: false,
-                });
+                chosen.push(Case::stream(written.bytes, Origin::File(format!("by hand: {}", written.what))));
             }
         }
-        chosen.extend(before.iter().map(|e| Case {
-            bytes: e.bytes(),
-            origin: Origin::File(e.from.clone()),
-            valid: false,
-        }));
+        chosen.extend(before.iter().map(|e| Case::stream(e.bytes(), Origin::File(e.from.clone()))));
         let bases: Vec<Vec<u8>> = chosen.iter().map(|case| case.bytes.clone()).collect();
         let mut others = Vec::new();
         for generator in [Generator::Values, Generator::Streams] {
-            others.extend((0..self.cases).map(|index| Case {
-                bytes: generate(generator, core.target(), self.seed, index, &bases).bytes,
-                origin: Origin::generated(generator, self.seed, index),
-                valid: false,
+            others.extend((0..self.cases).map(|index| {
+                let made = generate(generator, core.target(), self.seed, index, &bases);
+                Case::stream(made.bytes, Origin::generated(generator, self.seed, index))
             }));
         }
         others.sort_by(|a, b| (a.bytes.len(), &a.bytes).cmp(&(b.bytes.len(), &b.bytes)));

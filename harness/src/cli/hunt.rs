@@ -309,9 +309,9 @@ fn finish(recorder: &mut Recorder, ids: &[String], compares: bool, interrupted: 
     if recorder.reached().next().is_some() {
         println!("\n{}", matrix::summary(recorder.reached()));
     }
-    println!("\n{}", statistics::summary(&made));
-    for text in &starved {
-        println!("{text}");
+    let lines = [statistics::summary(&made), starved].concat();
+    if !lines.is_empty() {
+        println!("\n{}", lines.join("\n"));
     }
     for finding in recorder.findings().filter(|finding| finding.expected_entry.is_none()).take(SHOWN) {
         println!("\n{} ({}x in {})", finding.signature, finding.occurrences, finding.seen_in.join(", "));

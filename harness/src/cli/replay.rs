@@ -2,8 +2,9 @@
 
 use super::{MORE, Search, select};
 use crate::case::sha256_hex;
+use crate::generators::pyc::Source;
 use crate::observation::{Accepted, Canon, Dump, Observation};
-use crate::oracle::Verdict;
+use crate::oracle::{self, Verdict};
 use crate::progress::table;
 use crate::repro;
 use crate::subjects::core::{Core, payload};
@@ -11,20 +12,32 @@ use crate::subjects::{Reality, Subject};
 use anyhow::{Context, Result};
 use clap::Args;
 use interpreters::Limits;
-use protocol::{CanonMode, Load};
+use protocol::{CanonMode, Import, Load};
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+const SILENT: &str = "the subject gave no answer";
 
 /// Arguments of `replay`.
 #[derive(Debug, Args)]
 pub(crate) struct Replay {
-    /// A marshal stream, or a .pyc file (its header is cut off)
+    /// A marshal stream, or a .pyc file: its header, compared with the .py file of the same name if there is one, and its
+    /// stream
     case: PathBuf,
     /// Only these subjects, such as cpython:3.12 (repeatable)
     #[arg(long, value_name = "ID")]
     subject: Vec<String>,
     #[command(flatten)]
     search: Search,
+}
+
+/// What the file holds.
+struct Content {
+    /// What an import is asked, if it is a .pyc file.
+    import: Option<Import>,
+    /// The stream, unless the file is a .pyc file without one.
+    stream: Option<Vec<u8>>,
 }
 
 /// What core and interpreter say.
@@ -39,12 +52,10 @@ struct Answer {
 impl Replay {
     /// Exit status 1 if a subject diverges from the core.
     pub(crate) fn run(&self) -> Result<u8> {
-        let bytes = std::fs::read(&self.case).with_context(|| format!("cannot read {}", self.case.display()))?;
-        let is_pyc = self.case.extension().is_some_and(|extension| extension == "pyc");
-        let case = if is_pyc { payload(&bytes).unwrap_or(bytes) } else { bytes };
+        let Content { import, stream } = self.content()?;
         let discovery = self.search.run();
         let interpreters = select(&discovery.found.interpreters, &self.subject)?;
-        let mut answers = Vec::new();
+        let (mut headers, mut answers) = (Vec::new(), Vec::new());
         for interpreter in interpreters {
             let core = match Core::of(&interpreter.facts) {
                 Ok(core) => core,
@@ -53,36 +64,80 @@ impl Replay {
                     continue;
                 }
             };
-            let prediction = core.predict(&case);
             let mut subject = Reality::new(interpreter, Limits::default());
-            let observed = ask(&mut subject, &case, &prediction.observation)?;
             let family = &interpreter.facts.implementation;
-            let verdict = core.judge(family, &prediction, &observed);
-            let predicted = prediction.observation;
-            let (id, version) = (interpreter.id.clone(), interpreter.facts.version.clone());
-            answers.push(Answer { id, version, predicted, observed, verdict });
+            let answer = |predicted, observed, verdict| {
+                let (id, version) = (interpreter.id.clone(), interpreter.facts.version.clone());
+                Answer { id, version, predicted, observed, verdict }
+            };
+            if let Some(import) = import.as_ref().filter(|_| core.is_model()) {
+                let predicted = core.import(import);
+                let observed = subject.import(std::slice::from_ref(import))?.pop().context(SILENT)?;
+                let verdict = oracle::header(family, &predicted, &observed);
+                headers.push(answer(predicted, observed, verdict));
+            }
+            if let Some(stream) = &stream {
+                let prediction = core.predict(stream);
+                let observed = ask(&mut subject, stream, &prediction.observation)?;
+                let verdict = core.judge(family, &prediction, &observed);
+                answers.push(answer(prediction.observation, observed, verdict));
+            }
         }
         let mut out = std::io::stdout().lock();
-        writeln!(out, "{}: {} bytes, sha256 {}\n", self.case.display(), case.len(), sha256_hex(&case))?;
-        if answers.is_empty() {
-            self.alone(&mut out, &case)?;
-            return Ok(0);
-        }
-        show(&mut out, &answers)?;
         let file = std::path::absolute(&self.case)?.display().to_string();
-        differences(&mut out, &answers, &case, &file)?;
-        Ok(u8::from(answers.iter().any(|answer| matches!(answer.verdict, Verdict::Diverge(_)))))
+        if headers.is_empty() && answers.is_empty() {
+            writeln!(
+                out,
+                "No interpreter that can be used was found; this is what pyc-core predicts of each.\n{MORE}\n"
+            )?;
+        }
+        if let Some(import) = &import {
+            writeln!(out, "{}: the header, {}\n", self.case.display(), described(&import.file))?;
+            let commands = |answer: &Answer| {
+                let source = import.source.clone().map(|(bytes, mtime)| Source { bytes, mtime });
+                repro::import(&answer.version, &import.file, source.as_ref(), &file)
+            };
+            show(&mut out, &headers, &|core| core.import(import), &commands)?;
+        }
+        if let Some(stream) = &stream {
+            let gap = if import.is_some() { "\n" } else { "" };
+            writeln!(out, "{gap}{}: {}\n", self.case.display(), described(stream))?;
+            let commands = |answer: &Answer| {
+                let dump = match &answer.verdict {
+                    Verdict::Diverge(divergence) => repro::dump_version(&divergence.signature.path),
+                    _ => None,
+                };
+                [
+                    repro::python(&answer.id, &answer.version, stream, dump, &file),
+                    repro::rust(&answer.version, stream, dump, &file),
+                ]
+            };
+            show(&mut out, &answers, &|core| core.predict(stream).observation, &commands)?;
+        }
+        let diverges = |answer: &Answer| matches!(answer.verdict, Verdict::Diverge(_));
+        Ok(u8::from(headers.iter().chain(&answers).any(diverges)))
     }
 
-    fn alone(&self, out: &mut impl Write, case: &[u8]) -> Result<()> {
-        writeln!(out, "No interpreter that can be used was found; this is what pyc-core predicts of each.\n{MORE}\n")?;
-        let mut rows = vec![["core", "predicts"].map(String::from).to_vec()];
-        for core in Core::all() {
-            rows.push(vec![core.profile().version.to_string(), repro::summary(&core.predict(case).observation)]);
+    fn content(&self) -> Result<Content> {
+        let read = |path: &Path| std::fs::read(path).with_context(|| format!("cannot read {}", path.display()));
+        let bytes = read(&self.case)?;
+        if self.case.extension().is_none_or(|extension| extension != "pyc") {
+            return Ok(Content { import: None, stream: Some(bytes) });
         }
-        write!(out, "{}", table(&rows))?;
-        Ok(())
+        let path = self.case.with_extension("py");
+        let source = if path.exists() {
+            let changed = path.metadata()?.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
+            // As in a header: modulo 2^32.
+            Some((read(&path)?, u32::try_from(changed.as_secs() & u64::from(u32::MAX)).unwrap_or(0)))
+        } else {
+            None
+        };
+        Ok(Content { stream: payload(&bytes).ok(), import: Some(Import { file: bytes, source }) })
     }
+}
+
+fn described(bytes: &[u8]) -> String {
+    format!("{} bytes, sha256 {}", bytes.len(), sha256_hex(bytes))
 }
 
 /// Asks in full, also for what the model calls undefined: whoever replays a killer wants to see it.
@@ -96,11 +151,23 @@ fn ask(subject: &mut dyn Subject, case: &[u8], predicted: &Observation) -> Resul
         _ => (CanonMode::None, Vec::new()),
     };
     let load = Load { canon, consumed: true, versions, cases: vec![case.to_vec()] };
-    let observation = subject.load(&load)?.pop();
-    observation.context("the subject gave no answer")
+    subject.load(&load)?.pop().context(SILENT)
 }
 
-fn show(out: &mut impl Write, answers: &[Answer]) -> Result<()> {
+/// What each interpreter says, and the first difference of each kind with the commands that show it; without interpreters,
+/// what is predicted.
+fn show(
+    out: &mut impl Write,
+    answers: &[Answer],
+    predict: &dyn Fn(&Core) -> Observation,
+    commands: &dyn Fn(&Answer) -> [String; 2],
+) -> Result<()> {
+    if answers.is_empty() {
+        let mut rows = vec![["core", "predicts"].map(String::from).to_vec()];
+        let predicted = |core: Core| vec![core.profile().version.to_string(), repro::summary(&predict(&core))];
+        rows.extend(Core::all().map(predicted));
+        return Ok(write!(out, "{}", table(&rows))?);
+    }
     let mut rows = vec![["subject", "verdict", "the interpreter", "the core"].map(String::from).to_vec()];
     for answer in answers {
         let verdict = match &answer.verdict {
@@ -118,11 +185,11 @@ fn show(out: &mut impl Write, answers: &[Answer]) -> Result<()> {
         rows.push(vec![answer.id.clone(), verdict, short(&answer.observed), predicted]);
     }
     write!(out, "{}", table(&rows))?;
-    Ok(())
+    differences(out, answers, commands)
 }
 
 /// The first difference of each kind with the commands that show it; without one, the commands for the newest subject.
-fn differences(out: &mut impl Write, answers: &[Answer], case: &[u8], file: &str) -> Result<()> {
+fn differences(out: &mut impl Write, answers: &[Answer], commands: &dyn Fn(&Answer) -> [String; 2]) -> Result<()> {
     let mut seen = Vec::new();
     for answer in answers {
         let Verdict::Diverge(divergence) = &answer.verdict else { continue };
@@ -130,18 +197,17 @@ fn differences(out: &mut impl Write, answers: &[Answer], case: &[u8], file: &str
             continue;
         }
         seen.push(&divergence.signature);
-        let dump = repro::dump_version(&divergence.signature.path);
         writeln!(out, "\n{}: {}", answer.id, divergence.signature)?;
         writeln!(out, "  first difference  {}", divergence.at)?;
         writeln!(out, "  the core          {}", repro::excerpt(&divergence.core))?;
         writeln!(out, "  the interpreter   {}", repro::excerpt(&divergence.subject))?;
-        writeln!(out, "  Python  {}", repro::python(&answer.id, &answer.version, case, dump, file))?;
-        writeln!(out, "  Rust    {}", repro::rust(&answer.version, case, dump, file))?;
+        let [python, rust] = commands(answer);
+        writeln!(out, "  Python  {python}\n  Rust    {rust}")?;
     }
     if let (true, Some(answer)) = (seen.is_empty(), answers.last()) {
         writeln!(out, "\nto see it yourself ({}):", answer.id)?;
-        writeln!(out, "  Python  {}", repro::python(&answer.id, &answer.version, case, None, file))?;
-        writeln!(out, "  Rust    {}", repro::rust(&answer.version, case, None, file))?;
+        let [python, rust] = commands(answer);
+        writeln!(out, "  Python  {python}\n  Rust    {rust}")?;
     }
     Ok(())
 }

@@ -188,33 +188,39 @@ pub fn generate(generator: Generator, target: Target, seed: u64, index: u64, bas
             Generated { bytes: programs::generate(&mut u, target.version).into_bytes(), valid: true }
         }
         Generator::Pyc => {
-            let pyc::Generated { bytes, wrong, code, .. } = pyc::generate(&mut u, target, bases);
-            Generated { bytes, valid: wrong.is_none() && code }
+            let pyc::Generated { bytes, valid, .. } = pyc::generate(&mut u, target, bases);
+            Generated { bytes, valid }
         }
     }
 }
 
 /// The pseudo-random bytes from which a case is made: 64 bytes to 4 KiB, most often a few hundred.
 ///
-/// SplitMix64, started from a hash (FNV-1a) of everything that names the case.
+/// SplitMix64, started from a hash of everything that names the case.
 #[must_use]
 pub fn tape(seed: u64, generator: &str, index: u64) -> Vec<u8> {
-    let named = [&seed.to_le_bytes(), generator.as_bytes(), &index.to_le_bytes()].concat();
-    let mut state = named
-        .iter()
-        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3));
-    let mut next = || {
-        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    };
-    let words = 8 << [0, 1, 2, 3, 4, 5, 5, 6][(next() & 7) as usize];
+    let mut state = fnv([&seed.to_le_bytes(), generator.as_bytes(), &index.to_le_bytes()].concat());
+    let words = 8 << [0, 1, 2, 3, 4, 5, 5, 6][(splitmix(&mut state) & 7) as usize];
     let mut tape = vec![0; 8 * words];
     for word in tape.chunks_exact_mut(8) {
-        word.copy_from_slice(&next().to_le_bytes());
+        word.copy_from_slice(&splitmix(&mut state).to_le_bytes());
     }
     tape
+}
+
+/// The next number of SplitMix64.
+pub(crate) fn splitmix(state: &mut u64) -> u64 {
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let z = (*state ^ (*state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+/// FNV-1a.
+fn fnv(bytes: impl IntoIterator<Item = u8>) -> u64 {
+    bytes
+        .into_iter()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3))
 }
 
 /// The streams in a folder of seeds, by file name and in its order: `.marshal` files as they are, `.pyc` files as they

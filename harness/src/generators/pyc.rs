@@ -18,8 +18,8 @@ pub struct Generated {
     pub source: Option<Source>,
     /// What is wrong with the header; `None` if an import goes on to the stream.
     pub wrong: Option<&'static str>,
-    /// Whether what follows the header was made to be a code object.
-    pub code: bool,
+    /// Whether an import goes on to the stream and that was made to be a code object.
+    pub valid: bool,
 }
 
 /// What an import knows of a source file.
@@ -130,15 +130,15 @@ pub fn generate(u: &mut Unstructured<'_>, target: Target, bases: &[Vec<u8>]) -> 
     let damage = wrong.map_or(Damage::None, |(_, _, make)| make(u, &mut header, &source, target));
     let stale = wrong.is_some_and(|(name, ..)| name.starts_with("another "));
     let with_source = stale || u.below(2) == 0;
-    let (payload, code) = payload(u, target, bases);
+    let (payload, is_code) = payload(u, target, bases);
     let mut bytes = [header.bytes(), payload].concat();
     match damage {
         Damage::None => {}
         Damage::Cut(at) => bytes.truncate(at),
         Damage::Without(span) => drop(bytes.drain(span)),
     }
-    let code = code && wrong.is_none();
-    Generated { bytes, source: with_source.then_some(source), wrong: wrong.map(|(name, ..)| name), code }
+    let valid = is_code && wrong.is_none();
+    Generated { bytes, source: with_source.then_some(source), wrong: wrong.map(|(name, ..)| name), valid }
 }
 
 /// A header that the source agrees with, or that nobody compares with it.

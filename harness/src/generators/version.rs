@@ -6,7 +6,7 @@ pub const VERSION: u32 = 4;
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Generator, Target, generate};
+    use super::super::{Generator, Target, fnv, generate};
     use pyc_core::Profile;
 
     /// How many cases of each generator are pinned.
@@ -25,7 +25,7 @@ mod tests {
         (Generator::Pyc, 0x32c105a994e190c8),
     ];
 
-    /// FNV-1a of the cases from `first` on, each with its length before it.
+    /// A hash of the cases from `first` on, each with its length before it.
     fn hash(generator: Generator, first: u64) -> u64 {
         let targets: Vec<Target> = Profile::all().map(Target::from).collect();
         fnv((first..first + PART).flat_map(|index| {
@@ -33,10 +33,6 @@ mod tests {
             let case = generate(generator, target, 0, index, &[]).bytes;
             (case.len() as u64).to_le_bytes().into_iter().chain(case)
         }))
-    }
-
-    fn fnv(bytes: impl Iterator<Item = u8>) -> u64 {
-        bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3))
     }
 
     #[test]

@@ -1,76 +1,52 @@
 //! The headers of .pyc files: what the core says of them against what the interpreter's import says.
 
 use super::Hunter;
-use crate::case::Case;
-use crate::observation::{Observation, flags};
-use crate::oracle::{self, Verdict};
+use crate::case::{Case, Form};
+use crate::observation::Observation;
+use crate::oracle;
 use crate::subjects::Broken;
-use crate::supply::PycFile;
-use protocol::{Exception, Import};
+use protocol::Import;
 use pyc_core::Pyc;
-use pyc_core::pyc::{Refusal, SourceFile, import};
-
-/// What the workers call the module that they would import.
-const NAME: &str = "case";
 
 impl Hunter<'_> {
     /// Compares what is said of the headers; the streams behind those that are accepted are cases of their own.
-    pub(super) fn headers(&mut self, files: Vec<PycFile>) -> Result<Vec<Case>, Broken> {
+    pub(super) fn headers(&mut self, files: Vec<Case>) -> Result<Vec<Case>, Broken> {
         if files.is_empty() {
             return Ok(Vec::new());
         }
-        let asked = |PycFile { case, source }: &PycFile| Import {
-            file: case.bytes.clone(),
-            source: source.as_ref().map(|source| (source.bytes.clone(), source.mtime)),
-        };
+        let asks: Vec<Import> = files.iter().map(import).collect();
         let observed = match self.member.subject.as_deref_mut() {
-            Some(subject) => subject.import(&files.iter().map(asked).collect::<Vec<_>>())?,
+            Some(subject) => subject.import(&asks)?,
             None => files.iter().map(|_| Observation::Skipped("no interpreter".into())).collect(),
         };
-        let alone = self.member.subject.is_none();
         let mut streams = Vec::new();
-        for (PycFile { case, source }, observed) in files.into_iter().zip(observed) {
-            let profile = self.member.core.profile();
-            let source = source.as_ref().map(|source| SourceFile { bytes: &source.bytes, mtime: source.mtime });
-            let predicted = match import(&case.bytes, profile, source, NAME) {
-                Ok(n) => flags(n),
-                Err(Refusal { class, message }) => Observation::Rejected(Exception { class: class.into(), message }),
-            };
-            let mut verdict = oracle::header(&self.member.family, &predicted, &observed);
-            if let (Observation::Accepted(_), Ok(pyc)) = (&predicted, Pyc::parse(&case.bytes)) {
-                let preserved = oracle::preserve(&case.bytes, case.bytes.len(), &Ok(pyc.to_bytes()));
-                if alone || matches!(preserved, Verdict::Diverge(_)) {
-                    verdict = preserved;
-                }
-                streams.push(Case { bytes: pyc.payload.to_vec(), ..case.clone() });
+        for ((file, ask), observed) in files.into_iter().zip(asks).zip(observed) {
+            let predicted = self.member.core.import(&ask);
+            let mut verdicts = Vec::new();
+            if self.member.subject.is_some() || matches!(predicted, Observation::Faulted(_)) {
+                verdicts.push(oracle::header(&self.member.family, &predicted, &observed));
             }
-            self.count_header(&case, &predicted, &observed, verdict);
+            if let (Observation::Accepted(_), Ok(pyc)) = (&predicted, Pyc::parse(&file.bytes)) {
+                verdicts.push(oracle::preserve(&file.bytes, file.bytes.len(), &Ok(pyc.to_bytes())));
+                streams.push(Case { bytes: pyc.payload.to_vec(), form: Form::Stream, ..file.clone() });
+            }
+            let shown = if self.member.subject.is_some() { &observed } else { &predicted };
+            // What is behind an accepted header is counted by itself.
+            if !matches!(shown, Observation::Accepted(_))
+                && let Some(statistics) = self.statistics.get_mut(file.origin.generator())
+            {
+                statistics.count(&file, &predicted, shown);
+            }
+            self.settle(&file, &predicted, &observed, verdicts);
         }
         Ok(streams)
     }
+}
 
-    /// Counts a file like a case: its header is one, its stream is another.
-    fn count_header(&mut self, case: &Case, predicted: &Observation, observed: &Observation, verdict: Verdict) {
-        let listed = match &verdict {
-            Verdict::Diverge(divergence) => self.found((**divergence).clone(), case, predicted, observed),
-            _ => None,
-        };
-        let shown = if self.member.subject.is_none() { predicted } else { observed };
-        let (accepted, rejected) =
-            (matches!(shown, Observation::Accepted(_)), matches!(shown, Observation::Rejected(_)));
-        let counts = self.counts(case.origin.generator());
-        counts.cases += 1;
-        counts.bytes += case.bytes.len() as u64;
-        counts.accepted += u64::from(accepted);
-        counts.rejected += u64::from(rejected);
-        counts.compared += u64::from(matches!(verdict, Verdict::Agree | Verdict::Diverge(_)));
-        match verdict {
-            Verdict::Agree => counts.agreed += 1,
-            Verdict::Diverge(_) if listed.is_some() => counts.expected += 1,
-            Verdict::Diverge(_) => counts.diverged += 1,
-            Verdict::Refused(why) | Verdict::Inconclusive(why) => {
-                *counts.inconclusive.entry(why).or_default() += 1;
-            }
-        }
-    }
+fn import(file: &Case) -> Import {
+    let source = match &file.form {
+        Form::Pyc(Some(source)) => Some((source.bytes.clone(), source.mtime)),
+        _ => None,
+    };
+    Import { file: file.bytes.clone(), source }
 }

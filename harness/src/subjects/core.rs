@@ -6,14 +6,18 @@
 use crate::case::sha256_hex;
 use crate::generators::Target;
 use crate::matrix::{self, Reached};
-use crate::observation::{Accepted, Canon, Dump, Fault, Observation};
+use crate::observation::{Accepted, Canon, Dump, Fault, Observation, flags};
 use crate::oracle::{self, Relation, Verdict};
-use protocol::{Exception, Facts};
+use protocol::{Exception, Facts, Import};
 use pyc_core::model::Loaded;
+use pyc_core::pyc::{Refusal, SourceFile, import};
 use pyc_core::{Cause, Graph, Profile, Pyc, Release, model, read};
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Once;
+
+/// What the workers call the module that they would import.
+const MODULE: &str = "case";
 
 /// pyc-core under the profile of one interpreter.
 #[derive(Debug, Clone)]
@@ -148,6 +152,17 @@ impl Core {
         }
         let dumps = (0..=self.profile.marshal_version).map(|version| (version, dump(&loaded, version))).collect();
         Ok(accepted(graph, &loaded, dumps))
+    }
+
+    /// What the interpreter's import says of the header of a .pyc file.
+    #[must_use]
+    pub fn import(&self, ask: &Import) -> Observation {
+        let source = ask.source.as_ref().map(|(bytes, mtime)| SourceFile { bytes, mtime: *mtime });
+        guard(|| match import(&ask.file, &self.profile, source, MODULE) {
+            Ok(n) => flags(n),
+            Err(Refusal { class, message }) => Observation::Rejected(Exception { class: class.into(), message }),
+        })
+        .unwrap_or_else(|message| Observation::Faulted(Fault::Panic(message)))
     }
 
     /// What a stream holds: outcome and canon, without dumps.

@@ -17,7 +17,7 @@ fn the_model_says_of_a_header_what_was_made_of_it() {
     for (profile, target) in targets() {
         let mut seen = BTreeSet::new();
         for index in 0..1000 {
-            let Generated { bytes, source, wrong, code } = made(target, index);
+            let Generated { bytes, source, wrong, valid } = made(target, index);
             let source = source.as_ref().map(|s| SourceFile { bytes: &s.bytes, mtime: s.mtime });
             let said = import(&bytes, profile, source, "case");
             // What is no header may begin like one, and the one of 2.7 has nothing that could be wrong after its magic.
@@ -27,8 +27,8 @@ fn the_model_says_of_a_header_what_was_made_of_it() {
             if wrong.is_none() {
                 let pyc = Pyc::parse(&bytes).unwrap();
                 assert_eq!(pyc.to_bytes(), bytes);
-                assert!(!code || pyc_core::read(pyc.payload, profile).is_ok(), "{target:?}");
-                seen.insert(if code { "code" } else { "no code" });
+                assert!(!valid || pyc_core::read(pyc.payload, profile).is_ok(), "{target:?}");
+                seen.insert(if valid { "code" } else { "no code" });
             }
             seen.extend(wrong);
         }
