@@ -5,7 +5,7 @@
 //! taken apart into its objects and emitted anew.
 
 use crate::generators::Target;
-use crate::generators::skim::{Item, Skim, long, skim_for};
+use crate::generators::skim::{FLAG_REF, Item, Skim, long, skim_for};
 use std::ops::Range;
 
 /// What is different about the dumps.
@@ -61,7 +61,7 @@ impl<'a> Dumped<'a> {
     }
 
     pub(super) fn is_flagged(&self, item: usize) -> bool {
-        self.bytes[self.items[item].at] & 0x80 != 0
+        self.bytes[self.items[item].at] & FLAG_REF != 0
     }
 
     /// The object that an item is, or refers to.
@@ -105,7 +105,7 @@ pub(super) fn emit(dump: &[u8], target: Target, policy: &Policy) -> Option<Vec<u
             numbers[item] = Some(next);
             next += 1;
         }
-        out.push(code | if is_flagged { 0x80 } else { 0 });
+        out.push(code | if is_flagged { FLAG_REF } else { 0 });
         let children = &dumped.children[item];
         let mut order = children.clone();
         (policy.order)(&dumped, item, &mut order);

@@ -6,7 +6,7 @@
 //! what the wrong one makes of the original.
 
 use crate::generators::Target;
-use crate::generators::skim::{BEFORE_LINE, layout, long, shape, skim_for};
+use crate::generators::skim::{BEFORE_LINE, FLAG_REF, SLOTLESS, layout, long, shape, skim_for};
 use pyc_core::code::{Field, fields};
 use pyc_core::{CodeLayout, Profile, Version};
 
@@ -62,9 +62,6 @@ pub(super) struct Walk {
     longer: Vec<(usize, i64)>,
 }
 
-/// Types whose flag takes no slot.
-const SLOTLESS: &[u8] = b"0NTF.Sr";
-
 impl Walk {
     pub(super) fn new(bytes: &[u8], target: Target) -> Walk {
         let (at, slots) = (0, 0);
@@ -93,18 +90,20 @@ impl Walk {
             frame.line_passed = true;
             self.at += 4;
         }
-        let byte = *self.bytes.get(self.at)?;
-        // 2.7 knows no flags.
-        let flagged = byte & 0x80 != 0 && self.target.version.0 > 2;
+        let (code, flagged) = self.type_here()?;
         let (parent, parent_at, position) = self.frames.last().map_or((0, 0, 0), |f| (f.code, f.at, f.passed));
-        let code = if flagged { byte & 0x7f } else { byte };
         self.next = Some(Object { at: self.at, code, flagged, parent, parent_at, position });
         self.next
     }
 
-    fn pass(&mut self) -> Option<()> {
+    /// The type that the walk has come to, and whether it is flagged; 2.7 knows no flags.
+    fn type_here(&self) -> Option<(u8, bool)> {
         let byte = *self.bytes.get(self.at)?;
-        let (code, flagged) = if self.target.version.0 > 2 { (byte & 0x7f, byte & 0x80 != 0) } else { (byte, false) };
+        Some(if self.target.version.0 > 2 { (byte & !FLAG_REF, byte & FLAG_REF != 0) } else { (byte, false) })
+    }
+
+    fn pass(&mut self) -> Option<()> {
+        let (code, flagged) = self.type_here()?;
         if let Some(frame) = self.frames.last_mut() {
             frame.passed += 1;
             if code == b'0' && b"{}".contains(&frame.code) {
@@ -229,7 +228,7 @@ pub(super) fn integers(target: Target) -> &'static [&'static str] {
 impl Object {
     /// The object under another type byte, with its own flag.
     pub(super) fn spelled(self, code: u8, rest: &[u8]) -> Vec<u8> {
-        [&[code | if self.flagged { 0x80 } else { 0 }][..], rest].concat()
+        [&[code | if self.flagged { FLAG_REF } else { 0 }][..], rest].concat()
     }
 
     /// The object with a size of four bytes and a payload.

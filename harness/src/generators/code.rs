@@ -12,12 +12,12 @@ use arbitrary::Unstructured;
 pub(super) const DEADLY: [u8; 7] = [70, 237, 238, 247, 253, 254, 255];
 
 /// More than the most inline cache units that any instruction has.
-const CACHE_UNITS: usize = 10;
+pub(super) const CACHE_UNITS: usize = 10;
 
-/// Kind bits of local variables, 3.11+.
-const LOCAL: u8 = 0x20;
-const CELL: u8 = 0x40;
-const FREE: u8 = 0x80;
+/// Kinds of variables, 3.11+. An argument is a local, and a cell if inner functions use it.
+pub(super) const LOCAL: u8 = 0x20;
+pub(super) const CELL: u8 = 0x40;
+pub(super) const FREE: u8 = 0x80;
 
 /// Argument counts and the flags that belong to them.
 struct Signature {

@@ -8,10 +8,8 @@
 //! the business of [`super::spell`].
 
 use super::Target;
-use super::skim::{BEFORE_LINE, Skim, long, skim, skim_for};
+use super::skim::{BEFORE_LINE, FLAG_REF, SLOTLESS, Skim, long, skim, skim_for};
 use std::borrow::Cow;
-
-const FLAG_REF: u8 = 0x80;
 
 /// The objects of a stream. What is not reachable from the root is not written.
 #[derive(Debug, Clone)]
@@ -74,7 +72,7 @@ impl<'b> Node<'b> {
 
     /// Whether a flag makes it something that `r` can refer to.
     pub(super) fn can_have_slot(&self) -> bool {
-        !b"0NTF.SrR".contains(&self.code)
+        self.code != b'R' && !SLOTLESS.contains(&self.code)
     }
 }
 

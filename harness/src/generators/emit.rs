@@ -6,14 +6,13 @@
 
 use super::Target;
 use super::luck::Luck;
+use super::skim::FLAG_REF;
 use super::swarm::{Alphabet, Leaf, Swarm};
 use arbitrary::Unstructured;
 use std::io::Write;
 
 /// Expanded size, in nodes, that one stream may have when sharing is undone (format versions below 3 do that).
 const MAX_WEIGHT: u64 = 4096;
-
-const FLAG_REF: u8 = 0x80;
 
 /// How encodings are chosen.
 #[derive(Clone, Copy, PartialEq, Eq)]

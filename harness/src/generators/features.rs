@@ -4,7 +4,7 @@
 //! every hunt count what really comes. Everything is told from the bytes, with [`skim`](super::skim) and not with pyc-core,
 //! so that refused streams count as well.
 
-use super::skim::{Item, long, skim_for};
+use super::skim::{FLAG_REF, Item, SLOTLESS, long, skim_for};
 use super::{Generator, Target};
 
 /// Something that a stream can have; the order is that of [`TABLE`].
@@ -228,7 +228,7 @@ pub(crate) fn shape(target: Target, bytes: &[u8]) -> Shape {
         Look { bytes, items, target, shape: Shape::default(), slots: Vec::new(), contents: [const { Vec::new() }; 2] };
     look.shape.nodes = items.len() as u64;
     if items.iter().any(|item| item.code == b'r') {
-        let takes_slot = |item: &&Item| bytes[item.at] & 0x80 != 0 && !b"0NTF.Sr".contains(&item.code);
+        let takes_slot = |item: &&Item| bytes[item.at] & FLAG_REF != 0 && !SLOTLESS.contains(&item.code);
         look.slots = items.iter().filter(takes_slot).copied().collect();
     }
     let mut levels: Vec<u32> = Vec::with_capacity(items.len());
@@ -277,7 +277,7 @@ impl<'a> Look<'a> {
             let has = 1_u128 << feature as u32;
             if key { has | 1 << as_key as u32 } else { has }
         };
-        if self.bytes[item.at] & 0x80 != 0 {
+        if self.bytes[item.at] & FLAG_REF != 0 {
             self.shape.flagged += 1;
             if b"NTF.Sr".contains(&item.code) {
                 self.shape.set(Feature::IgnoredFlag);

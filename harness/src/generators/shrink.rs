@@ -35,11 +35,6 @@ enum Step {
     Cut(Range<usize>),
 }
 
-/// Streams that are simpler than this one, the boldest first.
-pub fn candidates(stream: &[u8]) -> impl Iterator<Item = Vec<u8>> {
-    steps(stream).into_iter().filter_map(|step| apply(&step, stream))
-}
-
 /// The smallest stream that can be had from this one in single steps such that each is still `interesting`.
 ///
 /// ```
@@ -196,7 +191,7 @@ mod tests {
     #[test]
     fn candidates_are_simpler() {
         for stream in everything().step_by(4) {
-            for candidate in candidates(&stream).take(100) {
+            for candidate in steps(&stream).iter().filter_map(|step| apply(step, &stream)).take(100) {
                 assert!((candidate.len(), &candidate) < (stream.len(), &stream), "{stream:02x?} {candidate:02x?}");
             }
         }

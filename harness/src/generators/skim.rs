@@ -5,6 +5,12 @@
 
 use super::Target;
 
+/// The bit of a type byte with which an object asks for a reference slot ...
+pub(crate) const FLAG_REF: u8 = 0x80;
+
+/// ... and the types that get none.
+pub(crate) const SLOTLESS: &[u8] = b"0NTF.Sr";
+
 /// One object of the stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Item {
@@ -146,7 +152,7 @@ fn skim_as(bytes: &[u8], (integers, after): Layout) -> Skim {
         }
         let item = skim.items.len();
         skim.items.push(object);
-        slots += u32::from(byte & 0x80 != 0 && !b"0NTF.Sr".contains(&code));
+        slots += u32::from(byte & FLAG_REF != 0 && !SLOTLESS.contains(&code));
         at += length;
         if at > bytes.len() {
             skim.cut = Some(object);

@@ -61,19 +61,19 @@ use pyc_core::{Profile, read};
 /// Valid streams, dense in sharing, cycles and boundaries: [`super::values`].
 #[must_use]
 pub fn values(python: &Profile) -> Cases {
-    streams(Generator::Values, python)
+    Cases::of(Generator::Values, python)
 }
 
-/// Streams of a generator, with nothing to start from.
+/// Streams in any encoding, some of them wrong: [`super::streams`].
 #[must_use]
-pub fn streams(generator: Generator, python: &Profile) -> Cases {
-    Cases { generator, python: python.clone(), header: false }
+pub fn streams(python: &Profile) -> Cases {
+    Cases::of(Generator::Streams, python)
 }
 
-/// .pyc files: a header as the Python writes it, and a stream of a generator behind it. While they shrink, the header stays.
+/// Code objects, some of them wrong: [`super::codes`].
 #[must_use]
-pub fn pycs(generator: Generator, python: &Profile) -> Cases {
-    Cases { header: true, ..streams(generator, python) }
+pub fn codes(python: &Profile) -> Cases {
+    Cases::of(Generator::Codes, python)
 }
 
 /// A strategy for streams or .pyc files.
@@ -82,6 +82,19 @@ pub struct Cases {
     generator: Generator,
     python: Profile,
     header: bool,
+}
+
+impl Cases {
+    /// With nothing to start from.
+    fn of(generator: Generator, python: &Profile) -> Cases {
+        Cases { generator, python: python.clone(), header: false }
+    }
+
+    /// .pyc files of them: behind a header as the Python writes it, which stays while they shrink.
+    #[must_use]
+    pub fn in_pycs(self) -> Cases {
+        Cases { header: true, ..self }
+    }
 }
 
 impl Strategy for Cases {
@@ -190,8 +203,8 @@ mod tests {
 
     #[test]
     fn counterexamples_are_small() {
-        let legal = streams(Generator::Streams, python());
-        for cases in [&values(python()), &legal] {
+        let encodings = streams(python());
+        for cases in [&values(python()), &encodings] {
             check("-0.0", cases, |s| lines(s).contains(&"float 8000000000000000".into()), 9);
             check(
                 "None as a key",
@@ -202,16 +215,18 @@ mod tests {
             check("an object in two places", cases, |s| lines(s).iter().any(|line| line.starts_with("ref")), 16);
             check("a code object", cases, |s| lines(s).iter().any(|line| line.starts_with("code")), 90);
         }
-        check("a rejected stream", &legal, |s| read(s, python()).is_err(), 1);
+        for cases in [&encodings, &codes(python())] {
+            check("a rejected stream", cases, |s| read(s, python()).is_err(), 1);
+        }
         let wide = |file: &[u8]| lines(&file[16.min(file.len())..]).iter().any(|line| line.starts_with("complex"));
-        check("a complex number in a file", &pycs(Generator::Values, python()), wide, 16 + 17);
+        check("a complex number in a file", &values(python()).in_pycs(), wide, 16 + 17);
     }
 
     #[test]
     fn files_have_the_header_of_their_python() {
         for python in Profile::all() {
             for _ in 0..20 {
-                let file = pycs(Generator::Values, python).new_tree(&mut runner(1)).unwrap().current();
+                let file = values(python).in_pycs().new_tree(&mut runner(1)).unwrap().current();
                 let pyc = Pyc::parse(&file).unwrap();
                 assert_eq!(pyc.profile().version, python.version);
                 assert!(read(pyc.payload, python).is_ok(), "{file:02x?}");

@@ -4,13 +4,10 @@
 //! that its version gives it: a walk out of step sees other opcodes than were meant, and one that leaves the code writes
 //! there.
 
-use super::super::code::DEADLY;
+use super::super::code::{CACHE_UNITS, DEADLY};
 use super::super::luck::Luck;
 use super::opcodes::Opcodes;
 use arbitrary::Unstructured;
-
-/// More than the most cache units that any instruction has.
-const CACHE_UNITS: usize = 10;
 
 /// Opcodes in files.
 const ORDINARY: &[u8] = b"cnlfaro-";

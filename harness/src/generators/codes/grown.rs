@@ -4,24 +4,21 @@
 //! class, what is added has none, and the rest of the stream keeps its meaning.
 
 use super::super::Target;
+use super::super::code::{CELL, LOCAL};
 use super::super::emit::{Emitter, Kind, Style};
 use super::super::luck::Luck;
 use super::super::mutate::{put, replace};
-use super::super::skim::{Item, Skim, long, skim_for};
+use super::super::skim::{BEFORE_LINE, FLAG_REF, Item, SLOTLESS, Skim, layout, long, skim_for};
 use super::bytecode::{Names, instructions};
-use super::object::{CELL, HIDDEN, LOCAL, VARARGS, VARKEYWORDS, small};
+use super::object::{HIDDEN, VARARGS, VARKEYWORDS, small};
 use super::opcodes::Opcodes;
 use super::tables;
 use arbitrary::Unstructured;
 
-const FLAG_REF: u8 = 0x80;
-
 /// The objects of a code object whose places are the same in every version.
 pub(super) const CODE: usize = 0;
 pub(super) const CONSTS: usize = 1;
-pub(super) const LINES: usize = 8;
-/// The object before the number of the first line.
-const BEFORE_LINE: usize = 7;
+pub(super) const LINES: usize = BEFORE_LINE;
 
 /// Types of strings, each with a size of one byte or of four.
 const TEXTS: &[u8] = b"zZaAut";
@@ -46,11 +43,7 @@ impl Parts {
         }
         let index = u.pick(&codes);
         let fields: Vec<Item> = skimmed.items.iter().filter(|i| i.parent == Some(index)).copied().collect();
-        (fields.len() == if target.version >= (3, 11) { 10 } else { 9 }).then(|| Parts {
-            item: skimmed.items[index],
-            fields,
-            skimmed,
-        })
+        (fields.len() == BEFORE_LINE + layout(target).1).then(|| Parts { item: skimmed.items[index], fields, skimmed })
     }
 
     /// The items of one of the objects.
@@ -65,7 +58,7 @@ impl Parts {
     }
 
     pub(super) fn line(&self) -> usize {
-        self.fields[BEFORE_LINE].end
+        self.fields[BEFORE_LINE - 1].end
     }
 }
 
@@ -241,7 +234,7 @@ fn put_leaf(u: &mut Unstructured<'_>, target: Target, bytes: &mut Vec<u8>, item:
         }
         // Those constants that never take a slot are no substitute for what has one.
         let code = e.out[0] & !FLAG_REF;
-        let plain = TEXTS.contains(&code) == is_text && !b"NTF.Sr".contains(&code);
+        let plain = TEXTS.contains(&code) == is_text && !SLOTLESS.contains(&code);
         if plain {
             break e.out;
         }

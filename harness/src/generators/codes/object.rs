@@ -1,6 +1,7 @@
 //! A code object from nothing: every field in every form that the target's version has.
 
 use super::super::Target;
+use super::super::code::{CELL, FREE, LOCAL};
 use super::super::emit::{Emitter, Facts, Kind, Place, State, Style};
 use super::super::luck::Luck;
 use super::bytecode::{Names, instructions};
@@ -8,11 +9,7 @@ use super::opcodes::Opcodes;
 use super::tables;
 use arbitrary::Unstructured;
 
-/// Kinds of variables, 3.11+. An argument is a local, and a cell if inner functions use it.
-pub(super) const LOCAL: u8 = 0x20;
-pub(super) const CELL: u8 = 0x40;
-pub(super) const FREE: u8 = 0x80;
-/// A variable of an inlined comprehension, 3.12+.
+/// The kind of a variable of an inlined comprehension, 3.12+.
 pub(super) const HIDDEN: u8 = 0x10;
 /// How an argument can be given, 3.14+: by position, by keyword, as one of any number.
 const BY_POSITION: u8 = 0x02;

@@ -6,13 +6,13 @@
 #![expect(clippy::ptr_arg, reason = "all rows of the table have one signature")]
 
 use super::super::Target;
-use super::super::code::DEADLY;
+use super::super::code::{CELL, DEADLY, FREE, LOCAL};
 use super::super::luck::Luck;
 use super::super::mutate::{put, replace};
 use super::super::skim::long;
 use super::bytecode;
 use super::grown::{CODE, CONSTS, Integers, LINES, Parts, put_bytes};
-use super::object::{CELL, FREE, LOCAL, VARARGS, VARKEYWORDS, small};
+use super::object::{VARARGS, VARKEYWORDS, small};
 use super::opcodes::Opcodes;
 use super::tables;
 use arbitrary::Unstructured;
