@@ -2,7 +2,9 @@
 //!
 //! `BLESS=1` rewrites the rows of the versions that are on this machine.
 
-use interpreters::{Driver, Interpreter, Limits, Options, Outcome, Supervisor, Workspace, discover};
+mod found;
+
+use interpreters::{Driver, Interpreter, Limits, Outcome, Supervisor, Workspace};
 use protocol::{Answer, Compile};
 use std::path::Path;
 use std::process::Command;
@@ -16,17 +18,9 @@ const ROW: &str = "    Opcodes {\n";
 fn rows_are_the_interpreters() {
     let table = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/generators/codes/opcodes.rs");
     let home = Workspace::locate();
-    let found = discover(&Options {
-        pythons: Vec::new(),
-        search: true,
-        driver: None,
-        // Only if it is there already: a test does not install anything.
-        pyodide: std::env::var_os("PROVOST_PYODIDE_MODULES").is_some() || home.pyodide.join("node_modules").is_dir(),
-        home: home.clone(),
-        limits: Limits::default(),
-    });
+    let interpreters = found::interpreters();
     let mut compared = 0;
-    for interpreter in found.interpreters.iter().filter(|i| i.facts.implementation == "cpython") {
+    for interpreter in interpreters.iter().filter(|i| i.facts.implementation == "cpython") {
         let Some(row) = printed(interpreter, &home) else {
             println!("skipped: {} has no executable", interpreter.id);
             continue;

@@ -4,7 +4,9 @@
 //! dump shows the base opcode and how many units were zeroed as its caches. `BLESS=1` rewrites the tables of the versions
 //! that are on this machine.
 
-use interpreters::{Driver, Interpreter, Limits, Options, Outcome, Supervisor, Workspace, discover};
+mod found;
+
+use interpreters::{Driver, Interpreter, Limits, Outcome, Supervisor};
 use protocol::{Answer, CanonMode, Load};
 use pyc_core::code::{CodeInts, Field, fields};
 use pyc_core::{CodeLayout, Graph, NodeId, Profile, Release, Value, read};
@@ -22,17 +24,9 @@ fn tables_are_the_interpreters() {
     let tables = Path::new(env!("CARGO_MANIFEST_DIR")).join("../pyc-core/src/opcode/tables.rs");
     let mut text = std::fs::read_to_string(&tables).unwrap();
     let limits = Limits::default();
-    let found = discover(&Options {
-        pythons: Vec::new(),
-        search: true,
-        driver: None,
-        pyodide: std::env::var_os("PROVOST_PYODIDE_MODULES").is_some()
-            || Workspace::locate().pyodide.join("node_modules").is_dir(),
-        home: Workspace::locate(),
-        limits: limits.clone(),
-    });
+    let interpreters = found::interpreters();
     let mut seen = BTreeMap::new();
-    for interpreter in &found.interpreters {
+    for interpreter in &interpreters {
         let profile = Release::parse(&interpreter.facts.version).and_then(|r| Profile::for_release(&r));
         let Some(profile) = profile.filter(|p| p.code_layout == CodeLayout::Python311) else { continue };
         if interpreter.facts.implementation == "cpython" {

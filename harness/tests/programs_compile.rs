@@ -1,7 +1,9 @@
 //! What the generator of programs writes for a version is accepted by every interpreter of that version that is found.
 
+mod found;
+
 use harness::generators::{Generator, Target, generate, programs};
-use interpreters::{Limits, Options, Outcome, Supervisor, Workspace, discover};
+use interpreters::{Limits, Outcome, Supervisor};
 use protocol::{Answer, Compile};
 use pyc_core::{Profile, Release};
 
@@ -9,20 +11,11 @@ const PROGRAMS: u64 = 60;
 
 #[test]
 fn every_interpreter_compiles_the_programs_for_its_version() {
-    let home = Workspace::locate();
-    let found = discover(&Options {
-        pythons: Vec::new(),
-        search: true,
-        driver: None,
-        // Only if it is there already: a test does not install anything.
-        pyodide: std::env::var_os("PROVOST_PYODIDE_MODULES").is_some() || home.pyodide.join("node_modules").is_dir(),
-        home,
-        limits: Limits::default(),
-    });
-    if found.interpreters.is_empty() {
+    let interpreters = found::interpreters();
+    if interpreters.is_empty() {
         println!("skipped: no interpreter was found, so no program was compiled");
     }
-    for interpreter in &found.interpreters {
+    for interpreter in &interpreters {
         let profile = Release::parse(&interpreter.facts.version).and_then(|release| Profile::for_release(&release));
         let (Some(profile), "cpython") = (profile, interpreter.facts.implementation.as_str()) else {
             println!("skipped: {} is not a CPython with a profile", interpreter.id);

@@ -1,48 +1,39 @@
 //! Generated .pyc files: the model says of their headers what each interpreter's import says.
 
-use harness::generators::{Target, pyc, tape};
-use interpreters::{Limits, Options, Outcome, Supervisor, Workspace, discover};
-use protocol::{Answer, Exception, Import};
-use pyc_core::pyc::{Refusal, SourceFile, import};
-use pyc_core::{Profile, Release};
+mod found;
+
+use arbitrary::Unstructured;
+use harness::generators::{pyc, tape};
+use harness::subjects::core::Core;
+use harness::subjects::{Reality, Subject};
+use interpreters::Limits;
+use protocol::Import;
 
 const FILES: u64 = 2000;
 
 #[test]
 fn imports_agree_about_headers() {
-    let home = Workspace::locate();
-    let found = discover(&Options {
-        pythons: Vec::new(),
-        search: true,
-        driver: None,
-        // Only if it is there already: a test does not install anything.
-        pyodide: std::env::var_os("PROVOST_PYODIDE_MODULES").is_some() || home.pyodide.join("node_modules").is_dir(),
-        home,
-        limits: Limits::default(),
-    });
+    let interpreters = found::interpreters();
     let mut compared = 0;
-    for interpreter in found.interpreters.iter().filter(|i| i.facts.implementation == "cpython") {
-        let Some(profile) = Release::parse(&interpreter.facts.version).and_then(|r| Profile::for_release(&r)) else {
-            println!("skipped: {} has no profile", interpreter.id);
-            continue;
+    for interpreter in interpreters.iter().filter(|i| i.facts.implementation == "cpython") {
+        let core = match Core::of(&interpreter.facts) {
+            Ok(core) => core,
+            Err(reason) => {
+                println!("skipped: {}: {reason}", interpreter.id);
+                continue;
+            }
         };
-        let target = Target::from(&profile);
-        let make = |index| pyc::generate(&mut arbitrary::Unstructured::new(&tape(1, "pyc", index)), target, &[]);
+        let make = |index| pyc::generate(&mut Unstructured::new(&tape(1, "pyc", index)), core.target(), &[]);
         let files: Vec<pyc::Generated> = (0..FILES).map(make).collect();
         let ask = |file: &pyc::Generated| Import {
             file: file.bytes.clone(),
             source: file.source.as_ref().map(|source| (source.bytes.clone(), source.mtime)),
         };
         let asked: Vec<Import> = files.iter().map(ask).collect();
-        let said = Supervisor::new(interpreter, Limits::default()).import(&asked).unwrap();
-        for (file, said) in files.iter().zip(said) {
-            let source = file.source.as_ref().map(|source| SourceFile { bytes: &source.bytes, mtime: source.mtime });
-            let predicted = match import(&file.bytes, &profile, source, "case") {
-                Ok(flags) => Answer::Imported(flags),
-                Err(Refusal { class, message }) => Answer::Rejected(Exception { class: class.into(), message }),
-            };
+        let said = Reality::new(interpreter, Limits::default()).import(&asked).unwrap();
+        for ((file, ask), said) in files.iter().zip(&asked).zip(said) {
             let start = &file.bytes[..file.bytes.len().min(20)];
-            assert_eq!(said, Outcome::Answer(predicted), "{}: {:?} {start:02x?}", interpreter.id, file.wrong);
+            assert_eq!(said, core.import(ask), "{}: {:?} {start:02x?}", interpreter.id, file.wrong);
         }
         compared += 1;
     }
