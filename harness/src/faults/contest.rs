@@ -41,12 +41,13 @@ impl Column {
     }
 }
 
-/// The generators that need no interpreter, then the baseline.
+/// The generators of streams that need no interpreter, then the baseline.
 #[must_use]
 pub fn columns() -> Vec<Column> {
-    let compiled = [Generator::Stdlib, Generator::Programs];
-    let alone = Generator::ALL.into_iter().filter(|generator| !compiled.contains(generator));
-    alone.map(Column::Generator).chain([Column::Baseline]).collect()
+    // The streams of `pyc` are those of `codes`, and no fault is one of headers.
+    let others = [Generator::Stdlib, Generator::Programs, Generator::Pyc];
+    let contestants = Generator::ALL.into_iter().filter(|generator| !others.contains(generator));
+    contestants.map(Column::Generator).chain([Column::Baseline]).collect()
 }
 
 /// A profile and the streams that are mutated under it.
@@ -189,8 +190,7 @@ impl Contest {
 }
 
 /// One of the files with one to four changes of single bytes, made without any knowledge of what the bytes are.
-#[must_use]
-pub fn baseline(seed: u64, index: u64, files: &[Vec<u8>]) -> Vec<u8> {
+fn baseline(seed: u64, index: u64, files: &[Vec<u8>]) -> Vec<u8> {
     let tape = tape(seed, Column::Baseline.name(), index);
     let mut u = Unstructured::new(&tape);
     let mut below = |n: usize| u.int_in_range(0..=n.max(1) - 1).unwrap_or(0);

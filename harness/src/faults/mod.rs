@@ -17,7 +17,7 @@ pub mod report;
 mod tables;
 mod walk;
 
-pub use contest::{Column, Contest, Row, baseline, columns};
+pub use contest::{Column, Contest, Row, columns};
 
 use crate::generators::Target;
 use crate::observation::{Accepted, Dump, Observation};
