@@ -1,0 +1,79 @@
+//! Everything that pyc-core is asked in a hunt, over what the generators make and nothing else.
+//!
+//! `ci/coverage` measures which of pyc-core's lines this reaches (docs/COVERAGE.md). So it takes no stream that a person wrote,
+//! not even to mutate it: what only such a stream reaches is not compared for long.
+
+use arbitrary::Unstructured;
+use harness::generators::{Generator, Target, generate, pyc, tape};
+use pyc_core::model::{Dump, Loaded};
+use pyc_core::pyc::{SourceFile, import};
+use pyc_core::{Profile, Pyc, Release, read};
+
+/// The generators that need no interpreter, and how many cases of each one each profile is asked about: code objects are large.
+const CASES: [(Generator, u64); 4] =
+    [(Generator::Values, 250), (Generator::Streams, 1000), (Generator::Codes, 100), (Generator::Pyc, 100)];
+
+/// Every version in its last release, and in its first one on a platform where all is different that can be.
+fn profiles() -> Vec<Profile> {
+    let both = |last: &Profile| {
+        let first = Profile::for_release(&Release { micro: 0, ..last.release }).expect("a version that has a profile");
+        [last.clone(), first.with_pointer_bits(32).with_max_depth(1500).with_interned_elsewhere(b"\0a_\xe9")]
+    };
+    Profile::all().flat_map(both).collect()
+}
+
+/// What is read is written as it was, and everything can be asked of it; what is refused is refused inside the stream.
+fn check(stream: &[u8], profile: &Profile) {
+    let graph = match read(stream, profile) {
+        Ok(graph) => graph,
+        Err(error) => {
+            assert!(error.offset <= stream.len(), "{}: {error} in {stream:02x?}", profile.release);
+            let texts = [error.to_string(), error.exception(profile).to_string()];
+            assert!(texts.iter().all(|text| !text.is_empty()), "{}: {error:?}", profile.release);
+            return;
+        }
+    };
+    let expected = Ok(stream[..graph.consumed()].to_vec());
+    assert_eq!([graph.write(), graph.write_anew()], [expected.clone(), expected], "{}", profile.release);
+    let loaded = Loaded::new(&graph, profile);
+    if loaded.hazard().is_some() {
+        return;
+    }
+    assert!(loaded.canon().ends_with('\n'), "{}: a canon without an end: {stream:02x?}", profile.release);
+    for version in 0..=profile.marshal_version {
+        if let Dump::Bytes { bytes, .. } = loaded.dump(version) {
+            assert!(!bytes.is_empty(), "{} at {version}: nothing is dumped of {stream:02x?}", profile.release);
+        }
+        loaded.loss(version);
+    }
+}
+
+/// An import refuses what was made wrong and nothing else; what follows a header that was understood is a stream.
+fn check_file(file: &pyc::Generated, profile: &Profile) {
+    let source = file.source.as_ref().map(|source| SourceFile { bytes: &source.bytes, mtime: source.mtime });
+    let imported = import(&file.bytes, profile, source, "case");
+    let is_expected = imported.is_err() == file.wrong.is_some();
+    assert!(is_expected, "{}: {imported:?}, made with {:?}", profile.release, file.wrong);
+    match Pyc::parse(&file.bytes) {
+        Ok(pyc) => {
+            assert_eq!(pyc.to_bytes(), file.bytes);
+            check(pyc.payload, pyc.profile());
+        }
+        Err(error) => assert!(imported.is_err() && !error.to_string().is_empty(), "{}: {error}", profile.release),
+    }
+}
+
+#[test]
+fn whatever_generators_make_is_answered() {
+    for (profile, (generator, cases)) in profiles().iter().flat_map(|profile| CASES.map(|row| (profile, row))) {
+        let target = Target::from(profile);
+        for index in 0..cases {
+            if generator == Generator::Pyc {
+                let tape = tape(0, generator.name(), index);
+                check_file(&pyc::generate(&mut Unstructured::new(&tape), target, &[]), profile);
+            } else {
+                check(&generate(generator, target, 0, index, &[]).bytes, profile);
+            }
+        }
+    }
+}
