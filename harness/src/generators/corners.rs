@@ -79,6 +79,34 @@ const TEXTS: [&str; 14] = [
     "nan(1)",
 ];
 
+/// Keys of 2.7 that have one hash, by family: equal, or unequal, or not to be compared without an exception.
+const TWINS: [&[&[u8]]; 6] = [
+    &[
+        b"T",
+        b"i\x01\0\0\0",
+        b"I\x01\0\0\0\0\0\0\0",
+        b"l\x01\0\0\0\x01\0",
+        b"g\0\0\0\0\0\0\xf0\x3f",
+        b"f\x011",
+        b"y\0\0\0\0\0\0\xf0\x3f\0\0\0\0\0\0\0\0",
+        b"x\x011\x010",
+    ],
+    &[b"F", b"i\0\0\0\0", b"g\0\0\0\0\0\0\0\x80", b"f\x03nan", b"g\0\0\0\0\0\0\xf8\x7f"],
+    &[b"i\xff\xff\xff\xff", b"i\xfe\xff\xff\xff", b"g\0\0\0\0\0\0\xf0\xbf", b"f\x02-2"],
+    &[b"s\x01\0\0\0a", b"t\x01\0\0\0a", b"u\x01\0\0\0a"],
+    // A power of two that has more digits than a float is sure of.
+    &[b"I\0\0\0\0\0\0\0\x10", b"l\x05\0\0\0\0\0\0\0\0\0\0\0\x01\0", b"g\0\0\0\0\0\0\xb0\x43", b"f\x041e18"],
+    &[
+        b"g\0\0\0\0\0\0\xe0\x3f",
+        b"f\x030.5",
+        b"f\x03inf",
+        b"f\x04-inf",
+        b"f\x065e-324",
+        b"i\xa1\xcb\x04\0",
+        b"i\xe4\xda\xfb\xff",
+    ],
+];
+
 /// UTF-8, nearly.
 const UTF8: [&[u8]; 8] = [
     b"\xed\xa0\x80",
@@ -102,6 +130,9 @@ pub(super) fn generate(u: &mut Unstructured<'_>, target: Target) -> Vec<u8> {
 }
 
 fn scalar_or_container(u: &mut Unstructured<'_>, target: Target) -> Vec<u8> {
+    if target.is_python2() && u.one_in(4) {
+        return after_exception(u);
+    }
     match u.below(22) {
         0..=8 => {
             let whole = u.pick(&WHOLE);
@@ -157,6 +188,36 @@ fn scalar_or_container(u: &mut Unstructured<'_>, target: Target) -> Vec<u8> {
             let (before, _) = u.pick(&AROUND[..4]);
             before.repeat(depth as usize)
         }
+    }
+}
+
+/// A dict of 2.7 with a value that fails, after which the reader reads on: keys that are compared meanwhile, or what takes the
+/// exception for its own.
+fn after_exception(u: &mut Unstructured<'_>) -> Vec<u8> {
+    let family = u.pick(&TWINS);
+    let (hold, end) = u.pick(&[
+        (&b""[..], &b""[..]),
+        (b"", b""),
+        (b"(\x01\0\0\0", b""),
+        (b">\x01\0\0\0", b""),
+        (b"(\x02\0\0\0N", b""),
+        (b">\x02\0\0\0N", b""),
+    ]);
+    let count = 2 + u.below(6);
+    let keys: Vec<Vec<u8>> = (0..count).map(|_| [hold, u.pick(family), end].concat()).collect();
+    let size = count.to_le_bytes();
+    match u.below(6) {
+        0 | 1 => {
+            [&b"{N?"[..], &keys.iter().flat_map(|key| [key, &b"N"[..]].concat()).collect::<Vec<u8>>(), b"0"].concat()
+        }
+        // Some of the keys are there before.
+        2 | 3 => {
+            let (first, last) = (keys[0].clone(), keys[1..].iter().flat_map(|key| [key, &b"N"[..]].concat()));
+            [&b"{"[..], &first, b"NN?", &last.collect::<Vec<u8>>(), b"0"].concat()
+        }
+        4 => [&b"{N?N"[..], &[u.pick(b"<>")], &size[..4], &keys.concat(), b"0"].concat(),
+        // A failure that is a value, and a size that takes all memory.
+        _ => [&b"{N?N"[..], u.pick(&[&b"g\0\0\0\0\0\0\xf0\xbf"[..], b"f\x02-1", b"s\xff\xff\xff\x7f"]), b"0"].concat(),
     }
 }
 
