@@ -10,7 +10,7 @@
 //! is told from the graph of an accepted stream and from the error of a refused one. Type bytes are counted in accepted
 //! streams only: nothing shows that a refused one was read rightly up to its error.
 //!
-//! The rows of [`parts`] are finer: each type at each place where an object can stand, each of several encodings of a value,
+//! The rows of `parts` are finer: each type at each place where an object can stand, each of several encodings of a value,
 //! references by what they lead to, entries of the tables of a code object.
 //!
 //! What of a comparison was left out, because nobody can predict it, is counted beside it: the *masks*.

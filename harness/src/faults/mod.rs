@@ -2,8 +2,8 @@
 //!
 //! A hunt that finds nothing proves little, unless the same hunt finds bugs that are known to be there. Each planted fault
 //! is a subject that does all as pyc-core does, and is wrong in one way in which readers and writers of this format are
-//! wrong, or were. A fault counts as found at the first case on which the [oracle](crate::oracle) tells the two apart; what
-//! mutations of single bytes of real files find stands beside it ([`contest`]).
+//! wrong, or were. A fault counts as found at the first case on which the [oracle] tells the two apart; what
+//! mutations of single bytes of real files find stands beside it (`contest`).
 //!
 //! No fault recognises a case: each does what a wrong implementation would do with any bytes. Most are wrong about one
 //! object of the stream and go on from there (`walk`); writers are wrong about the bytes of their dumps (`emission`).

@@ -5,7 +5,7 @@
 //! same. So this generator writes source text from a grammar, and the interpreter itself makes the case of it.
 //!
 //! A program is only worth something if it compiles, so nothing is tried and thrown away: what may stand where is known
-//! when it is written. `table` says which construct exists in which version and in which [`Context`]; the scopes say which
+//! when it is written. `table` says which construct exists in which version and in which `Context`; the scopes say which
 //! names may be declared. Programs are compiled and never executed, so no name needs a value.
 //!
 //! What cannot be reached: what compilers never emit, and whatever depends on the file's name or on compiler flags.
