@@ -35,17 +35,12 @@ const BASES: usize = 12;
 const BASES_TRIED: usize = 36;
 const LONGEST_BASE: usize = 8 << 10;
 
-/// How many generated values are given to the mutators.
-const VALUE_BASES: u64 = 64;
-
 /// Makes the cases of one subject.
 pub(crate) struct Supply {
     id: String,
     target: Target,
     seed: u64,
     full: bool,
-    /// Whether code objects of this subject are cases.
-    compiles: bool,
     library: Option<(Library, Cache)>,
     items: std::vec::IntoIter<Item>,
     /// The first of the items, until the bases are made of them.
@@ -74,11 +69,11 @@ impl Supply {
     pub(crate) fn new(plan: &Plan, member: &Member) -> (Supply, Option<(Level, String)>) {
         let from_bases = [Generator::Stdlib, Generator::Streams, Generator::Codes, Generator::Pyc];
         let wants_library = plan.generators.iter().any(|generator| from_bases.contains(generator));
-        let compiles = member.core.is_model();
+        let target = member.core.target();
         let mut missing = None;
         let mut library = None;
         if let (Some(facts), true) = (&member.facts, wants_library) {
-            if !compiles {
+            if !target.codes {
                 let text = format!("{}: its code objects are its own: no case from what it compiles", member.id);
                 missing = Some((Level::Info, text));
             } else {
@@ -95,10 +90,9 @@ impl Supply {
         let items = library.as_ref().map(|(library, _)| library.items(&levels, plan.seed)).unwrap_or_default();
         let supply = Supply {
             id: member.id.clone(),
-            target: member.core.target(),
+            target,
             seed: plan.seed,
             full: plan.full,
-            compiles,
             library,
             items: items.clone().into_iter(),
             likely_bases: items.into_iter().take(BASES_TRIED).collect(),
@@ -118,10 +112,7 @@ impl Supply {
     fn make_bases(&mut self, subject: Option<&mut (dyn Subject + 'static)>) -> Result<(), Broken> {
         self.bases = self.corpus.iter().map(|(_, stream)| stream.clone()).collect();
         self.corpus.reverse();
-        // Not the values that the generator of values begins with: these are compared anyway.
-        let values = u64::MAX - VALUE_BASES..u64::MAX;
-        let values: Vec<_> = values.map(|index| self.generate(Generator::Values, index).bytes).collect();
-        self.bases.extend(values);
+        self.bases.extend(generators::value_bases(self.target, self.seed));
         let items = std::mem::take(&mut self.likely_bases);
         match subject {
             Some(subject) => self.add_compiled_bases(&items, subject),
@@ -159,7 +150,7 @@ impl Supply {
                 None => Ok(Batch::default()),
             },
             Generator::Programs => match subject {
-                Some(subject) if self.compiles => self.programs(room, subject),
+                Some(subject) if self.target.codes => self.programs(room, subject),
                 _ => Ok(Batch::default()),
             },
             Generator::Values => Ok(self.generated(generator, room)),

@@ -5,7 +5,7 @@
 //! runs of cases in turn and keep the least count, so the result does not depend on how many there are.
 
 use super::{Fault, types};
-use crate::generators::{Generator, generate, seeds, tape};
+use crate::generators::{Generator, generate, seeds, tape, value_bases};
 use crate::subjects::core::{Core, payload};
 use arbitrary::Unstructured;
 use pyc_core::Profile;
@@ -14,9 +14,6 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 /// Cases that a worker takes at a time.
 const RUN: u64 = 500;
-
-/// How many generated values are given to the mutators of `streams`.
-const VALUE_BASES: u64 = 64;
 
 /// Not found.
 const NEVER: u64 = u64::MAX;
@@ -99,8 +96,7 @@ impl Contest {
         let streams: Vec<(String, Vec<u8>)> =
             corpus.into_iter().map(|(name, bytes)| (name, payload(&bytes).unwrap_or(bytes))).collect();
         let members = Core::all().map(|core| {
-            let values = (u64::MAX - VALUE_BASES..u64::MAX)
-                .map(|index| generate(Generator::Values, core.target(), 0, index, &[]).bytes);
+            let values = value_bases(core.target(), 0);
             let bases = streams.iter().map(|(_, stream)| stream.clone()).chain(values).collect();
             let ending = format!("-{}.pyc", core.profile().version);
             let own = streams.iter().filter(|(name, _)| name.ends_with(&ending)).map(|(_, stream)| stream.clone());

@@ -4,6 +4,8 @@
 //! changes code objects decodes them and encodes them again, and that is where the faults are. A table that does not come
 //! back as it was is left alone: a decoder would refuse it.
 
+pub(super) use crate::generators::codes::tables::{exception_varint, varint};
+
 /// An entry of the location table of 3.11 and later: so many code units have this location.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Location {
@@ -30,33 +32,9 @@ impl Numbers {
     pub(super) const RIGHT: Numbers = Numbers { write: varint, write_signed: svarint };
 }
 
-/// Groups of six bits, the lowest first; bit 6 says that more follow.
-pub(super) fn varint(mut number: u64, out: &mut Vec<u8>) {
-    while number >= 64 {
-        out.push(low_bits(number) | 64);
-        number >>= 6;
-    }
-    out.push(low_bits(number));
-}
-
 /// The sign is the lowest bit.
 pub(super) fn svarint(number: i64, out: &mut Vec<u8>) {
     varint(number.unsigned_abs() << 1 | u64::from(number < 0), out);
-}
-
-/// Groups of six bits, the highest first.
-pub(super) fn exception_varint(number: u64, out: &mut Vec<u8>) {
-    let groups = (0..11).rev().map(|group| number >> (6 * group)).skip_while(|rest| *rest == 0);
-    let mut groups: Vec<u8> = groups.map(|rest| low_bits(rest) | 64).collect();
-    match groups.last_mut() {
-        Some(last) => *last &= 63,
-        None => groups.push(0),
-    }
-    out.extend(groups);
-}
-
-fn low_bits(number: u64) -> u8 {
-    number.to_le_bytes()[0] & 63
 }
 
 /// Reads bytes one by one.

@@ -157,6 +157,9 @@ impl str::FromStr for Generator {
     }
 }
 
+/// How many generated values are given to the mutators.
+const VALUE_BASES: u64 = 64;
+
 /// What a generator made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Generated {
@@ -192,6 +195,12 @@ pub fn generate(generator: Generator, target: Target, seed: u64, index: u64, bas
             Generated { bytes, valid }
         }
     }
+}
+
+/// Values for the mutators to start from: not those that a campaign of this seed begins with, which are compared anyway.
+pub(crate) fn value_bases(target: Target, seed: u64) -> impl Iterator<Item = Vec<u8>> {
+    let last = u64::MAX - VALUE_BASES..u64::MAX;
+    last.map(move |index| generate(Generator::Values, target, seed, index, &[]).bytes)
 }
 
 /// The pseudo-random bytes from which a case is made: 64 bytes to 4 KiB, most often a few hundred.

@@ -6,15 +6,15 @@
 //! from accepted streams.
 
 use super::table::{
-    ALL, ONLY_2, ONLY_3, Row, Rows, SINCE_311, SINCE_314, SINCE_315, TYPES, UNTIL_310, When, each, plain,
+    ALL, FIELDS, ONLY_2, ONLY_3, Row, Rows, SINCE_311, SINCE_314, SINCE_315, TYPES, UNTIL_310, When, each, plain,
 };
 use super::{ROWS, Reached, Rule};
 use pyc_core::code::{Code, Field};
 use pyc_core::{Graph, NodeId, Profile, Value};
 use std::sync::LazyLock;
 
-/// Where an object can stand. Code objects have one for each of their fields.
-const PLACES: [(&str, When); 24] = [
+/// Where an object can stand outside of code objects, which have a place for each of [`FIELDS`].
+const OUTSIDE: [(&str, When); 10] = [
     ("top", ALL),
     ("tuple item", ALL),
     ("list item", ALL),
@@ -25,20 +25,6 @@ const PLACES: [(&str, When); 24] = [
     ("slice part", SINCE_314),
     ("frozendict key", SINCE_315),
     ("frozendict value", SINCE_315),
-    ("code", ALL),
-    ("consts", ALL),
-    ("names", ALL),
-    ("varnames", UNTIL_310),
-    ("freevars", UNTIL_310),
-    ("cellvars", UNTIL_310),
-    ("localsplusnames", SINCE_311),
-    ("localspluskinds", SINCE_311),
-    ("filename", ALL),
-    ("name", ALL),
-    ("qualname", SINCE_311),
-    ("lnotab", UNTIL_310),
-    ("linetable", SINCE_311),
-    ("exceptiontable", SINCE_311),
 ];
 const TOP: usize = 0;
 const TUPLE: usize = 1;
@@ -50,7 +36,18 @@ const VALUE: usize = 6;
 const SLICE: usize = 7;
 const FROZEN_KEY: usize = 8;
 const FROZEN_VALUE: usize = 9;
-const FIELDS: usize = 10;
+
+/// All places, those in code objects last.
+const PLACES: usize = OUTSIDE.len() + FIELDS.len();
+
+/// The field of a code object that a place is.
+fn field(place: usize) -> Option<&'static str> {
+    FIELDS.get(place.checked_sub(OUTSIDE.len())?).map(|(name, _)| *name)
+}
+
+fn is_text(field: &str) -> bool {
+    matches!(field, "filename" | "name" | "qualname")
+}
 
 /// The types that a place takes; whether the version has them is another matter.
 fn types(place: usize) -> &'static [u8] {
@@ -59,9 +56,9 @@ fn types(place: usize) -> &'static [u8] {
         TOP => b"NTF.SiIlfgxystuaAzZ()[{}<>:c",
         SET | FROZENSET | KEY | FROZEN_KEY => b"NTF.SiIlfgxystuRaAzZ()}>:cr",
         TUPLE | LIST | VALUE | SLICE | FROZEN_VALUE => b"NTF.SiIlfgxystuRaAzZ()[{}<>:cr",
-        _ => match PLACES[place].0 {
+        _ => match field(place).unwrap_or_default() {
             "consts" | "names" | "varnames" | "freevars" | "cellvars" | "localsplusnames" => b"()r",
-            "filename" | "name" | "qualname" => b"stuRaAzZr",
+            name if is_text(name) => b"stuRaAzZr",
             _ => b"stRr",
         },
     }
@@ -69,12 +66,10 @@ fn types(place: usize) -> &'static [u8] {
 
 /// Whether a release takes that type at that place.
 fn possible(code: u8, place: usize) -> When {
-    let text = matches!(PLACES[place].0, "filename" | "name" | "qualname");
-    match (place, code) {
+    match (field(place).map(is_text), code) {
         // Names are `str`, which is another type in 2.7; the other strings are bytes.
-        (FIELDS.., b's') if text => ONLY_2,
-        (FIELDS.., b'u') if text => ONLY_3,
-        (FIELDS.., b't') if !text => ONLY_2,
+        (Some(true), b's') | (Some(false), b't') => ONLY_2,
+        (Some(true), b'u') => ONLY_3,
         _ => plain(code),
     }
 }
@@ -104,7 +99,7 @@ pub(crate) enum Entry {
 
 pub(super) fn places() -> Vec<Row> {
     let mut rows = Vec::new();
-    for (place, (name, has)) in PLACES.into_iter().enumerate() {
+    for (place, (name, has)) in OUTSIDE.into_iter().chain(FIELDS).enumerate() {
         for &code in types(place) {
             let rule = Rule::At(code, u8::try_from(place).expect("there are few places"));
             let name = format!("{} as {name}", char::from(code));
@@ -176,15 +171,15 @@ static CELLS: LazyLock<Vec<[Option<usize>; TYPES.len()]>> = LazyLock::new(|| {
         let place = u8::try_from(place).unwrap_or(u8::MAX);
         TYPES.map(|code| ROWS.get(&Rule::At(code, place)).copied())
     };
-    (0..PLACES.len()).map(row).collect()
+    (0..PLACES).map(row).collect()
 });
 
 /// Types by place, while the objects of a graph are looked at.
-pub(super) struct Places([u128; PLACES.len()]);
+pub(super) struct Places([u128; PLACES]);
 
 impl Places {
     pub(super) fn of(graph: &Graph) -> Places {
-        let mut places = Places([0; PLACES.len()]);
+        let mut places = Places([0; PLACES]);
         places.stands(TOP, graph.type_byte(graph.root()));
         places
     }
@@ -210,8 +205,8 @@ impl Places {
             Value::FrozenDict(items) => each([FROZEN_KEY, FROZEN_VALUE], items),
             Value::Code(code) => {
                 for (field, object) in code.objects() {
-                    if let Some(place) = PLACES[FIELDS..].iter().position(|(name, _)| *name == field.name()) {
-                        self.stands(FIELDS + place, graph.type_byte(object));
+                    if let Some(place) = FIELDS.iter().position(|(name, _)| *name == field.name()) {
+                        self.stands(OUTSIDE.len() + place, graph.type_byte(object));
                     }
                 }
             }

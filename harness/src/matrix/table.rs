@@ -247,6 +247,24 @@ fn python2() -> Rows {
     rows
 }
 
+/// The objects in a code object, and which releases have them.
+pub(super) const FIELDS: [(&str, When); 14] = [
+    ("code", ALL),
+    ("consts", ALL),
+    ("names", ALL),
+    ("varnames", UNTIL_310),
+    ("freevars", UNTIL_310),
+    ("cellvars", UNTIL_310),
+    ("localsplusnames", SINCE_311),
+    ("localspluskinds", SINCE_311),
+    ("filename", ALL),
+    ("name", ALL),
+    ("qualname", SINCE_311),
+    ("lnotab", UNTIL_310),
+    ("linetable", SINCE_311),
+    ("exceptiontable", SINCE_311),
+];
+
 fn code() -> Rows {
     let names: [(&str, When); 5] = [
         ("names", |v| v >= (3, 9, 0)),
@@ -254,22 +272,6 @@ fn code() -> Rows {
         ("freevars", |v| ((3, 9, 0)..(3, 11, 0)).contains(&v)),
         ("cellvars", |v| ((3, 9, 0)..(3, 11, 0)).contains(&v)),
         ("localsplusnames", SINCE_311),
-    ];
-    let fields: [(&str, When); 14] = [
-        ("code", ALL),
-        ("consts", ALL),
-        ("names", ALL),
-        ("varnames", UNTIL_310),
-        ("freevars", UNTIL_310),
-        ("cellvars", UNTIL_310),
-        ("localsplusnames", SINCE_311),
-        ("localspluskinds", SINCE_311),
-        ("filename", ALL),
-        ("name", ALL),
-        ("qualname", SINCE_311),
-        ("lnotab", UNTIL_310),
-        ("linetable", SINCE_311),
-        ("exceptiontable", SINCE_311),
     ];
     let counts: [(&str, When); 6] = [
         ("argcount", ALL),
@@ -286,7 +288,7 @@ fn code() -> Rows {
         (Rule::TooManyArguments, "more arguments than variables", ALL),
         (Rule::ArgumentsOverflow, "numbers of arguments overflow", SINCE_311),
     ]));
-    rows.extend(fields.map(|(field, when)| (Rule::Field(field), format!("{field} has another type"), when)));
+    rows.extend(FIELDS.map(|(field, when)| (Rule::Field(field), format!("{field} has another type"), when)));
     rows.extend(names.map(|(field, when)| (Rule::NameIn(field), format!("{field} holds what is no string"), when)));
     rows.extend(some([
         (Rule::CodeIsUnicode, "code is a unicode object", ONLY_2),

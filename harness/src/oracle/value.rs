@@ -17,7 +17,9 @@ use crate::observation::{Accepted, Canon, Dump, Observation};
 use std::collections::BTreeSet;
 
 /// Rules that other readers may well have overlooked, and what they are called in signatures.
-const RARE: [(&str, &[Rule]); 5] = [
+const RARE: [(&str, &[Rule]); 6] = [
+    // An error is why the whole stream is refused, so it comes first.
+    ("no-float", &[Rule::FloatText(b'f'), Rule::FloatText(b'x')]),
     ("slotless", &SLOTLESS),
     ("null-value", &[Rule::NullValue]),
     ("self-tuple", &[Rule::SelfReference(b'(')]),

@@ -79,6 +79,7 @@ fn rare_rules_are_named_in_the_signature() {
     check(singleton, &read, &accepted("slotless.canon:int/none"));
     check(b"z\x01\xe9", &raises("ValueError"), &rejected("latin-1.outcome"));
     check(b"f\x041.5\0", &raises("ValueError"), &rejected("text-nul.outcome"));
+    check(b"f\x02\xe9\x81", &dies(), "value at no-float.outcome: core rejected:ValueError, pypy faulted:SIGSEGV");
     check(b"\xa9\x01r\0\0\0\0", &raises("ValueError"), &rejected("self-tuple.outcome"));
     check(b"{N0", &raises("ValueError"), &rejected("null-value.outcome"));
     let nan = b"g\0\0\0\0\0\0\xf8\x7f";

@@ -12,13 +12,7 @@ pub(super) const FAULTS: [Fault; 20] = [
         what: "the sign of a line in an entry without columns (13) is lost",
         cause: "an unsigned number where a signed one stands",
         versions: LOCALSPLUS,
-        way: Way::Reads(b"s", |walk, object| {
-            each(walk, object, |entry| {
-                if entry.kind == 13 {
-                    entry.line = entry.line.abs()
-                }
-            })
-        }),
+        way: Way::Reads(b"s", |walk, object| without_sign(walk, object, 13)),
         example: Example::Code(&[("linetable", b"s\x02\0\0\0\xe8\x03")]),
     },
     Fault {
@@ -26,13 +20,7 @@ pub(super) const FAULTS: [Fault; 20] = [
         what: "the sign of a line in a long entry (14) is lost",
         cause: "an unsigned number where a signed one stands",
         versions: LOCALSPLUS,
-        way: Way::Reads(b"s", |walk, object| {
-            each(walk, object, |entry| {
-                if entry.kind == 14 {
-                    entry.line = entry.line.abs()
-                }
-            })
-        }),
+        way: Way::Reads(b"s", |walk, object| without_sign(walk, object, 14)),
         example: Example::Code(&[("linetable", b"s\x05\0\0\0\xf0\x03\0\0\0")]),
     },
     Fault {
@@ -255,6 +243,15 @@ fn location_table(walk: &Walk, object: Object, wrong: impl Fn(&mut Location), nu
 
 fn each(walk: &Walk, object: Object, wrong: impl Fn(&mut Location)) -> Option<Edit> {
     location_table(walk, object, wrong, Numbers::RIGHT)
+}
+
+/// The lines of entries of this kind lose their sign.
+fn without_sign(walk: &Walk, object: Object, kind: u8) -> Option<Edit> {
+    each(walk, object, |entry| {
+        if entry.kind == kind {
+            entry.line = entry.line.abs();
+        }
+    })
 }
 
 fn exception_table(

@@ -12,7 +12,7 @@ mod bytecode;
 mod grown;
 mod object;
 mod opcodes;
-mod tables;
+pub(crate) mod tables;
 mod wrongs;
 
 use super::emit::Style;

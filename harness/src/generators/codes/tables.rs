@@ -68,7 +68,7 @@ fn locations(u: &mut Unstructured<'_>, mut units: usize) -> Vec<u8> {
                 signed(u, &mut table);
                 for _ in 0..3 {
                     let n = number(u);
-                    little_endian(n, &mut table);
+                    varint(n.into(), &mut table);
                 }
             }
             _ => {}
@@ -89,16 +89,28 @@ fn number(u: &mut Unstructured<'_>) -> u32 {
 
 fn signed(u: &mut Unstructured<'_>, table: &mut Vec<u8>) {
     let n = number(u);
-    little_endian(n << 1 | u.below(2), table);
+    varint((n << 1 | u.below(2)).into(), table);
 }
 
-/// Six bits to a byte, the lowest first; all but the last have bit 6.
-fn little_endian(mut n: u32, table: &mut Vec<u8>) {
-    while n >= 0x40 {
-        table.push(0x40 | u8::try_from(n & 0x3f).unwrap_or(0));
-        n >>= 6;
+/// Groups of six bits, the lowest first; bit 6 says that more follow.
+pub(crate) fn varint(mut number: u64, out: &mut Vec<u8>) {
+    while number >= 64 {
+        out.push(low_bits(number) | 64);
+        number >>= 6;
     }
-    table.push(u8::try_from(n).unwrap_or(0));
+    out.push(low_bits(number));
+}
+
+/// Groups of six bits, the highest first; bit 6 says that more follow.
+pub(crate) fn exception_varint(number: u64, out: &mut Vec<u8>) {
+    for shift in (6..=60).rev().step_by(6).filter(|shift| number >> shift != 0) {
+        out.push(low_bits(number >> shift) | 64);
+    }
+    out.push(low_bits(number));
+}
+
+fn low_bits(number: u64) -> u8 {
+    number.to_le_bytes()[0] & 63
 }
 
 /// Since 3.11: entries of four numbers: start, length and target in units, depth of the stack with the bit `lasti`.
@@ -115,19 +127,9 @@ pub(super) fn exceptions(u: &mut Unstructured<'_>, length: usize) -> Vec<u8> {
         let depth = if far { number(u) } else { u.below(20) };
         let first = table.len();
         for n in [start.min(if far { u32::MAX } else { units }), length, target, depth << 1 | u.below(2)] {
-            big_endian(n, &mut table);
+            exception_varint(n.into(), &mut table);
         }
         table[first] |= 0x80;
     }
     table
-}
-
-/// Six bits to a byte, the highest first; all but the last have bit 6.
-fn big_endian(n: u32, table: &mut Vec<u8>) {
-    for shift in [30, 24, 18, 12, 6] {
-        if n >> shift != 0 {
-            table.push(0x40 | u8::try_from(n >> shift & 0x3f).unwrap_or(0));
-        }
-    }
-    table.push(u8::try_from(n & 0x3f).unwrap_or(0));
 }
