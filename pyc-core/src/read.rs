@@ -10,12 +10,15 @@ mod deliver;
 mod python2;
 
 use crate::aftermath::Aftermath;
+use crate::code::CodeInts;
 use crate::error::{Cause, Error, ErrorKind};
 use crate::graph::{FLAG_REF, Graph, Node, NodeId, bit, kind, small, u64_at};
+use crate::model::Spare;
 use crate::prelude::*;
 use crate::profile::{CodeLayout, Profile, Wording};
 use crate::{code, text};
 use alloc::collections::BTreeSet;
+use core::mem::take;
 
 /// Reads the first object of a stream; [`Graph::consumed`] tells how many bytes it takes.
 ///
@@ -36,13 +39,28 @@ pub fn read<'a>(input: &'a [u8], profile: &Profile) -> Result<Graph<'a>, Error> 
     read_with(input, profile, &mut Scratch::default())
 }
 
-/// Memory that reading needs and that the next reading can use again.
+/// Memory that reading and loading need and that the next stream can use again: as much as the largest one took so far.
 #[derive(Default)]
 pub struct Scratch {
     slots: Vec<Slot>,
     frames: Vec<Frame>,
     pending: Vec<NodeId>,
     path: Vec<(NodeId, u32)>,
+    nodes: Vec<Node>,
+    edges: Vec<NodeId>,
+    ints: Vec<CodeInts>,
+    pub(crate) model: Spare,
+}
+
+impl Graph<'_> {
+    /// Leaves the graph's memory to the next one that is read with this scratch.
+    pub fn recycle(self, scratch: &mut Scratch) {
+        let Graph { mut nodes, mut edges, mut ints, .. } = self;
+        nodes.clear();
+        edges.clear();
+        ints.clear();
+        (scratch.nodes, scratch.edges, scratch.ints) = (nodes, edges, ints);
+    }
 }
 
 /// As [`read`], for who reads many small streams: the same memory serves all of them.
@@ -51,11 +69,15 @@ pub struct Scratch {
 /// As [`read`].
 ///
 /// ```
-/// use pyc_core::{Profile, Scratch, Version, read_with};
+/// use pyc_core::{Profile, Scratch, Version, model::Loaded, read_with};
 /// let profile = Profile::of(Version::new(3, 13)).unwrap();
 /// let mut scratch = Scratch::default();
-/// for stream in [&b")\x01N"[..], b"[\0\0\0\0"] {
-///     assert_eq!(read_with(stream, profile, &mut scratch).unwrap().consumed(), stream.len());
+/// for (stream, canon) in [(&b")\x01N"[..], "tuple 1\nnone\n"), (b"[\0\0\0\0", "list 0\n")] {
+///     let graph = read_with(stream, profile, &mut scratch).unwrap();
+///     let loaded = Loaded::new_with(&graph, profile, &mut scratch);
+///     assert_eq!(loaded.canon(), canon);
+///     loaded.recycle(&mut scratch);
+///     graph.recycle(&mut scratch);
 /// }
 /// ```
 pub fn read_with<'a>(input: &'a [u8], profile: &Profile, scratch: &mut Scratch) -> Result<Graph<'a>, Error> {
@@ -64,32 +86,44 @@ pub fn read_with<'a>(input: &'a [u8], profile: &Profile, scratch: &mut Scratch) 
     }
     let mut graph = Graph::new(profile);
     graph.input = input;
+    graph.nodes = take(&mut scratch.nodes);
+    graph.edges = take(&mut scratch.edges);
+    graph.ints = take(&mut scratch.ints);
     // Most streams have no more than a node for each 16 bytes, unless they are tiny; more room is made where they have.
     graph.nodes.reserve_exact(input.len() / 16 + input.len().min(16));
-    let Scratch { slots, frames, pending, path } = core::mem::take(scratch);
     let mut reader = Reader {
         profile,
         wording: profile.wording(),
         graph,
         at: 0,
-        slots,
-        frames,
-        pending,
-        path,
+        slots: take(&mut scratch.slots),
+        frames: take(&mut scratch.frames),
+        pending: take(&mut scratch.pending),
+        path: take(&mut scratch.path),
         aftermath: Aftermath::default(),
         filename: Filename::Unread,
         replaced: BTreeSet::new(),
     };
     let root = if profile.is_python2() { reader.run::<true>() } else { reader.run::<false>() };
-    *scratch = reader.give_back();
+    let Reader { mut graph, at, mut slots, mut frames, mut pending, path, filename, .. } = reader;
+    slots.clear();
+    frames.clear();
+    pending.clear();
+    (scratch.slots, scratch.frames, scratch.pending, scratch.path) = (slots, frames, pending, path);
     let root = match root {
         // Whether the interpreter came as far as this error is not known.
-        Err(fault) if reader.filename == Filename::Used && fault.cause().is_none() => {
-            return Err(Error::new(ErrorKind::Undefined(Cause::FilenameFreed), fault.offset));
+        Err(fault) if filename == Filename::Used && fault.cause().is_none() => {
+            Err(Error::new(ErrorKind::Undefined(Cause::FilenameFreed), fault.offset))
         }
-        result => result.map_err(|fault| *fault)?,
+        result => result.map_err(|fault| *fault),
     };
-    let Reader { mut graph, at, .. } = reader;
+    let root = match root {
+        Ok(root) => root,
+        Err(error) => {
+            graph.recycle(scratch);
+            return Err(error);
+        }
+    };
     graph.root = root;
     graph.consumed = at;
     graph.pristine = true;
@@ -214,18 +248,6 @@ impl Reader<'_, '_> {
                 Err(fault) if PYTHON2 && fault.cause().is_none() => self.unwind_to_dict_value(fault)?,
                 Err(fault) => return Err(fault),
             }
-        }
-    }
-
-    fn give_back(&mut self) -> Scratch {
-        self.slots.clear();
-        self.frames.clear();
-        self.pending.clear();
-        Scratch {
-            slots: core::mem::take(&mut self.slots),
-            frames: core::mem::take(&mut self.frames),
-            pending: core::mem::take(&mut self.pending),
-            path: core::mem::take(&mut self.path),
         }
     }
 

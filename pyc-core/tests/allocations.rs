@@ -3,7 +3,7 @@
 
 use allocation_counter::AllocationInfo;
 use pyc_core::model::{Dump, Loaded};
-use pyc_core::{Profile, Version, read};
+use pyc_core::{Profile, Scratch, Version, read, read_with};
 use std::hint::black_box;
 
 const LEAVES: &[&[u8]] = &[b"N", b"T", b"i\x05\0\0\0", b"g12345678", b"y1234567812345678", b"s\x03\0\0\0abc"];
@@ -75,6 +75,25 @@ fn plain_keys_are_compared_where_they_are() {
         let graph = read(&stream, profile).unwrap();
         let count = allocation_counter::measure(|| drop(black_box(Loaded::new(&graph, profile)))).count_total;
         assert!(count < 100, "{count}");
+    }
+}
+
+/// Memory that was used once is enough for the same stream, and for a smaller one.
+#[test]
+fn recycled_memory_is_used_again() {
+    let profile = Profile::of(Version::new(3, 13)).unwrap();
+    let few = [&b"\xda\x02ab"[..], b"i\x05\0\0\0", b"z\x01a", b"(\x01\0\0\0N"];
+    let inner = sequence(b'(', &few);
+    let larger = sequence(b'[', &[inner.as_slice(), &sequence(b'<', &few), b"{NNTF0", b"r\0\0\0\0"]);
+    let mut scratch = Scratch::default();
+    let mut load = |stream: &[u8]| {
+        let graph = read_with(black_box(stream), profile, &mut scratch).unwrap();
+        Loaded::new_with(&graph, profile, &mut scratch).recycle(&mut scratch);
+        graph.recycle(&mut scratch);
+    };
+    load(&larger);
+    for stream in [&larger[..], &inner, b"N", &larger] {
+        assert_eq!(allocation_counter::measure(|| load(stream)).count_total, 0, "{stream:x?}");
     }
 }
 

@@ -2,7 +2,7 @@
 //! same. Needs no interpreter and takes a second or two, so it runs after every change.
 
 use pyc_core::model::{Dump, Loaded};
-use pyc_core::{Exception, Profile, Release, read};
+use pyc_core::{Exception, Profile, Release, Scratch, read, read_with};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::path::Path;
@@ -45,12 +45,12 @@ fn profile(head: &Value) -> Profile {
         .with_interned_elsewhere(&elsewhere)
 }
 
-/// The error is what pyc-core says otherwise than the line. Counts the dumps of which it says without need that they lose
-/// something.
-fn check(profile: &Profile, line: &Value, overcautious: &mut u32) -> Result<(), String> {
+/// The error is what pyc-core says otherwise than the line. All lines share one scratch, which makes no difference. Counts
+/// the dumps of which it says without need that they lose something.
+fn check(profile: &Profile, line: &Value, scratch: &mut Scratch, overcautious: &mut u32) -> Result<(), String> {
     let stream = bytes(line["stream"].as_str().unwrap());
     let fail = |what: &str, said: &dyn std::fmt::Debug| Err(format!("{what}: {said:x?}"));
-    let graph = match read(&stream, profile) {
+    let graph = match read_with(&stream, profile, scratch) {
         Ok(graph) => graph,
         Err(error) => {
             assert!(error.offset <= stream.len(), "{error}");
@@ -66,7 +66,7 @@ fn check(profile: &Profile, line: &Value, overcautious: &mut u32) -> Result<(), 
             return fail("write", &written);
         }
     }
-    let loaded = Loaded::new(&graph, profile);
+    let loaded = Loaded::new_with(&graph, profile, scratch);
     if let Some(cause) = loaded.hazard() {
         return if line["undefined"] == cause.name() { Ok(()) } else { fail("hazard", &cause) };
     }
@@ -115,6 +115,8 @@ fn check(profile: &Profile, line: &Value, overcautious: &mut u32) -> Result<(), 
             }
         }
     }
+    loaded.recycle(scratch);
+    graph.recycle(scratch);
     Ok(())
 }
 
@@ -124,6 +126,7 @@ fn interpreters_said_the_same() {
     let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).collect();
     files.sort();
     let mut wrong = Vec::new();
+    let mut scratch = Scratch::default();
     let (mut versions, mut answers, mut overcautious) = (0, 0, 0);
     for file in files.iter().filter(|file| file.extension().is_some_and(|e| e == "jsonl")) {
         let text = std::fs::read_to_string(file).unwrap();
@@ -133,7 +136,7 @@ fn interpreters_said_the_same() {
         versions += 1;
         for line in lines {
             answers += 1;
-            if let Err(said) = check(&profile, &line, &mut overcautious) {
+            if let Err(said) = check(&profile, &line, &mut scratch, &mut overcautious) {
                 wrong.push(format!("{} {}: {said}\n  {line}", head["version"], line["from"]));
             }
         }

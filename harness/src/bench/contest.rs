@@ -112,19 +112,25 @@ impl<'a> Ours<'a> {
     #[must_use]
     pub fn read(&self) -> f64 {
         let mut scratch = Scratch::default();
-        let mut read = |stream: &&[u8]| drop(black_box(read_with(black_box(stream), self.profile, &mut scratch)));
+        let mut read = |stream: &&[u8]| {
+            if let Ok(graph) = black_box(read_with(black_box(stream), self.profile, &mut scratch)) {
+                graph.recycle(&mut scratch);
+            }
+        };
         seconds(|| self.streams.iter().for_each(&mut read))
     }
 
     /// Reads each stream to the value of the interpreter that is meant, and drops it.
     #[must_use]
     pub fn load(&self) -> f64 {
-        let load = |stream: &&[u8]| {
-            if let Ok(graph) = read(black_box(stream), self.profile) {
-                drop(black_box(Loaded::new(&graph, self.profile)));
+        let mut scratch = Scratch::default();
+        let mut load = |stream: &&[u8]| {
+            if let Ok(graph) = read_with(black_box(stream), self.profile, &mut scratch) {
+                black_box(Loaded::new_with(&graph, self.profile, &mut scratch)).recycle(&mut scratch);
+                graph.recycle(&mut scratch);
             }
         };
-        seconds(|| self.streams.iter().for_each(load))
+        seconds(|| self.streams.iter().for_each(&mut load))
     }
 
     /// Copies each stream.

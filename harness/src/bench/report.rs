@@ -195,7 +195,7 @@ dropped within the time, on both sides.
 | row | what is compared |
 |---|---|
 | `read` | `pyc_core::read_with`, to the graph, with `marshal.loads` |
-| `load` | `read` and `model::Loaded::new`, to the value of that interpreter, with `marshal.loads` |
+| `load` | `read` and `model::Loaded::new_with`, to the value of that interpreter, with `marshal.loads` |
 | `dump` | `Loaded::dump` with `marshal.dumps`, of values that are loaded already, to the interpreter's own marshal version |
 | `memcpy` | a copy of the bytes with `marshal.loads`: what no reader surpasses |
 | `preserve` | `Graph::write`, which gives the stream back, with a copy of the same bytes: what no writer surpasses |

@@ -4,7 +4,7 @@
 //! are compared with their types (`Objects/codeobject.c`, `code_richcompare` and `_PyCode_ConstantKey`).
 
 use super::table::Table;
-use super::{Loaded, Object};
+use super::{Loaded, NONE, Object};
 use crate::code::{Field, fields};
 use crate::error::Cause;
 use crate::graph::{Value, index};
@@ -41,6 +41,10 @@ enum Plain<'l> {
     Int(i64),
     /// A float that is no whole number, as its bits.
     Fraction(u64),
+    /// A complex number that is no float, as the bits of its parts.
+    Complex(u64, u64),
+    /// NaN, or a complex number with one: only equal to itself.
+    Nan(Object),
     Bytes(&'l [u8]),
     Str(Cow<'l, [u8]>),
 }
@@ -55,22 +59,38 @@ impl Plain<'_> {
             b'i' => Some(Plain::Int(node.extra.cast_signed().into())),
             b's' => Some(Plain::Bytes(loaded.payload(object))),
             b't' | b'u' | b'a' | b'A' | b'z' | b'Z' => Some(Plain::Str(loaded.text(object))),
-            b'I' | b'l' | b'g' => match loaded.value(object) {
+            b'I' | b'l' | b'f' | b'g' | b'x' | b'y' => match loaded.value(object) {
                 Value::Int64(value) => Some(Plain::Int(value)),
                 Value::Long(long) => long.to_i64().map(Plain::Int),
-                Value::Float(bits) => Plain::float(bits),
+                Value::Float(bits) => Plain::float(bits, object),
+                Value::FloatText(text) => Plain::float(text::parse_float(text, false)?, object),
+                Value::Complex(real, imaginary) => Plain::complex(real, imaginary, object),
+                Value::ComplexText(real, imaginary) => {
+                    Plain::complex(text::parse_float(real, false)?, text::parse_float(imaginary, false)?, object)
+                }
                 _ => None,
             },
             _ => None,
         }
     }
 
-    /// `None` for NaN, which is only equal to itself by identity, and for what no 64 bits hold.
-    fn float(bits: u64) -> Option<Plain<'static>> {
+    fn complex(real: u64, imaginary: u64, object: Object) -> Option<Plain<'static>> {
+        let [re, im] = [real, imaginary].map(f64::from_bits);
+        if im == 0.0 {
+            Plain::float(real, object)
+        } else if re.is_nan() || im.is_nan() {
+            Some(Plain::Nan(object))
+        } else {
+            Some(Plain::Complex(if re == 0.0 { 0 } else { real }, imaginary))
+        }
+    }
+
+    /// `None` for what no 64 bits hold.
+    fn float(bits: u64, object: Object) -> Option<Plain<'static>> {
         const MOST: f64 = (1_u64 << 62) as f64;
         let value = f64::from_bits(bits);
         if value.is_nan() {
-            None
+            Some(Plain::Nan(object))
         } else if !text::is_whole(value) || value.is_infinite() {
             Some(Plain::Fraction(bits))
         } else {
@@ -84,6 +104,8 @@ impl Plain<'_> {
             Plain::One(code) => table.hash(&[*code]),
             Plain::Int(value) => table.hash(&value.to_le_bytes()),
             Plain::Fraction(bits) => table.hash(&bits.to_le_bytes()),
+            Plain::Complex(real, imaginary) => table.hash(&(real ^ imaginary.rotate_left(1)).to_le_bytes()),
+            Plain::Nan(object) => table.hash(&object.to_le_bytes()),
             Plain::Bytes(bytes) => table.hash(bytes),
             Plain::Str(text) => table.hash(text),
         }
@@ -96,21 +118,8 @@ const FEW: usize = 8;
 /// Drops duplicates among these parts, which are members, or keys and values, and returns where they end now; `None`, and
 /// nothing is done, if there are others than plain keys.
 fn drop_plain_duplicates(loaded: &mut Loaded, all: Range<usize>, width: usize) -> Option<usize> {
-    let places = || all.clone().step_by(width);
-    let plain = |at: usize| Plain::of(loaded, loaded.parts[at]);
-    if loaded.profile.is_python2() {
-        return None;
-    }
-    if places().len() <= FEW {
-        let few: [Option<Plain>; FEW] = core::array::from_fn(|i| places().nth(i).and_then(plain));
-        let few = &few[..places().len()];
-        if few.iter().any(Option::is_none) {
-            return None;
-        }
-        if few.iter().enumerate().all(|(i, one)| !few[..i].contains(one)) {
-            return Some(all.end);
-        }
-    } else if !places().all(|at| plain(at).is_some()) {
+    let mut places = all.clone().step_by(width);
+    if !places.all(|at| Plain::of(loaded, loaded.parts[at]).is_some()) {
         return None;
     }
     let mut table = Table::default();
@@ -129,25 +138,61 @@ fn drop_plain_duplicates(loaded: &mut Loaded, all: Range<usize>, width: usize) -
     Some(end)
 }
 
-/// Whether no two of a few keys can be equal, as far as that is seen at once.
-fn all_differ(loaded: &Loaded, keys: &[Object], width: usize) -> bool {
-    let keys = || keys.iter().step_by(width);
-    !loaded.profile.is_python2() && keys().enumerate().all(|(i, a)| keys().take(i).all(|b| differ(loaded, *a, *b)))
-}
-
-fn differ(loaded: &Loaded, left: Object, right: Object) -> bool {
-    if family(loaded, left) != family(loaded, right) {
-        return true;
+/// As [`drop_plain_duplicates`], of a few keys, which may be tuples too; `None`, and nothing is done, if it takes a closer
+/// look to see which are equal.
+fn drop_few_duplicates(loaded: &mut Loaded, all: Range<usize>, width: usize) -> Option<usize> {
+    let keys = loaded.parts[all.clone()].chunks(width).map(|key| key[0]);
+    let mut few = [const { (NONE, None) }; FEW];
+    // For each key, the first one that it is equal to.
+    let mut firsts = [0; FEW];
+    for (i, key) in keys.enumerate() {
+        few[i] = (key, Plain::of(loaded, key));
+        firsts[i] = i;
+        for (j, other) in few[..i].iter().enumerate() {
+            if are_equal(loaded, other, &few[i])? {
+                firsts[i] = j;
+                break;
+            }
+        }
     }
-    let (a, b) = (loaded.parts(left), loaded.parts(right));
-    let is_tuple = family(loaded, left) == b'(';
-    is_tuple && (a.len() != b.len() || a.iter().zip(b).any(|(a, b)| leaves_differ(loaded, *a, *b)))
-        || leaves_differ(loaded, left, right)
+    let mut end = all.start;
+    let mut kept = [0; FEW];
+    for (i, at) in all.step_by(width).enumerate() {
+        let first = firsts[i];
+        if first == i {
+            kept[i] = end;
+        }
+        end = keep(loaded, at, kept[first], end, width);
+    }
+    Some(end)
 }
 
-fn leaves_differ(loaded: &Loaded, left: Object, right: Object) -> bool {
-    let (Some(a), Some(b)) = (Plain::of(loaded, left), Plain::of(loaded, right)) else { return false };
-    a != b
+/// Whether two objects are equal, if that is seen at once.
+fn are_equal(loaded: &Loaded, left: &(Object, Option<Plain>), right: &(Object, Option<Plain>)) -> Option<bool> {
+    if let (Some(a), Some(b)) = (&left.1, &right.1) {
+        return Some(a == b);
+    }
+    let family = family(loaded, left.0);
+    if left.0 == right.0 || family != self::family(loaded, right.0) {
+        return Some(left.0 == right.0);
+    }
+    let (a, b) = (loaded.parts(left.0), loaded.parts(right.0));
+    if matches!(family, b'(' | b'>') && a.len() != b.len() {
+        return Some(false);
+    }
+    if family != b'(' {
+        return None;
+    }
+    // One pair of leaves that differ is enough, whatever the others are.
+    let mut all_known = true;
+    for (a, b) in a.iter().zip(b).filter(|(a, b)| a != b) {
+        match (Plain::of(loaded, *a), Plain::of(loaded, *b)) {
+            (Some(a), Some(b)) if a != b => return Some(false),
+            (Some(_), Some(_)) => {}
+            _ => all_known = false,
+        }
+    }
+    all_known.then_some(true)
 }
 
 /// Objects of different families are never equal.
@@ -188,11 +233,12 @@ fn drop_duplicates(loaded: &mut Loaded, all: Range<usize>, width: usize) -> usiz
     if all.len() <= width {
         return all.end;
     }
-    if let Some(end) = drop_plain_duplicates(loaded, all.clone(), width) {
-        return end;
-    }
-    if all.len() / width <= FEW && all_differ(loaded, &loaded.parts[all.clone()], width) {
-        return all.end;
+    if !loaded.profile.is_python2() {
+        let few = all.len() / width <= FEW;
+        let drop_duplicates = if few { drop_few_duplicates } else { drop_plain_duplicates };
+        if let Some(end) = drop_duplicates(loaded, all.clone(), width) {
+            return end;
+        }
     }
     let mut classes = Classes::default();
     let mut seen: BTreeMap<u32, usize> = BTreeMap::new();
@@ -447,8 +493,34 @@ mod tests {
         check(&[b"F", minus_zero, b"l\0\0\0\0", b"x\x02-0\x010"], 1);
         let half = &[b"g".as_slice(), &0.5f64.to_le_bytes()].concat();
         check(&[half, b"f\x03.50", b"f\x010"], 2);
-        let nan = &[b"g".as_slice(), &f64::NAN.to_le_bytes()].concat();
-        check(&[nan, nan], 2);
+        let complex =
+            |real: f64, imaginary: f64| [b"y".as_slice(), &real.to_le_bytes(), &imaginary.to_le_bytes()].concat();
+        check(&[&complex(0.0, 2.0), &complex(-0.0, 2.0), b"x\x010\x012"], 1);
+        check(&[&complex(0.0, 2.0), &complex(2.0, 0.0), &complex(2.0, 2.0), b"x\x012\x010"], 3);
+    }
+
+    /// NaN is equal to itself by identity only, which shows on its own and in tuples.
+    #[test]
+    fn nan_is_itself() {
+        let mut nans = Vec::new();
+        for (code, parts) in [(b'g', [f64::NAN, f64::NAN]), (b'y', [f64::NAN, 0.0]), (b'y', [1.0, f64::NAN])] {
+            let bytes = parts.map(f64::to_le_bytes).concat();
+            nans.push([&[code], &bytes[..if code == b'g' { 8 } else { 16 }]].concat());
+        }
+        nans.push(b"f\x03nan".to_vec());
+        for nan in &nans {
+            let tuple = |item: &[u8]| [b"(\x01\0\0\0", item].concat();
+            check(&[nan, nan], 2);
+            check(&[&tuple(nan), &tuple(nan)], 2);
+            let flagged = [&[nan[0] | 0x80], &nan[1..]].concat();
+            let profile = Profile::of(Version::new(3, 13)).unwrap();
+            for items in [[flagged.clone(), b"r\0\0\0\0".to_vec()], [tuple(&flagged), tuple(b"r\0\0\0\0")]] {
+                let stream = [b"<\x02\0\0\0".as_slice(), &items.concat()].concat();
+                let graph = read(&stream, profile).unwrap();
+                let canon = Loaded::new(&graph, profile).canon();
+                assert!(canon.starts_with("set 1\n"), "{stream:x?}: {canon}");
+            }
+        }
     }
 
     #[test]
@@ -464,10 +536,13 @@ mod tests {
     fn it_does_not_matter_how_many_keys_there_are() {
         let float = |value: f64| [b"g".as_slice(), &value.to_le_bytes()].concat();
         let floats = [1.0, 0.5, -0.0, f64::INFINITY, 2f64.powi(53), 2f64.powi(70), f64::NAN].map(float);
+        let complexes = [[0.0, 1.0], [1.0, 1.0], [1.0, -1.0], [0.5, f64::INFINITY]];
+        let complexes = complexes.map(|parts| [b"y".as_slice(), &parts.map(f64::to_le_bytes).concat()].concat());
         let different: Vec<&[u8]> = [
             &[&b"N"[..], b".", b"S", b"(\0\0\0\0", b"(\x01\0\0\0N", b"(\x01\0\0\0F", b"(\x02\0\0\0FF"][..],
             &[b"s\x01\0\0\0\xe9", b"u\x01\0\0\0b", b"i\x07\0\0\0", b"l\x01\0\0\0\x08\0", b">\0\0\0\0", b">\x01\0\0\0N"],
-            &floats.iter().map(Vec::as_slice).collect::<Vec<_>>(),
+            &[b"f\x042.25", b"x\x011\x012", b">\x02\0\0\0NF", b"(\x02\0\0\0F>\0\0\0\0"],
+            &floats.iter().chain(&complexes).map(Vec::as_slice).collect::<Vec<_>>(),
         ]
         .concat();
         for first in 0..different.len() {

@@ -11,7 +11,14 @@ use crate::prelude::*;
 use crate::text;
 use core::ops::Range;
 
-/// The tables that loading needs and that are dropped after it.
+/// What loading needs and what is of no use after it, but for its memory.
+#[derive(Default)]
+pub(super) struct Making {
+    caches: Caches,
+    path: Vec<Visit>,
+}
+
+/// The objects that the interpreter keeps, as far as they were met.
 #[derive(Default)]
 pub(super) struct Caches {
     /// The small ints, from the least one; up to the largest that there was.
@@ -29,6 +36,18 @@ pub(super) struct Caches {
     /// 3.6: the file name that later code objects get, and whether the reader's pointer to it may be stale.
     filename: Option<Object>,
     filename_at_risk: bool,
+}
+
+impl Caches {
+    /// Forgets all objects, and makes ready for so many interned strings.
+    fn begin(&mut self, interned: usize) {
+        let Caches { mut ints, mut latin1, mut one_byte, interned: mut table, path, .. } = core::mem::take(self);
+        ints.clear();
+        latin1.clear();
+        one_byte.clear();
+        table.begin(interned);
+        *self = Caches { ints, latin1, one_byte, interned: table, path, ..Caches::default() };
+    }
 }
 
 /// What a cache holds at a place; an object takes an empty one.
@@ -72,20 +91,20 @@ struct Visit {
 
 impl Loaded<'_, '_> {
     /// Visits all nodes in stream order; containers are finished after their children.
-    pub(super) fn load(&mut self) {
+    pub(super) fn load(&mut self, making: &mut Making) {
         let graph = self.graph;
+        let Making { caches, path } = making;
         // In code, one of eight nodes is a name.
-        let caches = &mut Caches { interned: Table::for_many(graph.len() / 8), ..Caches::default() };
-        let mut path: Vec<Visit> = Vec::new();
+        caches.begin(graph.len() / 8);
         // The call that loads is an owner of the root.
-        let root = self.begin(graph.root, caches, &mut path);
+        let root = self.begin(graph.root, caches, path);
         self.owners[root as usize] += 1;
         while let Some(visit) = path.last_mut() {
             visit.next = self.simple(visit.next, visit.end);
             if visit.next < visit.end {
                 let place = visit.next;
                 visit.next += 1;
-                let object = self.begin(graph.edges[place], caches, &mut path);
+                let object = self.begin(graph.edges[place], caches, path);
                 self.parts[place] = object;
                 self.owners[object as usize] += 1;
             } else {

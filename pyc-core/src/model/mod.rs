@@ -37,6 +37,7 @@ use crate::graph::{Graph, Node, NodeId, Value};
 use crate::opcode;
 use crate::prelude::*;
 use crate::profile::Profile;
+use crate::read::Scratch;
 use alloc::borrow::Cow;
 use alloc::collections::BTreeMap;
 use core::ops::Range;
@@ -93,9 +94,22 @@ struct CopyOf {
 /// No object.
 const NONE: Object = u32::MAX;
 
-/// As many zeros; where there are few, allocators are faster than when they are asked for zeros.
-fn zeros<T: Default + Clone>(count: usize) -> Vec<T> {
-    let mut zeros = Vec::with_capacity(count);
+/// The memory of a value that is not needed any more, for the next one.
+#[derive(Default)]
+pub(crate) struct Spare {
+    objects: Vec<Object>,
+    bits: Vec<u8>,
+    owners: Vec<u32>,
+    parts: Vec<Object>,
+    copies: Vec<CopyOf>,
+    unordered: Vec<Object>,
+    making: load::Making,
+}
+
+/// As many zeros, in this memory; where there are few, allocators are faster than when they are asked for zeros.
+fn zeros<T: Default + Clone>(memory: &mut Vec<T>, count: usize) -> Vec<T> {
+    let mut zeros = core::mem::take(memory);
+    zeros.reserve_exact(count);
     zeros.resize(count, T::default());
     zeros
 }
@@ -105,27 +119,48 @@ impl<'g, 'a> Loaded<'g, 'a> {
     /// the interpreter would take it; if it cannot be written or is refused, it has no value ([`Cause::UnsoundGraph`]).
     #[must_use]
     pub fn new(graph: &'g Graph<'a>, profile: &'g Profile) -> Self {
+        Self::new_with(graph, profile, &mut Scratch::default())
+    }
+
+    /// As [`Loaded::new`], for who loads many small streams: the same memory serves all of them, if each is
+    /// [recycled](Loaded::recycle).
+    #[must_use]
+    pub fn new_with(graph: &'g Graph<'a>, profile: &'g Profile, scratch: &mut Scratch) -> Self {
         let nodes = graph.len();
+        let spare = &mut scratch.model;
         let mut loaded = Loaded {
             graph,
             profile,
-            objects: zeros(nodes),
-            bits: zeros(nodes),
-            owners: zeros(nodes),
-            parts: zeros(graph.edges.len()),
+            objects: zeros(&mut spare.objects, nodes),
+            bits: zeros(&mut spare.bits, nodes),
+            owners: zeros(&mut spare.owners, nodes),
+            parts: zeros(&mut spare.parts, graph.edges.len()),
             shrunk: BTreeMap::new(),
-            copies: Vec::new(),
-            unordered: Vec::new(),
+            copies: core::mem::take(&mut spare.copies),
+            unordered: core::mem::take(&mut spare.unordered),
             garbage: false,
             hazard: None,
         };
         let is_readable = || graph.write_anew().is_ok_and(|stream| crate::read(&stream, profile).is_ok());
         if graph.pristine || is_readable() {
-            loaded.load();
+            loaded.load(&mut spare.making);
         } else {
             loaded.hazard = Some(Cause::UnsoundGraph);
         }
         loaded
+    }
+
+    /// Leaves the value's memory to the next one that is loaded with this scratch.
+    pub fn recycle(self, scratch: &mut Scratch) {
+        let Loaded { mut objects, mut bits, mut owners, mut parts, mut copies, mut unordered, .. } = self;
+        objects.clear();
+        bits.clear();
+        owners.clear();
+        parts.clear();
+        copies.clear();
+        unordered.clear();
+        let making = core::mem::take(&mut scratch.model.making);
+        scratch.model = Spare { objects, bits, owners, parts, copies, unordered, making };
     }
 
     /// What the interpreter does instead, if printing or dumping this value crashes it or corrupts its memory.

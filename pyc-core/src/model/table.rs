@@ -21,9 +21,11 @@ pub(super) struct Table {
 const FREE: Object = u32::MAX;
 
 impl Table {
-    /// A table that need not grow for so many objects, and takes no memory before the first comes.
-    pub(super) fn for_many(objects: usize) -> Self {
-        Table { first: (2 * objects).next_power_of_two(), ..Table::default() }
+    /// Forgets all objects. The table need not grow for so many new ones, and takes no memory before the first comes.
+    pub(super) fn begin(&mut self, objects: usize) {
+        self.slots.clear();
+        self.used = 0;
+        self.first = (2 * objects).next_power_of_two();
     }
 
     /// The object that `equal` accepts among those with this hash; if there is none, `object` is added and returned.
@@ -77,6 +79,10 @@ impl Table {
 
     fn grow(&mut self) {
         let size = (2 * self.slots.len()).max(self.first).max(16);
+        if self.slots.is_empty() {
+            self.slots.resize(size, (0, FREE));
+            return;
+        }
         let old = core::mem::replace(&mut self.slots, alloc::vec![(0, FREE); size]);
         for (hash, object) in old.into_iter().filter(|(_, object)| *object != FREE) {
             let place = self.free_place(hash);
