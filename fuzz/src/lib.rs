@@ -68,28 +68,7 @@ pub fn marshal_value(tape: &[u8]) {
 }
 
 fn roundtrip(core: &Core, data: &[u8]) -> Observation {
-    let Prediction { observation, rewritten, .. } = core.predict(data);
-    let name = name(core);
-    match &observation {
-        Observation::Accepted(accepted) => {
-            let consumed = accepted.consumed.and_then(|n| usize::try_from(n).ok()).expect("the core counts bytes");
-            let rewritten = rewritten.expect("the core rewrites what it accepts");
-            judge(&name, &oracle::preserve(data, consumed, &rewritten));
-            reread(core, &observation, accepted);
-        }
-        Observation::Faulted(fault) => panic!("{name}: {fault}"),
-        _ => assert!(rewritten.is_none(), "{name} rewrites what it does not accept"),
-    }
-    observation
-}
-
-/// What is dumped reads back to the canon of what was dumped, as far as that version can say it.
-fn reread(core: &Core, observation: &Observation, accepted: &Accepted) {
-    for (version, dump) in &accepted.dumps {
-        if let Dump::Bytes { bytes, .. } = dump {
-            judge(&name(core), &oracle::reread("core", *version, observation, &core.read(bytes)));
-        }
-    }
+    harness::roundtrip::roundtrip(core, data).unwrap_or_else(|e| panic!("{e}"))
 }
 
 fn name(core: &Core) -> String {
@@ -102,7 +81,7 @@ pub fn canon_roundtrip(data: &[u8]) {
     let core = chosen(&CORES, data);
     let observation = core.predict(data).observation;
     let Observation::Accepted(accepted) = &observation else { return };
-    reread(core, &observation, accepted);
+    harness::roundtrip::reread(core, &observation, accepted).unwrap_or_else(|e| panic!("{e}"));
     let Some(normal) = normal(core.target(), data) else { return };
     match core.predict(&normal).observation {
         Observation::Accepted(Accepted { consumed, canon, dumps }) => {
@@ -274,8 +253,8 @@ fn chosen<'a, T>(all: &'a [T], data: &[u8]) -> &'a T {
 }
 
 fn judge(subject: &str, verdict: &Verdict) {
-    if let Verdict::Diverge(d) = verdict {
-        panic!("{subject}: {} (at {})\n  core:    {}\n  subject: {}", d.signature, d.at, d.core, d.subject);
+    if let Verdict::Diverge(divergence) = verdict {
+        panic!("{subject}: {divergence}");
     }
 }
 

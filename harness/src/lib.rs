@@ -25,6 +25,7 @@ pub mod oracle;
 pub mod progress;
 pub mod record;
 pub mod repro;
+pub mod roundtrip;
 pub mod statistics;
 pub mod stdlib;
 pub mod subjects;

@@ -72,6 +72,13 @@ pub struct Divergence {
     pub subject: String,
 }
 
+impl fmt::Display for Divergence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Divergence { signature, at, core, subject } = self;
+        write!(f, "{signature} (at {at})\n  core:    {core}\n  subject: {subject}")
+    }
+}
+
 /// What an oracle says of one relation on one case.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {

@@ -73,7 +73,7 @@ pub fn contest(
 }
 
 /// How long something takes, in seconds; never 0, so that it can be divided by.
-fn seconds(work: impl FnOnce()) -> f64 {
+pub(super) fn seconds(work: impl FnOnce()) -> f64 {
     let begin = Instant::now();
     work();
     begin.elapsed().max(Duration::from_nanos(1)).as_secs_f64()

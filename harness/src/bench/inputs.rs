@@ -9,6 +9,7 @@ use crate::stdlib::{Cache, Library};
 use crate::subjects::core::payload;
 use crate::subjects::{Compiled, Reality};
 use anyhow::{Context, Result, bail};
+use arbitrary::Unstructured;
 use interpreters::{Interpreter, Limits};
 use pyc_core::model::{Dump, Loaded};
 use pyc_core::{Profile, read};
@@ -25,6 +26,9 @@ const SHORT: usize = 100;
 /// How many cases a generator makes in a round.
 const MADE: usize = 20_000;
 
+/// What a fuzzer's mutant is no longer than.
+const LONGEST_MUTANT: usize = 1 << 14;
+
 /// A kind of stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Input {
@@ -40,12 +44,14 @@ pub enum Input {
     Graphs,
     /// The cases of the generator `streams` of fewer than 100 bytes.
     Streams,
+    /// The corpus that fuzzers begin with.
+    Seeds,
 }
 
 impl Input {
     /// All, in the order of the table.
-    pub const ALL: [Input; 6] =
-        [Input::Stdlib, Input::Values, Input::Tiny, Input::Crafted, Input::Graphs, Input::Streams];
+    pub const ALL: [Input; 7] =
+        [Input::Stdlib, Input::Values, Input::Tiny, Input::Crafted, Input::Graphs, Input::Streams, Input::Seeds];
 
     /// The second half of a row's name.
     #[must_use]
@@ -57,20 +63,29 @@ impl Input {
             Input::Crafted => "crafted",
             Input::Graphs => "graphs",
             Input::Streams => "streams",
+            Input::Seeds => "seeds",
         }
     }
 
-    /// The streams, for an interpreter (or for nobody) of this profile; `cache` keeps compiled files.
+    /// The streams, for an interpreter (or for nobody) of this profile; `root` is the folder of this repository, and `cache`
+    /// keeps compiled files.
     ///
     /// # Errors
     /// Why there are none.
-    pub fn streams(self, profile: &Profile, interpreter: Option<&Interpreter>, cache: &Path) -> Result<Vec<Vec<u8>>> {
+    pub fn streams(
+        self,
+        profile: &Profile,
+        interpreter: Option<&Interpreter>,
+        root: &Path,
+        cache: &Path,
+    ) -> Result<Vec<Vec<u8>>> {
         match self {
             Input::Stdlib => stdlib(interpreter.context("there is no interpreter to compile it")?, cache),
             Input::Values => (0..VALUES).map(|seed| values(seed, profile)).collect(),
             Input::Tiny => Ok(tiny(Target::from(profile))),
             Input::Crafted => Ok(Vec::new()),
             Input::Graphs | Input::Streams => Ok(self.made(Target::from(profile)).iter().map(Case::make).collect()),
+            Input::Seeds => seeds(&root.join("corpus/seeds")),
         }
     }
 
@@ -100,6 +115,29 @@ impl Case {
     pub fn make(&self) -> Vec<u8> {
         generators::generate(self.generator, self.target, 1, self.index, &[]).bytes
     }
+}
+
+/// The streams that libFuzzer would not cut short.
+fn seeds(folder: &Path) -> Result<Vec<Vec<u8>>> {
+    let seeds = generators::seeds(folder).with_context(|| folder.display().to_string())?;
+    let streams =
+        seeds.into_iter().filter(|(name, stream)| name.ends_with(".marshal") && stream.len() <= LONGEST_MUTANT);
+    Ok(streams.map(|(_, stream)| stream).collect())
+}
+
+/// What a fuzzer makes of the streams: each mutated, and crossed with the next; the same for every call.
+#[must_use]
+pub fn mutants(streams: &[Vec<u8>], target: Target) -> Vec<Vec<u8>> {
+    let next = streams.iter().cycle().skip(1);
+    let make = |(index, (one, other)): (u64, (&Vec<u8>, &Vec<u8>))| {
+        let tape = |of| generators::tape(1, of, index);
+        let mutant =
+            generators::mutate(&mut Unstructured::new(&tape("mutate")), Some(target), one, one, LONGEST_MUTANT);
+        let child =
+            generators::crossover(&mut Unstructured::new(&tape("cross")), Some(target), one, other, LONGEST_MUTANT);
+        [mutant, child]
+    };
+    (0..).zip(streams.iter().zip(next)).flat_map(make).collect()
 }
 
 fn stdlib(interpreter: &Interpreter, cache: &Path) -> Result<Vec<Vec<u8>>> {

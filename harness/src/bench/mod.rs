@@ -59,6 +59,8 @@ pub enum Race {
     Peer(&'static Peer),
     /// Making cases with copying them.
     Generate,
+    /// Mutating and crossing streams with [`roundtrip`](crate::roundtrip::roundtrip) of what comes out: what a fuzzer does.
+    Mutate,
     /// The bytes that `read` allocates with those of the stream.
     Memory,
 }
@@ -67,7 +69,7 @@ impl Race {
     /// All, in the order of the table.
     pub fn all() -> impl Iterator<Item = Race> {
         let ours = [Race::Read, Race::Load, Race::Dump, Race::Memcpy, Race::Preserve];
-        ours.into_iter().chain(PEERS.iter().map(Race::Peer)).chain([Race::Memory, Race::Generate])
+        ours.into_iter().chain(PEERS.iter().map(Race::Peer)).chain([Race::Memory, Race::Generate, Race::Mutate])
     }
 
     /// The first half of a row's name.
@@ -82,6 +84,7 @@ impl Race {
             Race::Peer(peer) => peer.name,
             Race::Memory => "memory",
             Race::Generate => "generate",
+            Race::Mutate => "mutate",
         }
     }
 }
@@ -109,7 +112,8 @@ impl Name {
             // Crafted streams are about what they make a reader allocate.
             Input::Crafted => *race == Race::Memory,
             Input::Graphs | Input::Streams => *race == Race::Generate,
-            _ => *race != Race::Generate,
+            Input::Seeds => *race == Race::Mutate,
+            _ => !matches!(race, Race::Generate | Race::Mutate),
         })
     }
 
@@ -132,7 +136,8 @@ impl Name {
         let races: Vec<&str> = Race::all().map(Race::name).collect();
         let inputs = Input::ALL.map(Input::name).join(", ");
         format!(
-            "a row is RACE or RACE/INPUT; races: {}; inputs: {inputs} (crafted for memory only, graphs and streams for generate only)",
+            "a row is RACE or RACE/INPUT; races: {}; inputs: {inputs} (crafted for memory only, graphs and streams for \
+             generate only, seeds for mutate only)",
             races.join(", ")
         )
     }
@@ -155,7 +160,7 @@ mod tests {
         check(&["read"], &["read/stdlib", "read/values", "read/tiny"]);
         check(&["py-marshal/tiny", "dump/stdlib"], &["dump/stdlib", "py-marshal/tiny"]);
         check(&["memory"], &["memory/stdlib", "memory/values", "memory/tiny", "memory/crafted"]);
-        check(&["generate"], &["generate/graphs", "generate/streams"]);
+        check(&["generate", "mutate"], &["generate/graphs", "generate/streams", "mutate/seeds"]);
         assert_eq!(Name::choose(&[]).unwrap().len(), Name::all().count());
     }
 

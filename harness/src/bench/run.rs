@@ -3,14 +3,17 @@
 //! Whatever cannot be had (an interpreter, a peer that does not build, a crate that cannot be downloaded) costs its own rows
 //! and no others: an error becomes a row that says why it was skipped.
 
-use super::contest::{Ours, contest};
-use super::inputs::{Input, pack};
+use super::contest::{Ours, contest, seconds};
+use super::inputs::{Input, mutants, pack};
 use super::report::{Figures, Row};
 use super::rival::Rival;
 use super::{Name, Peer, Race};
+use crate::roundtrip::roundtrip;
+use crate::subjects::core::Core;
 use anyhow::{Context, Result, bail};
 use interpreters::Interpreter;
 use pyc_core::Profile;
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -110,6 +113,7 @@ impl Runner {
             Race::Read | Race::Load | Race::Memcpy => format!("{} loads", python()),
             Race::Dump => format!("{} dumps", python()),
             Race::Preserve | Race::Generate => "memcpy".into(),
+            Race::Mutate => "its roundtrip".into(),
             Race::Memory => "bytes read".into(),
             Race::Peer(peer) => format!("{} {}", peer.package, self.version(peer).unwrap_or_default()),
         }
@@ -131,7 +135,7 @@ impl Runner {
         file: &'a Path,
         needs_python: bool,
     ) -> Result<Setting<'a>> {
-        let streams = input.streams(&target.profile, target.interpreter, &self.cache)?;
+        let streams = input.streams(&target.profile, target.interpreter, &self.root, &self.cache)?;
         std::fs::write(file, pack(&streams))?;
         let accepted = streams.iter().map(|stream| Ours::accepts(stream, &target.profile)).collect();
         let interpreter = match target.interpreter {
@@ -152,6 +156,7 @@ impl Runner {
         match race {
             Race::Memory => self.memory(setting),
             Race::Generate => self.generate(setting),
+            Race::Mutate => self.mutate(setting),
             Race::Preserve => {
                 let (ours, _) = setting.ours(None);
                 let graphs = ours.graphs()?;
@@ -191,6 +196,21 @@ impl Runner {
         let cases = input.made((&target.profile).into());
         let ours = Ours { profile: &target.profile, streams: streams.iter().map(Vec::as_slice).collect() };
         self.timed(Race::Generate, setting, &ours, || Ours::make(&cases), || Ok(ours.copy()))
+    }
+
+    /// Making what a fuzzer tries, with trying it.
+    fn mutate(&self, setting: &Setting) -> Result<Vec<Row>> {
+        let Setting { target, streams, .. } = setting;
+        let core = Core::with(target.profile.clone());
+        let made = RefCell::new(Vec::new());
+        let ours = Ours { profile: &target.profile, streams: streams.iter().map(Vec::as_slice).collect() };
+        let make = || seconds(|| drop(made.replace(mutants(streams, core.target()))));
+        let try_all = || {
+            let mut outcome = Ok(());
+            let time = seconds(|| outcome = made.borrow().iter().try_for_each(|one| roundtrip(&core, one).map(drop)));
+            outcome.map(|()| time).map_err(anyhow::Error::msg)
+        };
+        self.timed(Race::Mutate, setting, &ours, make, try_all)
     }
 
     fn timed(

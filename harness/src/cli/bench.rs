@@ -52,7 +52,10 @@ impl Bench {
         if discovery.named_is_unusable {
             bail!("an interpreter that was named cannot be used; see `cargo provost doctor`");
         }
-        let selected = select(&discovery.found.interpreters, &self.subject)?;
+        let mut selected = select(&discovery.found.interpreters, &self.subject)?;
+        if self.subject.is_empty() {
+            selected.retain(|interpreter| interpreter.facts.implementation == "cpython");
+        }
         let targets = targets(&selected)?;
         if selected.is_empty() {
             eprintln!("Nothing is compared with a CPython: no interpreter that can be used was found.\n{MORE}");
