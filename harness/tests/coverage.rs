@@ -7,7 +7,7 @@ use arbitrary::Unstructured;
 use harness::generators::{Generator, Target, generate, pyc, tape};
 use pyc_core::model::{Dump, Loaded};
 use pyc_core::pyc::{SourceFile, import};
-use pyc_core::{Graph, Profile, Pyc, Release, WriteError, read};
+use pyc_core::{Cause, Graph, Profile, Pyc, Release, WriteError, read};
 
 /// The generators that need no interpreter, and how many cases of each one each profile is asked about: code objects are large.
 const CASES: [(Generator, u64); 4] =
@@ -35,35 +35,56 @@ fn check(stream: &[u8], profile: &Profile) {
     };
     let expected = Ok(stream[..graph.consumed()].to_vec());
     assert_eq!([graph.write(), graph.write_anew()], [expected.clone(), expected], "{}", profile.release);
+    check_loaded(&graph, profile);
     check_changed(&graph, profile);
-    let loaded = Loaded::new(&graph, profile);
-    if loaded.hazard().is_some() {
-        return;
+}
+
+/// What the interpreter makes of a graph: its canon, and for each marshal version its dump and what that loses.
+fn check_loaded(graph: &Graph, profile: &Profile) -> Vec<Dump> {
+    let loaded = Loaded::new(graph, profile);
+    let dumps: Vec<Dump> = (0..=profile.marshal_version).map(|version| loaded.dump(version)).collect();
+    if let Some(cause) = loaded.hazard() {
+        assert!(dumps.iter().all(|dump| *dump == Dump::Undefined(cause)), "{}: {cause:?}", profile.release);
+        return dumps;
     }
-    assert!(loaded.canon().ends_with('\n'), "{}: a canon without an end: {stream:02x?}", profile.release);
-    for version in 0..=profile.marshal_version {
-        if let Dump::Bytes { bytes, unpredictable } = loaded.dump(version) {
-            assert!(!bytes.is_empty(), "{} at {version}: nothing is dumped of {stream:02x?}", profile.release);
+    assert!(loaded.canon().ends_with('\n'), "{}: a canon without an end: {graph:?}", profile.release);
+    assert!(loaded.canon_aspect().is_none_or(|aspect| !aspect.name().is_empty()));
+    for (version, dump) in (0..).zip(&dumps) {
+        if let Dump::Bytes { bytes, unpredictable } = dump {
+            assert!(!bytes.is_empty(), "{} at {version}: nothing is dumped of {graph:?}", profile.release);
             assert!(unpredictable.is_none_or(|aspect| !aspect.name().is_empty()));
         }
         assert!(loaded.loss(version).is_none_or(|loss| !loss.name().is_empty()));
     }
+    dumps
 }
 
-/// A graph that was changed is written, or it is said why it cannot be: the last node alone, the whole inside itself, a node of
-/// a graph in one that has only another, or in none.
+/// A graph that was changed is written, or it is said why it cannot be: the last node alone, another first part, the whole
+/// inside itself, a node of a graph in one that has only another, or in none. What was written is the same to the interpreter.
 fn check_changed(graph: &Graph, profile: &Profile) {
     let (root, Some(last)) = (graph.root(), graph.ids().last()) else { return };
-    let (mut cut, mut cyclic, mut foreign) = (graph.clone(), graph.clone(), Graph::new(profile));
+    let empty = Graph::new(profile);
+    let (mut cut, mut other, mut cyclic, mut foreign) = (graph.clone(), graph.clone(), graph.clone(), empty.clone());
     cut.set_root(last);
+    let part = other.bytes(b"another part");
+    other.set_child(root, 0, part);
     cyclic.set_child(root, 0, root);
-    assert_eq!(foreign.write(), Err(WriteError::Empty));
     foreign.none();
     foreign.set_root(last);
-    for changed in [cut, cyclic, foreign] {
+    assert_eq!(empty.write(), Err(WriteError::Empty));
+    for changed in [cut, other, cyclic, foreign, empty] {
         match changed.write() {
-            Ok(stream) => assert!(!stream.is_empty()),
-            Err(error) => assert!(!error.to_string().is_empty()),
+            Ok(stream) => {
+                if let Ok(again) = read(&stream, profile) {
+                    let [changed, again] = [&changed, &again].map(|graph| check_loaded(graph, profile));
+                    assert_eq!(changed, again, "{}: {stream:02x?}", profile.release);
+                }
+            }
+            Err(error) => {
+                let loaded = Loaded::new(&changed, profile);
+                assert_eq!((loaded.hazard(), &*loaded.canon()), (Some(Cause::UnsoundGraph), ""), "{error}");
+                assert!(!error.to_string().is_empty());
+            }
         }
     }
 }

@@ -182,18 +182,13 @@ impl Aftermath {
     fn compare_items(&self, graph: &Graph, left: &[NodeId], right: &[NodeId], depth: u32) -> (bool, Effect) {
         let mut effect = Effect::Nothing;
         for (&a, &b) in left.iter().zip(right) {
-            match self.compare(graph, a, b, depth + 1) {
-                (equal, Effect::Forgets) => {
-                    effect = Effect::Forgets;
-                    if !equal {
-                        return (false, effect);
-                    }
-                }
-                (equal, other) if effect == Effect::Nothing && (!equal || other != Effect::Nothing) => {
-                    return (equal && other == Effect::Nothing, other);
-                }
-                (false, _) => return (false, effect),
-                _ => {}
+            let (equal, next) = self.compare(graph, a, b, depth + 1);
+            // Once the exception is forgotten, nothing fails for it.
+            if effect != Effect::Forgets {
+                effect = next;
+            }
+            if !equal || matches!(effect, Effect::Fails | Effect::Unknown) {
+                return (false, effect);
             }
         }
         (left.len() == right.len(), effect)
@@ -356,6 +351,7 @@ mod tests {
             (b">\x03\0\0\0s\x01\0\0\0as\x01\0\0\0bi\xff\xff\xff\xff", -4932391912309128395),
             (b">\x03\0\0\0i\x01\0\0\0i\x01\0\0\0T", -8166288242918962057),
             (b">\x02\0\0\0>\0\0\0\0>\x01\0\0\0i\x01\0\0\0", 1965748150143512781),
+            (b">\x01\0\0\0Ii\xa4\x04+\x88kk\xea", 590923713),
             (b">(\0\0\0i\0\0\0\0i\x01\0\0\0i\x02\0\0\0i\x03\0\0\0i\x04\0\0\0i\x05\0\0\0i\x06\0\0\0i\x07\0\0\0i\x08\0\0\0i\x09\0\0\0i\x0a\0\0\0i\x0b\0\0\0i\x0c\0\0\0i\x0d\0\0\0i\x0e\0\0\0i\x0f\0\0\0i\x10\0\0\0i\x11\0\0\0i\x12\0\0\0i\x13\0\0\0i\x14\0\0\0i\x15\0\0\0i\x16\0\0\0i\x17\0\0\0i\x18\0\0\0i\x19\0\0\0i\x1a\0\0\0i\x1b\0\0\0i\x1c\0\0\0i\x1d\0\0\0i\x1e\0\0\0i\x1f\0\0\0i \0\0\0i!\0\0\0i\x22\0\0\0i#\0\0\0i$\0\0\0i%\0\0\0i&\0\0\0i'\0\0\0", 266839277102002220),
             (b"c\x05\0\0\0wppp\x07\0\0\0C\0\0\0s\x01\0\0\0d(\x01\0\0\0i\x01\0\0\0(\x01\0\0\0s\x01\0\0\0n(\x02\0\0\0s\x01\0\0\0as\x01\0\0\0b(\x01\0\0\0s\x01\0\0\0f(\x01\0\0\0s\x02\0\0\0ces\x04\0\0\0files\x04\0\0\0name\x09\0\0\0s\x05\0\0\0lines", -445_771_708_639_552_888),
         ];

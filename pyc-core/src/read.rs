@@ -234,7 +234,6 @@ impl Reader<'_, '_> {
             } else {
                 let at = self.at;
                 match self.object::<PYTHON2>(at) {
-                    Ok(Step::Open) => continue,
                     Ok(step) => self.deliver::<PYTHON2>(step, at),
                     Err(fault) => Err(fault),
                 }
@@ -563,24 +562,17 @@ impl Reader<'_, '_> {
         Ok(self.open(b'c', bits, at, small(code::fields(layout).len()), extra))
     }
 
-    /// The children that a node has so far, and how many it will have.
-    pub(crate) fn children(&self, id: NodeId) -> (&[NodeId], usize) {
-        let node = self.graph.node(id);
-        if !node.has_edges() {
-            return (&[], 0);
-        }
+    /// The children that a container has so far, and how many it will have.
+    pub(crate) fn children(&self, container: NodeId) -> (&[NodeId], usize) {
+        let node = self.graph.node(container);
         if !node.is(bit::UNFINISHED) {
             let edges = self.graph.edges_of(node);
             return (edges, edges.len());
         }
-        // Frames are in the order of their nodes.
-        match self.frames.binary_search_by_key(&id, |f| f.node) {
-            Ok(i) => {
-                let end = self.frames.get(i + 1).map_or(self.pending.len(), |f| f.base as usize);
-                (&self.pending[self.frames[i].base as usize..end], node.len as usize)
-            }
-            Err(_) => (&[], node.len as usize),
-        }
+        // An unfinished one has a frame, and frames are in the order of their nodes.
+        let place = self.frames.partition_point(|frame| frame.node < container);
+        let start = |place: usize| self.frames.get(place).map_or(self.pending.len(), |frame| frame.base as usize);
+        (&self.pending[start(place)..start(place + 1)], node.len as usize)
     }
 
     pub(crate) fn undefined<T>(&self, cause: Cause, offset: usize) -> Result<T, Fault> {

@@ -56,8 +56,7 @@ fn fault(rest: &[u8]) -> (usize, &'static str) {
         0xF0..=0xF4 => 4,
         _ => return (1, START),
     };
-    for place in 1..width {
-        let Some(&byte) = rest.get(place) else { return (rest.len(), END) };
+    let is_good = |place: usize, byte: u8| {
         let in_range = match (first, place) {
             (0xE0, 1) => byte >= 0xA0,
             (0xED, 1) => byte < 0xA0,
@@ -65,11 +64,11 @@ fn fault(rest: &[u8]) -> (usize, &'static str) {
             (0xF4, 1) => byte < 0x90,
             _ => true,
         };
-        if !continues(byte) || !in_range {
-            return (place, CONTINUATION);
-        }
-    }
-    (width, CONTINUATION)
+        continues(byte) && in_range
+    };
+    // One of them is missing or wrong.
+    let good = (1..width).take_while(|&place| rest.get(place).is_some_and(|&byte| is_good(place, byte))).count();
+    (1 + good, if 1 + good < rest.len() { CONTINUATION } else { END })
 }
 
 fn fault_in_python2(rest: &[u8]) -> (usize, &'static str) {

@@ -17,17 +17,16 @@ use alloc::collections::BTreeMap;
 /// On the path from the object that is being hashed or walked to the one looked at.
 const ON_PATH: u8 = 128;
 
+/// Of a container, but for frozensets, whose members are hashed already.
 fn type_name(code: u8) -> &'static str {
     match code {
         b'(' | b')' => "tuple",
         b'[' => "list",
         b'{' => "dict",
         b'<' => "set",
-        b'>' => "frozenset",
         b'}' => "frozendict",
         b':' => "slice",
-        b'c' => "code",
-        _ => "object",
+        _ => "code",
     }
 }
 
@@ -147,8 +146,8 @@ fn walk(
 /// The objects of a code object, resolved; what the layout has no place for is not used.
 type Objects = [NodeId; 10];
 
-/// Checks the fields of a code object, which are the reader's pending children from `base`.
-pub(crate) fn code(reader: &mut Reader, base: usize, offset: usize) -> Result<(), Fault> {
+/// Checks the fields of a code object: its integers, and its objects, which are the reader's pending children from `base`.
+pub(crate) fn code(reader: &mut Reader, ints: CodeInts, base: usize, offset: usize) -> Result<(), Fault> {
     let layout = reader.layout();
     let expected: &[u8] = match layout {
         CodeLayout::Python27 => &OBJECTS_OF_PYTHON2,
@@ -165,10 +164,6 @@ pub(crate) fn code(reader: &mut Reader, base: usize, offset: usize) -> Result<()
         *object = NodeId(id);
         all_as_expected &= kind & expected != 0;
     }
-    let ints = match reader.frames.last() {
-        Some(frame) => reader.graph.ints[reader.graph.node(frame.node).extra as usize],
-        None => CodeInts::default(),
-    };
     let mut wrong_field = wrong_int(reader.profile, ints);
     if wrong_field.is_none() && !all_as_expected {
         let is_wrong = |(id, expected): (&NodeId, &u8)| reader.graph.node(*id).kind & expected == 0;

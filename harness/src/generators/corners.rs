@@ -12,6 +12,7 @@ use super::luck::Luck;
 use super::mutate::{put, reference, replace};
 use super::skim::{Item, long, skim_for};
 use arbitrary::Unstructured;
+use std::slice;
 
 /// An object of each type that is more than its type byte.
 const WHOLE: [&[u8]; 23] = [
@@ -80,7 +81,7 @@ const TEXTS: [&str; 14] = [
 ];
 
 /// Keys of 2.7 that have one hash, by family: equal, or unequal, or not to be compared without an exception.
-const TWINS: [&[&[u8]]; 6] = [
+const TWINS: [&[&[u8]]; 9] = [
     &[
         b"T",
         b"i\x01\0\0\0",
@@ -94,6 +95,8 @@ const TWINS: [&[&[u8]]; 6] = [
     &[b"F", b"i\0\0\0\0", b"g\0\0\0\0\0\0\0\x80", b"f\x03nan", b"g\0\0\0\0\0\0\xf8\x7f"],
     &[b"i\xff\xff\xff\xff", b"i\xfe\xff\xff\xff", b"g\0\0\0\0\0\0\xf0\xbf", b"f\x02-2"],
     &[b"s\x01\0\0\0a", b"t\x01\0\0\0a", b"u\x01\0\0\0a"],
+    // Not to be compared: one is no ASCII.
+    &[b"s\x01\0\0\0\xe9", b"t\x01\0\0\0\xe9", b"u\x02\0\0\0\xc3\xa9"],
     // A power of two that has more digits than a float is sure of.
     &[b"I\0\0\0\0\0\0\0\x10", b"l\x05\0\0\0\0\0\0\0\0\0\0\0\x01\0", b"g\0\0\0\0\0\0\xb0\x43", b"f\x041e18"],
     &[
@@ -105,6 +108,36 @@ const TWINS: [&[&[u8]]; 6] = [
         b"i\xa1\xcb\x04\0",
         b"i\xe4\xda\xfb\xff",
     ],
+    // A frozenset whose hash would be -1, which is no hash.
+    &[b">\x01\0\0\0Ii\xa4\x04+\x88kk\xea", b"i\xc1\xc78#", b"g\0\0\x80\xe0c\x9c\xc1A"],
+    // Code objects; to make the second forgives an exception.
+    &[
+        b"c\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0s\0\0\0\0(\0\0\0\0(\0\0\0\0(\0\0\0\0(\0\0\0\0(\0\0\0\0s\0\0\0\0s\0\0\0\0\0\0\0\0s\0\0\0\0",
+        b"c\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0s\0\0\0\0(\x01\0\0\0>\0\0\0\0(\0\0\0\0(\0\0\0\0(\0\0\0\0(\0\0\0\0s\0\0\0\0s\0\0\0\0\0\0\0\0s\0\0\0\0",
+    ],
+];
+
+/// Keys of twins: each `*` is one.
+const KEYS: [&[u8]; 7] =
+    [b"*", b"*", b"(\x01\0\0\0*", b">\x01\0\0\0*", b"(\x02\0\0\0N*", b">\x02\0\0\0N*", b"(\x02\0\0\0>\x02\0\0\0***"];
+
+/// Keys without a twin, as many as make a table of 2.7 grow.
+const OTHERS: [&[u8]; 4] = [b"N", b".", b"S", b"i\x07\0\0\0"];
+
+/// What sorts sets makes a dump of each member, which depends on who holds the parts: `*` is sets in sets. Interpreters take
+/// twice as long for each; from 20 on, nobody waits for them.
+const NESTED: [&[u8]; 2] =
+    [b"*(\x01\0\0\0g\0\0\0\0\0\0\xf8\x3f", b"(\x02\0\0\0\xbe\x01\0\0\0g\0\0\0\0\0\0\xf8\x3f*r\0\0\0\0"];
+const NESTING: [usize; 4] = [1, 5, 13, 20];
+
+/// Members that have one dump: each `*` is the same, and equal to nothing.
+const UNEQUAL: [&[u8]; 3] =
+    [b"g\0\0\0\0\0\0\xf8\x7f", b"y\0\0\0\0\0\0\xf8\x7f\0\0\0\0\0\0\0\0", b"y\0\0\0\0\0\0\0\0\0\0\0\0\0\0\xf8\x7f"];
+const MEMBERS: [&[u8]; 4] = [
+    b"<\x02\0\0\0**",
+    b">\x03\0\0\0*N*",
+    b"<\x02\0\0\0(\x01\0\0\0*(\x01\0\0\0*",
+    b"(\x02\0\0\0>\x02\0\0\0\xa8\x01\0\0\0*(\x01\0\0\0*r\0\0\0\0",
 ];
 
 /// UTF-8, nearly.
@@ -133,8 +166,8 @@ fn scalar_or_container(u: &mut Unstructured<'_>, target: Target) -> Vec<u8> {
     if target.is_python2() && u.one_in(4) {
         return after_exception(u);
     }
-    match u.below(22) {
-        0..=8 => {
+    match u.below(26) {
+        0..=8 | 24 | 25 => {
             let whole = u.pick(&WHOLE);
             whole[..1 + u.index(whole.len() - 1)].to_vec()
         }
@@ -171,6 +204,7 @@ fn scalar_or_container(u: &mut Unstructured<'_>, target: Target) -> Vec<u8> {
                 (b"\xdb\x01\0\0\0", b""),
                 (b"\xfbN", b"\xb0"),
                 (b"\xbe\x01\0\0\0", b""),
+                (b">\x01\0\0\0\xa8\x01\0\0\0", b""),
                 (b"\xbaN", b"N"),
                 (b"\xfdN", b"0"),
                 (b")\x02\xfdNN0", b""),
@@ -183,6 +217,14 @@ fn scalar_or_container(u: &mut Unstructured<'_>, target: Target) -> Vec<u8> {
         // A key whose value is NULL is not hashed.
         17 => [&b"{"[..], u.pick(&UNHASHABLE), b"00"].concat(),
         18 => vec![u.pick(b"?\x01 Q}:RrI\xe9")],
+        22 => {
+            let sets = b">\x01\0\0\0".repeat(u.pick(&NESTING));
+            fill(u.pick(&NESTED), || &sets)
+        }
+        23 => {
+            let unequal = u.pick(&UNEQUAL);
+            fill(u.pick(&MEMBERS), || unequal)
+        }
         _ => {
             let depth = target.max_depth - u.below(2);
             let (before, _) = u.pick(&AROUND[..4]);
@@ -191,21 +233,21 @@ fn scalar_or_container(u: &mut Unstructured<'_>, target: Target) -> Vec<u8> {
     }
 }
 
+/// A stream with something in the place of each `*`.
+fn fill<'s>(stream: &[u8], mut something: impl FnMut() -> &'s [u8]) -> Vec<u8> {
+    stream.iter().flat_map(|byte| if *byte == b'*' { something() } else { slice::from_ref(byte) }).copied().collect()
+}
+
 /// A dict of 2.7 with a value that fails, after which the reader reads on: keys that are compared meanwhile, or what takes the
 /// exception for its own.
 fn after_exception(u: &mut Unstructured<'_>) -> Vec<u8> {
     let family = u.pick(&TWINS);
-    let (hold, end) = u.pick(&[
-        (&b""[..], &b""[..]),
-        (b"", b""),
-        (b"(\x01\0\0\0", b""),
-        (b">\x01\0\0\0", b""),
-        (b"(\x02\0\0\0N", b""),
-        (b">\x02\0\0\0N", b""),
-    ]);
-    let count = 2 + u.below(6);
-    let keys: Vec<Vec<u8>> = (0..count).map(|_| [hold, u.pick(family), end].concat()).collect();
-    let size = count.to_le_bytes();
+    let key = u.pick(&KEYS);
+    let mut keys: Vec<Vec<u8>> = (0..2 + u.below(6)).map(|_| fill(key, || u.pick(family))).collect();
+    if u.one_in(4) {
+        keys.splice(1..1, OTHERS.map(<[u8]>::to_vec));
+    }
+    let size = keys.len().to_le_bytes();
     match u.below(6) {
         0 | 1 => {
             [&b"{N?"[..], &keys.iter().flat_map(|key| [key, &b"N"[..]].concat()).collect::<Vec<u8>>(), b"0"].concat()
@@ -303,10 +345,13 @@ fn change_code(u: &mut Unstructured<'_>, target: Target, bytes: &mut Vec<u8>) ->
             let size = u32::try_from(n).unwrap_or(0).to_le_bytes();
             replace(bytes, field.at..items, &[&b"["[..], &size].concat());
         }
+        // The constants hold the code object, or themselves.
         11 if !target.is_python2() => {
             let consts = fields.get(1)?;
-            replace(bytes, consts.at..consts.end, b"(\x01\0\0\0r\0\0\0\0");
-            bytes[0] |= 0x80;
+            let (code, flag, slot) = u.pick(&[(b'(', 0x80, 0), (b'(' | 0x80, 0, consts.slots)]);
+            let holds = [&[code][..], &1_u32.to_le_bytes(), b"r", &slot.to_le_bytes()].concat();
+            replace(bytes, consts.at..consts.end, &holds);
+            bytes[0] |= flag;
         }
         _ => return None,
     }

@@ -2,7 +2,7 @@
 
 /// Under one version a seed makes the same cases on every machine. Whoever changes what a generator makes raises it, with
 /// the next release at the latest, and replaces the generator's number in the table below; the failing test prints it.
-pub const VERSION: u32 = 4;
+pub const VERSION: u32 = 5;
 
 #[cfg(test)]
 mod tests {
@@ -19,7 +19,7 @@ mod tests {
     /// for each profile in turn: of the hashes of the parts.
     const PINNED: [(Generator, u64); 5] = [
         (Generator::Values, 0xd23a77dce08cad4d),
-        (Generator::Streams, 0xec230c022f801b0e),
+        (Generator::Streams, 0x2b246b19e37dd67d),
         (Generator::Codes, 0x01f64b49b2ea651d),
         (Generator::Programs, 0x2c49c422f69f1ffa),
         (Generator::Pyc, 0x32c105a994e190c8),

@@ -66,10 +66,8 @@ impl Aftermath {
                     let spread = (member ^ member << 16 ^ 89_869_747).wrapping_mul(3_644_798_167);
                     chain.iter().for_each(|_| hash ^= spread);
                 }
-                match hash.wrapping_mul(69_069).wrapping_add(907_133_923) {
-                    -1 => 590_923_713,
-                    hash => hash,
-                }
+                let hash = hash.wrapping_mul(69_069).wrapping_add(907_133_923);
+                if hash == -1 { 590_923_713 } else { hash }
             }
             Value::Code(code) => {
                 let ints = code.ints();

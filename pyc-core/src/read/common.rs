@@ -29,36 +29,38 @@ struct Leaf {
 /// How many bytes of the input are looked at: the type byte and the longest prefix.
 const WINDOW: usize = 5;
 
-const fn leaves(python2: bool) -> [Leaf; 256] {
-    let node = Node { code: 0, bits: 0, kind: 0, parts: 0, start: 0, len: 0, extra: 0 };
-    let unknown = Leaf { node, length_mask: 0, value_mask: 0, prefix: 0, fixed: 0, takes_slot: false };
-    let mut table = [unknown; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        #[allow(clippy::cast_possible_truncation)] // below 256
-        let code = if python2 { byte } else { byte & !(FLAG_REF as usize) } as u8;
-        let flagged = code as usize != byte;
-        let bits = if flagged { bit::FLAG } else { 0 };
-        let scalar = Leaf { node: Node { code, bits, kind: kind::SCALAR, ..node }, takes_slot: flagged, ..unknown };
-        let bytes = Leaf { node: Node { kind: kind::BYTES, ..scalar.node }, ..scalar };
-        let text = Leaf { node: Node { kind: kind::TEXT, ..scalar.node }, ..scalar };
-        table[byte] = match code {
-            b'N' | b'T' | b'F' | b'.' | b'S' => Leaf { takes_slot: false, ..scalar },
-            b'i' => Leaf { value_mask: u32::MAX, fixed: 4, ..scalar },
-            b'g' => Leaf { fixed: 8, ..scalar },
-            b'y' => Leaf { fixed: 16, ..scalar },
-            b's' => Leaf { length_mask: u32::MAX, prefix: 4, ..bytes },
-            b'a' | b'A' if !python2 => Leaf { length_mask: u32::MAX, prefix: 4, ..text },
-            b'z' | b'Z' if !python2 => Leaf { length_mask: 0xFF, prefix: 1, ..text },
-            _ => unknown,
-        };
-        byte += 1;
-    }
-    table
-}
+/// For each type byte how to read it. It is made by the compiler.
+struct Leaves<const PYTHON2: bool>;
 
-static LEAVES_OF_PYTHON2: [Leaf; 256] = leaves(true);
-static LEAVES: [Leaf; 256] = leaves(false);
+impl<const PYTHON2: bool> Leaves<PYTHON2> {
+    const TABLE: &[Leaf; 256] = &{
+        let node = Node { code: 0, bits: 0, kind: 0, parts: 0, start: 0, len: 0, extra: 0 };
+        let unknown = Leaf { node, length_mask: 0, value_mask: 0, prefix: 0, fixed: 0, takes_slot: false };
+        let mut table = [unknown; 256];
+        let mut byte = 0;
+        while byte < 256 {
+            #[allow(clippy::cast_possible_truncation)] // below 256
+            let code = if PYTHON2 { byte } else { byte & !(FLAG_REF as usize) } as u8;
+            let flagged = code as usize != byte;
+            let bits = if flagged { bit::FLAG } else { 0 };
+            let scalar = Leaf { node: Node { code, bits, kind: kind::SCALAR, ..node }, takes_slot: flagged, ..unknown };
+            let bytes = Leaf { node: Node { kind: kind::BYTES, ..scalar.node }, ..scalar };
+            let text = Leaf { node: Node { kind: kind::TEXT, ..scalar.node }, ..scalar };
+            table[byte] = match code {
+                b'N' | b'T' | b'F' | b'.' | b'S' => Leaf { takes_slot: false, ..scalar },
+                b'i' => Leaf { value_mask: u32::MAX, fixed: 4, ..scalar },
+                b'g' => Leaf { fixed: 8, ..scalar },
+                b'y' => Leaf { fixed: 16, ..scalar },
+                b's' => Leaf { length_mask: u32::MAX, prefix: 4, ..bytes },
+                b'a' | b'A' if !PYTHON2 => Leaf { length_mask: u32::MAX, prefix: 4, ..text },
+                b'z' | b'Z' if !PYTHON2 => Leaf { length_mask: 0xFF, prefix: 1, ..text },
+                _ => unknown,
+            };
+            byte += 1;
+        }
+        table
+    };
+}
 
 /// Reads at most so many common leaves; returns the kinds of them all. Stops where there is no room for a node.
 #[inline(always)]
@@ -123,7 +125,7 @@ impl Reader<'_, '_> {
         }
         // What a set or dict hashes may be referred to and have no hash.
         let references = !PYTHON2 && !frame.hashes();
-        let table = if PYTHON2 { &LEAVES_OF_PYTHON2 } else { &LEAVES };
+        let table = Leaves::<PYTHON2>::TABLE;
         loop {
             let first = nodes.len();
             frame.parts |= run_of_leaves(input, at, nodes, slots, frame.remaining, table, references);

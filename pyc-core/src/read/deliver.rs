@@ -90,13 +90,13 @@ impl Reader<'_, '_> {
         loop {
             if let Some(frame) = self.frames.last_mut().filter(|frame| frame.code == b'c') {
                 let (base, at) = (frame.base as usize, frame.at as usize);
+                let ints = self.graph.nodes[frame.node.at()].extra as usize;
                 if let Some(rest) = rest_of_code(frame, &self.graph.nodes, &self.pending) {
                     frame.remaining = rest;
-                    let ints = self.graph.nodes[frame.node.at()].extra as usize;
                     self.graph.ints[ints].firstlineno = self.long::<PYTHON2>()?;
                     return Ok(None);
                 }
-                validate::code(self, base, at)?;
+                validate::code(self, self.graph.ints[ints], base, at)?;
                 if PYTHON2 {
                     self.aftermath.make_code(&self.graph, self.pending[base + 1]);
                 }

@@ -58,12 +58,7 @@ impl Writer<'_, '_, '_> {
                 b's' | b'i' => (node.code, 5),
                 // Four digits do not fit into 32 bits.
                 b'l' if node.len >= 8 => (b'l', 5),
-                b'(' | b')' if may_nest && tuple.is_none() && node.len < 256 => {
-                    if self.steps + parts.len() - others.len() > self.max_steps {
-                        break;
-                    }
-                    (b')', 0)
-                }
+                b'(' | b')' if may_nest && tuple.is_none() && node.len < 256 => (b')', 0),
                 _ => break,
             };
             if node.is(bit::OWNED) || out.len() > most {
