@@ -1,7 +1,8 @@
 //! Building a graph from nothing, or adding to one.
 //!
-//! Each call adds one node in the encoding that a current CPython would choose and returns its id. An object that occurs
-//! twice is shared by [`Graph::reference`], which also sets its flag.
+//! Each call adds one node in the encoding that a current CPython would choose and returns its id. A node has one place. An
+//! object that occurs twice is shared by [`Graph::reference`], which also sets its flag; only singletons, such as None, are
+//! what they are wherever they are.
 
 use crate::code::{CodeInts, fields};
 use crate::graph::{Graph, Node, NodeId, bit, index};

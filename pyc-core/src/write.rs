@@ -22,6 +22,8 @@ pub enum WriteError {
     Foreign(NodeId),
     /// A container holds itself other than through a reference.
     Cycle(NodeId),
+    /// A node is in two places. Only the singletons, NULL and references may be.
+    Twice(NodeId),
     /// The graph has no nodes.
     Empty,
 }
@@ -36,6 +38,9 @@ impl core::fmt::Display for WriteError {
             ),
             WriteError::Foreign(id) => write!(f, "node {} is not of this graph", id.0),
             WriteError::Cycle(id) => write!(f, "node {} contains itself without a reference", id.0),
+            WriteError::Twice(id) => {
+                write!(f, "node {} is in two places; Graph::reference gives a node for the second", id.0)
+            }
             WriteError::Empty => f.write_str("the graph is empty"),
         }
     }
@@ -44,13 +49,15 @@ impl core::fmt::Display for WriteError {
 impl core::error::Error for WriteError {}
 
 const UNWRITTEN: u32 = u32::MAX;
+/// Written, and no reference can be to it.
+const SLOTLESS: u32 = u32::MAX - 1;
 
 impl Graph<'_> {
     /// The stream of this graph. For a graph that was read: exactly the bytes that were consumed.
     ///
     /// # Errors
     /// Never for a graph that was read. A graph that was built or changed may refer to an object that is not written
-    /// earlier, or contain itself.
+    /// earlier, contain itself, or have a node in two places, which would be two objects for who reads it.
     ///
     /// ```
     /// use pyc_core::{Profile, Version, read};
@@ -88,7 +95,7 @@ impl Graph<'_> {
 struct Writer<'g, 'a> {
     graph: &'g Graph<'a>,
     out: Vec<u8>,
-    /// For each node: the number that references to it get.
+    /// For each node: the number that references to it get, or whether it is written at all.
     slot: Vec<u32>,
     slots: u32,
     /// Containers that are being written, and how many of their children are.
@@ -123,14 +130,16 @@ impl Writer<'_, '_> {
         let node = self.graph.node(id);
         let flag = if node.is(bit::FLAG) { FLAG_REF } else { 0 };
         self.out.push(node.code | flag);
-        let takes_slot = match node.code {
-            b't' if self.graph.python2 => true,
-            b'0' | b'N' | b'T' | b'F' | b'.' | b'S' | b'r' | b'R' => false,
-            _ => flag != 0,
-        };
-        if takes_slot {
-            self.slot[id.at()] = self.slots;
-            self.slots += 1;
+        // These are what they are wherever they are.
+        if !matches!(node.code, b'0' | b'N' | b'T' | b'F' | b'.' | b'S' | b'r' | b'R') {
+            let slot = &mut self.slot[id.at()];
+            if *slot != UNWRITTEN {
+                let is_open = self.frames.iter().any(|(open, _)| *open == id);
+                return Err(if is_open { WriteError::Cycle(id) } else { WriteError::Twice(id) });
+            }
+            let takes_slot = flag != 0 || self.graph.python2 && node.code == b't';
+            *slot = if takes_slot { self.slots } else { SLOTLESS };
+            self.slots += u32::from(takes_slot);
         }
         let payload = || self.graph.payload(node);
         match node.code {
@@ -152,7 +161,7 @@ impl Writer<'_, '_> {
             }
             b'r' | b'R' => {
                 let target = NodeId(node.start);
-                let slot = self.slot.get(target.at()).copied().filter(|slot| *slot != UNWRITTEN);
+                let slot = self.slot.get(target.at()).copied().filter(|slot| *slot < SLOTLESS);
                 let Some(slot) = slot else {
                     return Err(WriteError::DanglingReference { reference: id, target });
                 };
@@ -170,10 +179,6 @@ impl Writer<'_, '_> {
             _ => {}
         }
         if node.has_edges() {
-            // Reading gives every node one place; a graph that was changed may loop.
-            if self.frames.len() > self.graph.nodes.len() {
-                return Err(WriteError::Cycle(id));
-            }
             self.frames.push((id, 0));
         }
         Ok(())

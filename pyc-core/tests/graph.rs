@@ -100,13 +100,15 @@ fn a_graph_that_was_built_is_written_and_read() {
         );
         items.extend([graph.float(2.5), graph.complex(1.5, -0.0), graph.bytes(b"\0\xff")]);
         items.extend(["", "name", "caf\u{e9}", "\u{1f40d}", &long].map(|text| graph.str(text)));
-        let (none, one) = (graph.none(), graph.int(1));
+        // A singleton may be in many places.
+        let none = graph.none();
         let many = vec![none; 256];
         let few = &many[..255];
-        items.extend([graph.tuple(&[]), graph.tuple(few), graph.tuple(&many), graph.list(&[one, none])]);
-        items.extend([graph.set(&[one]), graph.frozenset(&[none]), graph.dict(&[(one, none), (none, one)])]);
+        let [in_list, in_set, key, value, start, step] = [1; 6].map(|one| graph.int(one));
+        items.extend([graph.tuple(&[]), graph.tuple(few), graph.tuple(&many), graph.list(&[in_list, none])]);
+        items.extend([graph.set(&[in_set]), graph.frozenset(&[none]), graph.dict(&[(key, none), (none, value)])]);
         if profile.version >= Version::new(3, 14) {
-            items.push(graph.slice(one, none, one));
+            items.push(graph.slice(start, none, step));
         }
         let shared = graph.str("shared");
         let again = graph.reference(shared);
@@ -369,7 +371,10 @@ fn graphs_that_would_be_refused_have_no_value() {
     let check = |stream: &[u8], place: usize, child: fn(Value) -> bool| {
         let mut graph = read(stream, &profile).unwrap();
         let child = graph.ids().find(|id| child(graph.value(*id))).unwrap();
+        let (Value::List(items) | Value::Dict(items)) = graph.value(graph.root()) else { panic!() };
+        let (other, free) = (items[place], items[1 - place]);
         assert!(graph.set_child(graph.root(), place, child));
+        assert!(free != child || graph.set_child(graph.root(), 1 - place, other));
         assert!(read(&graph.write().unwrap(), &profile).is_err());
         let loaded = Loaded::new(&graph, &profile);
         assert_eq!((loaded.hazard(), loaded.canon().as_str()), (Some(Cause::UnsoundGraph), ""));
@@ -411,6 +416,23 @@ fn graphs_that_are_built_wrong_are_refused() {
         },
         |e| matches!(e, WriteError::Cycle(_)),
     );
+    // Two objects for who reads them, and one for who looks at the graph.
+    for shared in
+        [|graph: &mut Graph| graph.tuple(&[]), |graph: &mut Graph| graph.int(1), |graph: &mut Graph| graph.str("x")]
+    {
+        check(
+            &|graph| {
+                let shared = shared(graph);
+                let list = graph.list(&[shared]);
+                graph.tuple(&[list, shared])
+            },
+            |e| matches!(e, WriteError::Twice(_)),
+        );
+    }
+    // Written each time there would be twice as many of each next one.
+    check(&|graph| (0..6).fold(graph.none(), |inner, _| graph.tuple(&[inner, inner])), |e| {
+        matches!(e, WriteError::Twice(_))
+    });
     check(
         &|graph| {
             let name = graph.str("x");

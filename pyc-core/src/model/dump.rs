@@ -169,7 +169,7 @@ impl<'l, 'g, 'a> Writer<'l, 'g, 'a> {
             ordered: Vec::new(),
             borrowed: BTreeMap::new(),
             frames: Vec::new(),
-            max_steps: FREE_STEPS + 16 * loaded.bits.len(),
+            max_steps: FREE_STEPS + 16 * loaded.bits.len().max(loaded.parts.len()),
             max_length: FREE_LENGTH + 16 * (loaded.graph.consumed + loaded.graph.owned.len()),
             steps: 0,
             nesting,
