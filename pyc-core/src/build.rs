@@ -1,8 +1,8 @@
 //! Building a graph from nothing, or adding to one.
 //!
-//! Each call adds one node in the encoding that a current CPython would choose and returns its id. A node has one place. An
-//! object that occurs twice is shared by [`Graph::reference`], which also sets its flag; only singletons, such as None, are
-//! what they are wherever they are.
+//! Each call adds one node in the encoding that a current CPython would choose and returns its id. What has no parts may be
+//! put into several places, and is an equal object in each: there are nodes for all of them. A container has one place. To
+//! be the *same* object in a second place takes [`Graph::reference`], which also sets its flag.
 
 use crate::code::{CodeInts, fields};
 use crate::graph::{Graph, Node, NodeId, bit, index};
@@ -23,8 +23,26 @@ impl Graph<'_> {
 
     fn add_edges(&mut self, code: u8, bits: u8, items: &[NodeId], extra: u32) -> NodeId {
         let start = index(self.edges.len());
-        self.edges.extend_from_slice(items);
+        for &item in items {
+            let item = self.placed(item);
+            self.edges.push(item);
+        }
         self.add(code, bits, start, index(items.len()), extra)
+    }
+
+    /// The node for one more place of an object: another one if it has a place already, and no parts.
+    fn placed(&mut self, id: NodeId) -> NodeId {
+        match self.nodes.get_mut(id.at()) {
+            Some(node) if node.is(bit::PLACED) && !node.has_edges() => {
+                let Node { code, bits, start, len, extra, .. } = *node;
+                self.add(code, bits & !bit::FLAG, start, len, extra)
+            }
+            Some(node) => {
+                node.bits |= bit::PLACED;
+                id
+            }
+            None => id,
+        }
     }
 
     /// `None`

@@ -57,6 +57,8 @@ pub(crate) mod bit {
     pub(crate) const ASCII: u8 = 32;
     /// A code object or slice that a NULL field cut short: its last edge is that NULL, nothing follows.
     pub(crate) const CUT: u8 = 64;
+    /// A node that was built is in a container. (Of nodes that are being read the reader knows that: there it is ON_PATH.)
+    pub(crate) const PLACED: u8 = 128;
 }
 
 /// What an object is, as far as the containers around it ask while they are read; several in one byte: what is in a container.

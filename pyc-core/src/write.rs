@@ -22,7 +22,7 @@ pub enum WriteError {
     Foreign(NodeId),
     /// A container holds itself other than through a reference.
     Cycle(NodeId),
-    /// A node is in two places. Only the singletons, NULL and references may be.
+    /// A node is in two places, and would be two objects for who reads it.
     Twice(NodeId),
     /// The graph has no nodes.
     Empty,
@@ -39,7 +39,7 @@ impl core::fmt::Display for WriteError {
             WriteError::Foreign(id) => write!(f, "node {} is not of this graph", id.0),
             WriteError::Cycle(id) => write!(f, "node {} contains itself without a reference", id.0),
             WriteError::Twice(id) => {
-                write!(f, "node {} is in two places; Graph::reference gives a node for the second", id.0)
+                write!(f, "node {} is in two places; Graph::reference gives a node for the second one", id.0)
             }
             WriteError::Empty => f.write_str("the graph is empty"),
         }
@@ -57,7 +57,7 @@ impl Graph<'_> {
     ///
     /// # Errors
     /// Never for a graph that was read. A graph that was built or changed may refer to an object that is not written
-    /// earlier, contain itself, or have a node in two places, which would be two objects for who reads it.
+    /// earlier, contain itself, or have a node in two places.
     ///
     /// ```
     /// use pyc_core::{Profile, Version, read};
