@@ -170,8 +170,8 @@ impl Aftermath {
             }
             (a, b) => {
                 let close = match (real(a), real(b)) {
-                    (Some(float), None) if is_integer(b) => digit_by_digit(float, b),
-                    (None, Some(float)) if is_integer(a) => digit_by_digit(float, a),
+                    (Some(float), None) => digit_by_digit(float, b),
+                    (None, Some(float)) => digit_by_digit(float, a),
                     _ => false,
                 };
                 (equal(), if close { Effect::Fails } else { Effect::Nothing })
@@ -246,7 +246,8 @@ fn real(value: Value) -> Option<f64> {
     (imaginary == 0.0).then_some(real)
 }
 
-/// Whether a float is made an int for the comparison: both have the same sign and the same number of bits, and more than 48.
+/// Whether a float is made an int for the comparison with an int: both have the same sign and the same number of bits, and
+/// more than 48.
 fn digit_by_digit(float: f64, integer: Value) -> bool {
     let (negative, bits) = match integer {
         Value::Int64(value) => (value < 0, u64::BITS - value.unsigned_abs().leading_zeros()),
