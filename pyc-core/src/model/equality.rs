@@ -338,7 +338,7 @@ impl Classes {
         };
         // The same bytes may be a value and a constant, which are not compared.
         let content = content.unwrap_or_else(|| tagged(b'@', &object.to_le_bytes()));
-        tagged(if r#as == As::Constant { b'k' } else { b'v' }, &content)
+        tagged(r#as as u8, &content)
     }
 }
 
