@@ -202,6 +202,8 @@ impl Aftermath {
     /// Each member of the one is looked up in the other, in the order of the hash table.
     fn compare_sets(&self, graph: &Graph, left: &[NodeId], right: &[NodeId], depth: u32) -> (bool, Effect) {
         let hash = |id: &NodeId| self.hashes.get(&graph.resolve(*id)).copied().unwrap_or_default();
+        // The first equal one ends the search, if their order is known.
+        let ordered = right.len() <= FIRST_GROWTH;
         let mut effects = Vec::new();
         let mut all = true;
         for member in left {
@@ -210,11 +212,15 @@ impl Aftermath {
                 let (equal, effect) = self.compare(graph, *other, *member, depth + 1);
                 effects.push(effect);
                 found |= equal;
+                if equal && ordered && effect == Effect::Nothing {
+                    break;
+                }
             }
             all &= found;
         }
         let first = effects.iter().copied().find(|effect| *effect != Effect::Nothing).unwrap_or(Effect::Nothing);
-        let certain = effects.len() < 2 || all && effects.iter().all(|e| *e == first || *e == Effect::Nothing);
+        let certain =
+            effects.len() < 2 || all && ordered && effects.iter().all(|e| *e == first || *e == Effect::Nothing);
         (all, if certain || first == Effect::Nothing { first } else { Effect::Unknown })
     }
 }
@@ -481,6 +487,81 @@ mod tests {
                 Effect::Fails,
             ),
             (b">\x02\0\0\0s\x01\0\0\0ai\x03\0\0\0", b">\x02\0\0\0s\x01\0\0\0ai\x03\0\0\0", true, Effect::Nothing),
+            // A string and a float with its hash, which is compared with a Unicode string of the other set if it comes first.
+            (
+                b">\x02\0\0\0u\x01\0\0\0ag\0\0\0\x8fm \x07B",
+                b">\x02\0\0\0g\0\0\0\x8fm \x07Bs\x01\0\0\0a",
+                true,
+                Effect::Forgets,
+            ),
+            (
+                b">\x02\0\0\0u\x01\0\0\0ag\0\0\0\x8fm \x07B",
+                b">\x02\0\0\0s\x01\0\0\0ag\0\0\0\x8fm \x07B",
+                true,
+                Effect::Nothing,
+            ),
+            (
+                b">\x02\0\0\0g\0\0\0\x8fm \x07Bu\x01\0\0\0a",
+                b">\x02\0\0\0s\x01\0\0\0ag\0\0\0\x8fm \x07B",
+                true,
+                Effect::Nothing,
+            ),
+            (
+                b"(\x01\0\0\0>\x02\0\0\0u\x01\0\0\0ag\0\0\0\x8fm \x07B",
+                b"(\x01\0\0\0>\x02\0\0\0g\0\0\0\x8fm \x07Bs\x01\0\0\0a",
+                true,
+                Effect::Forgets,
+            ),
+            (
+                b"(\x02\0\0\0>\x02\0\0\0u\x01\0\0\0ag\0\0\0\x8fm \x07Bi\xff\xff\xff\xff",
+                b"(\x02\0\0\0>\x02\0\0\0g\0\0\0\x8fm \x07Bs\x01\0\0\0ai\xfe\xff\xff\xff",
+                false,
+                Effect::Forgets,
+            ),
+            (
+                b"(\x02\0\0\0>\x02\0\0\0u\x01\0\0\0ag\0\0\0\x8fm \x07Bi\xff\xff\xff\xff",
+                b"(\x02\0\0\0>\x02\0\0\0g\0\0\0\x8fm \x07Bs\x01\0\0\0al\xff\xff\xff\xff\x01\0",
+                true,
+                Effect::Forgets,
+            ),
+            (
+                b"(\x02\0\0\0>\x02\0\0\0u\x01\0\0\0ag\0\0\0\x8fm \x07Bi\xff\xff\xff\xff",
+                b"(\x02\0\0\0>\x02\0\0\0s\x01\0\0\0ag\0\0\0\x8fm \x07Bi\xfe\xff\xff\xff",
+                false,
+                Effect::Fails,
+            ),
+            // Which of two members comes first in the table decides.
+            (
+                b">\x02\0\0\0l\x01\0\0\0\x01\0u\x01\0\0\0a",
+                b">\x02\0\0\0i\x01\0\0\0g\0\0\0\x8fm \x07B",
+                false,
+                Effect::Unknown,
+            ),
+            (
+                b">\x03\0\0\0l\x01\0\0\0\x01\0u\x01\0\0\0ag\0\0\0\x8fm \x07B",
+                b">\x03\0\0\0i\x01\0\0\0g\0\0\0\x8fm \x07Bs\x01\0\0\0a",
+                true,
+                Effect::Unknown,
+            ),
+            // The table of six members has grown, so it is not known which one comes first.
+            (
+                b">\x05\0\0\0u\x01\0\0\0ag\0\0\0\x8fm \x07BN.S",
+                b">\x05\0\0\0s\x01\0\0\0ag\0\0\0\x8fm \x07BN.S",
+                true,
+                Effect::Nothing,
+            ),
+            (
+                b">\x06\0\0\0u\x01\0\0\0ag\0\0\0\x8fm \x07BTN.S",
+                b">\x06\0\0\0s\x01\0\0\0ag\0\0\0\x8fm \x07BTN.S",
+                true,
+                Effect::Unknown,
+            ),
+            (
+                b">\x06\0\0\0u\x01\0\0\0ag\0\0\0\x8fm \x07BTN.S",
+                b">\x06\0\0\0g\0\0\0\x8fm \x07Bs\x01\0\0\0aTN.S",
+                true,
+                Effect::Unknown,
+            ),
             (b"N", b"N", true, Effect::Nothing),
             (b".", b".", true, Effect::Nothing),
             (b"S", b"S", true, Effect::Nothing),
