@@ -94,7 +94,7 @@ impl Aftermath {
                 }
             }
         }
-        self.put(graph, &mut table, hash, new);
+        self.put(graph, &mut table, hash, new, 0);
         self.tables.insert(open, table);
         Stored::Yes
     }
@@ -123,15 +123,15 @@ impl Aftermath {
         for &key in keys {
             let key = graph.resolve(key);
             let hash = self.hash(graph, key);
-            self.put(graph, &mut table, hash, key);
+            self.put(graph, &mut table, hash, key, 0);
         }
         table
     }
 
     /// Keeps the first of equal keys.
-    fn put(&self, graph: &Graph, table: &mut Table, hash: i64, key: NodeId) {
+    fn put(&self, graph: &Graph, table: &mut Table, hash: i64, key: NodeId, depth: u32) {
         let chain = table.entry(hash).or_default();
-        if !chain.iter().any(|&other| self.compare(graph, other, key, 0).0) {
+        if !chain.iter().any(|&other| self.compare(graph, other, key, depth).0) {
             chain.push(key);
         }
     }
@@ -201,22 +201,31 @@ impl Aftermath {
 
     /// Each member of the one is looked up in the other, in the order of the hash table.
     fn compare_sets(&self, graph: &Graph, left: &[NodeId], right: &[NodeId], depth: u32) -> (bool, Effect) {
-        let hash = |id: &NodeId| self.hashes.get(&graph.resolve(*id)).copied().unwrap_or_default();
+        let [left, right] = [left, right].map(|members| {
+            let mut table = Table::new();
+            for member in members.iter().map(|member| graph.resolve(*member)) {
+                let hash = self.hashes.get(&member).copied().unwrap_or_default();
+                self.put(graph, &mut table, hash, member, depth + 1);
+            }
+            table
+        });
         // The first equal one ends the search, if their order is known.
-        let ordered = right.len() <= FIRST_GROWTH;
+        let ordered = right.values().map(Vec::len).sum::<usize>() <= FIRST_GROWTH;
         let mut effects = Vec::new();
         let mut all = true;
-        for member in left {
-            let mut found = false;
-            for other in right.iter().filter(|other| hash(other) == hash(member)) {
-                let (equal, effect) = self.compare(graph, *other, *member, depth + 1);
-                effects.push(effect);
-                found |= equal;
-                if equal && ordered && effect == Effect::Nothing {
-                    break;
+        for (hash, members) in &left {
+            for member in members {
+                let mut found = false;
+                for other in right.get(hash).into_iter().flatten() {
+                    let (equal, effect) = self.compare(graph, *other, *member, depth + 1);
+                    effects.push(effect);
+                    found |= equal;
+                    if equal && ordered && effect == Effect::Nothing {
+                        break;
+                    }
                 }
+                all &= found;
             }
-            all &= found;
         }
         let first = effects.iter().copied().find(|effect| *effect != Effect::Nothing).unwrap_or(Effect::Nothing);
         let certain =
@@ -561,6 +570,25 @@ mod tests {
                 b">\x06\0\0\0g\0\0\0\x8fm \x07Bs\x01\0\0\0aTN.S",
                 true,
                 Effect::Unknown,
+            ),
+            // Members that are there already are not in the table.
+            (
+                b">\x03\0\0\0s\x01\0\0\0au\x01\0\0\0ag\0\0\0\x8fm \x07B",
+                b">\x02\0\0\0g\0\0\0\x8fm \x07Bs\x01\0\0\0a",
+                true,
+                Effect::Nothing,
+            ),
+            (
+                b">\x02\0\0\0s\x01\0\0\0ag\0\0\0\x8fm \x07B",
+                b">\x03\0\0\0s\x01\0\0\0au\x01\0\0\0ag\0\0\0\x8fm \x07B",
+                true,
+                Effect::Nothing,
+            ),
+            (
+                b">\x03\0\0\0u\x01\0\0\0as\x01\0\0\0ag\0\0\0\x8fm \x07B",
+                b">\x02\0\0\0g\0\0\0\x8fm \x07Bs\x01\0\0\0a",
+                true,
+                Effect::Forgets,
             ),
             (b"N", b"N", true, Effect::Nothing),
             (b".", b".", true, Effect::Nothing),
