@@ -94,7 +94,7 @@ impl Aftermath {
                 }
             }
         }
-        self.put(graph, &mut table, hash, new);
+        self.put(graph, &mut table, hash, new, 0);
         self.tables.insert(open, table);
         Stored::Yes
     }
@@ -123,15 +123,15 @@ impl Aftermath {
         for &key in keys {
             let key = graph.resolve(key);
             let hash = self.hash(graph, key);
-            self.put(graph, &mut table, hash, key);
+            self.put(graph, &mut table, hash, key, 0);
         }
         table
     }
 
     /// Keeps the first of equal keys.
-    fn put(&self, graph: &Graph, table: &mut Table, hash: i64, key: NodeId) {
+    fn put(&self, graph: &Graph, table: &mut Table, hash: i64, key: NodeId, depth: u32) {
         let chain = table.entry(hash).or_default();
-        if !chain.iter().any(|&other| self.compare(graph, other, key, 0).0) {
+        if !chain.iter().any(|&other| self.compare(graph, other, key, depth).0) {
             chain.push(key);
         }
     }
@@ -170,8 +170,8 @@ impl Aftermath {
             }
             (a, b) => {
                 let close = match (real(a), real(b)) {
-                    (Some(float), None) if is_integer(b) => digit_by_digit(float, b),
-                    (None, Some(float)) if is_integer(a) => digit_by_digit(float, a),
+                    (Some(float), None) => digit_by_digit(float, b),
+                    (None, Some(float)) => digit_by_digit(float, a),
                     _ => false,
                 };
                 (equal(), if close { Effect::Fails } else { Effect::Nothing })
@@ -196,20 +196,35 @@ impl Aftermath {
 
     /// Each member of the one is looked up in the other, in the order of the hash table.
     fn compare_sets(&self, graph: &Graph, left: &[NodeId], right: &[NodeId], depth: u32) -> (bool, Effect) {
-        let hash = |id: &NodeId| self.hashes.get(&graph.resolve(*id)).copied().unwrap_or_default();
+        let [left, right] = [left, right].map(|members| {
+            let mut table = Table::new();
+            for member in members.iter().map(|member| graph.resolve(*member)) {
+                let hash = self.hashes.get(&member).copied().unwrap_or_default();
+                self.put(graph, &mut table, hash, member, depth + 1);
+            }
+            table
+        });
+        // The first equal one ends the search, if their order is known.
+        let ordered = right.values().map(Vec::len).sum::<usize>() <= FIRST_GROWTH;
         let mut effects = Vec::new();
         let mut all = true;
-        for member in left {
-            let mut found = false;
-            for other in right.iter().filter(|other| hash(other) == hash(member)) {
-                let (equal, effect) = self.compare(graph, *other, *member, depth + 1);
-                effects.push(effect);
-                found |= equal;
+        for (hash, members) in &left {
+            for member in members {
+                let mut found = false;
+                for other in right.get(hash).into_iter().flatten() {
+                    let (equal, effect) = self.compare(graph, *other, *member, depth + 1);
+                    effects.push(effect);
+                    found |= equal;
+                    if equal && ordered && effect == Effect::Nothing {
+                        break;
+                    }
+                }
+                all &= found;
             }
-            all &= found;
         }
         let first = effects.iter().copied().find(|effect| *effect != Effect::Nothing).unwrap_or(Effect::Nothing);
-        let certain = effects.len() < 2 || all && effects.iter().all(|e| *e == first || *e == Effect::Nothing);
+        let certain =
+            effects.len() < 2 || all && ordered && effects.iter().all(|e| *e == first || *e == Effect::Nothing);
         (all, if certain || first == Effect::Nothing { first } else { Effect::Unknown })
     }
 }
@@ -241,7 +256,8 @@ fn real(value: Value) -> Option<f64> {
     (imaginary == 0.0).then_some(real)
 }
 
-/// Whether a float is made an int for the comparison: both have the same sign and the same number of bits, and more than 48.
+/// Whether a float is made an int for the comparison with an int: both have the same sign and the same number of bits, and
+/// more than 48.
 fn digit_by_digit(float: f64, integer: Value) -> bool {
     let (negative, bits) = match integer {
         Value::Int64(value) => (value < 0, u64::BITS - value.unsigned_abs().leading_zeros()),
@@ -476,6 +492,100 @@ mod tests {
                 Effect::Fails,
             ),
             (b">\x02\0\0\0s\x01\0\0\0ai\x03\0\0\0", b">\x02\0\0\0s\x01\0\0\0ai\x03\0\0\0", true, Effect::Nothing),
+            // A string and a float with its hash, which is compared with a Unicode string of the other set if it comes first.
+            (
+                b">\x02\0\0\0u\x01\0\0\0ag\0\0\0\x8fm \x07B",
+                b">\x02\0\0\0g\0\0\0\x8fm \x07Bs\x01\0\0\0a",
+                true,
+                Effect::Forgets,
+            ),
+            (
+                b">\x02\0\0\0u\x01\0\0\0ag\0\0\0\x8fm \x07B",
+                b">\x02\0\0\0s\x01\0\0\0ag\0\0\0\x8fm \x07B",
+                true,
+                Effect::Nothing,
+            ),
+            (
+                b">\x02\0\0\0g\0\0\0\x8fm \x07Bu\x01\0\0\0a",
+                b">\x02\0\0\0s\x01\0\0\0ag\0\0\0\x8fm \x07B",
+                true,
+                Effect::Nothing,
+            ),
+            (
+                b"(\x01\0\0\0>\x02\0\0\0u\x01\0\0\0ag\0\0\0\x8fm \x07B",
+                b"(\x01\0\0\0>\x02\0\0\0g\0\0\0\x8fm \x07Bs\x01\0\0\0a",
+                true,
+                Effect::Forgets,
+            ),
+            (
+                b"(\x02\0\0\0>\x02\0\0\0u\x01\0\0\0ag\0\0\0\x8fm \x07Bi\xff\xff\xff\xff",
+                b"(\x02\0\0\0>\x02\0\0\0g\0\0\0\x8fm \x07Bs\x01\0\0\0ai\xfe\xff\xff\xff",
+                false,
+                Effect::Forgets,
+            ),
+            (
+                b"(\x02\0\0\0>\x02\0\0\0u\x01\0\0\0ag\0\0\0\x8fm \x07Bi\xff\xff\xff\xff",
+                b"(\x02\0\0\0>\x02\0\0\0g\0\0\0\x8fm \x07Bs\x01\0\0\0al\xff\xff\xff\xff\x01\0",
+                true,
+                Effect::Forgets,
+            ),
+            (
+                b"(\x02\0\0\0>\x02\0\0\0u\x01\0\0\0ag\0\0\0\x8fm \x07Bi\xff\xff\xff\xff",
+                b"(\x02\0\0\0>\x02\0\0\0s\x01\0\0\0ag\0\0\0\x8fm \x07Bi\xfe\xff\xff\xff",
+                false,
+                Effect::Fails,
+            ),
+            // Which of two members comes first in the table decides.
+            (
+                b">\x02\0\0\0l\x01\0\0\0\x01\0u\x01\0\0\0a",
+                b">\x02\0\0\0i\x01\0\0\0g\0\0\0\x8fm \x07B",
+                false,
+                Effect::Unknown,
+            ),
+            (
+                b">\x03\0\0\0l\x01\0\0\0\x01\0u\x01\0\0\0ag\0\0\0\x8fm \x07B",
+                b">\x03\0\0\0i\x01\0\0\0g\0\0\0\x8fm \x07Bs\x01\0\0\0a",
+                true,
+                Effect::Unknown,
+            ),
+            // The table of six members has grown, so it is not known which one comes first.
+            (
+                b">\x05\0\0\0u\x01\0\0\0ag\0\0\0\x8fm \x07BN.S",
+                b">\x05\0\0\0s\x01\0\0\0ag\0\0\0\x8fm \x07BN.S",
+                true,
+                Effect::Nothing,
+            ),
+            (
+                b">\x06\0\0\0u\x01\0\0\0ag\0\0\0\x8fm \x07BTN.S",
+                b">\x06\0\0\0s\x01\0\0\0ag\0\0\0\x8fm \x07BTN.S",
+                true,
+                Effect::Unknown,
+            ),
+            (
+                b">\x06\0\0\0u\x01\0\0\0ag\0\0\0\x8fm \x07BTN.S",
+                b">\x06\0\0\0g\0\0\0\x8fm \x07Bs\x01\0\0\0aTN.S",
+                true,
+                Effect::Unknown,
+            ),
+            // Members that are there already are not in the table.
+            (
+                b">\x03\0\0\0s\x01\0\0\0au\x01\0\0\0ag\0\0\0\x8fm \x07B",
+                b">\x02\0\0\0g\0\0\0\x8fm \x07Bs\x01\0\0\0a",
+                true,
+                Effect::Nothing,
+            ),
+            (
+                b">\x02\0\0\0s\x01\0\0\0ag\0\0\0\x8fm \x07B",
+                b">\x03\0\0\0s\x01\0\0\0au\x01\0\0\0ag\0\0\0\x8fm \x07B",
+                true,
+                Effect::Nothing,
+            ),
+            (
+                b">\x03\0\0\0u\x01\0\0\0as\x01\0\0\0ag\0\0\0\x8fm \x07B",
+                b">\x02\0\0\0g\0\0\0\x8fm \x07Bs\x01\0\0\0a",
+                true,
+                Effect::Forgets,
+            ),
             (b"N", b"N", true, Effect::Nothing),
             (b".", b".", true, Effect::Nothing),
             (b"S", b"S", true, Effect::Nothing),

@@ -161,6 +161,11 @@ impl Frame {
     fn is_dict(&self) -> bool {
         matches!(self.code, b'{' | b'}')
     }
+
+    /// Whether this is a dict with a key that has no value yet; `pending` is how many children all frames have so far.
+    fn awaits_value(&self, pending: usize) -> bool {
+        self.is_dict() && (pending - self.base as usize) % 2 == 1
+    }
 }
 
 /// What `r` finds in the table of references.

@@ -107,19 +107,11 @@ pub(crate) fn parse_float(bytes: &[u8], python2: bool) -> Option<u64> {
         _ => (false, bytes),
     };
     let sign = if negative { 1 << 63 } else { 0 };
-    if digits.eq_ignore_ascii_case(b"inf") || digits.eq_ignore_ascii_case(b"infinity") {
-        return Some(f64::INFINITY.to_bits() | sign);
-    }
     if digits.eq_ignore_ascii_case(b"nan") {
         // 2.7 computes its NaN, and x86 computes a negative one.
         return Some(0x7FF8_0000_0000_0000 | sign ^ if python2 { 1 << 63 } else { 0 });
     }
-    if !digits.iter().all(|b| matches!(b, b'0'..=b'9' | b'.' | b'e' | b'E' | b'+' | b'-'))
-        || !digits.iter().any(u8::is_ascii_digit)
-    {
-        return None;
-    }
-    // What is left is Rust's grammar too, which is as exact and knows no NaN spelling of its own here; a second sign is not.
+    // What is left is Rust's grammar too, which is as exact; but a second sign is not.
     if matches!(digits.first(), Some(b'+' | b'-')) {
         return None;
     }
@@ -134,7 +126,7 @@ pub(crate) fn format_float(bits: u64) -> String {
         return "nan".into();
     }
     if value.is_infinite() {
-        return if value < 0.0 { "-inf".into() } else { "inf".into() };
+        return if value.is_sign_negative() { "-inf".into() } else { "inf".into() };
     }
     let scientific = format!("{value:.16e}");
     let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));

@@ -3,7 +3,7 @@
 
 use allocation_counter::AllocationInfo;
 use pyc_core::model::{Dump, Loaded};
-use pyc_core::{Profile, Scratch, Version, read, read_with};
+use pyc_core::{Profile, Release, Scratch, Version, read, read_with};
 use std::hint::black_box;
 
 const LEAVES: &[&[u8]] = &[b"N", b"T", b"i\x05\0\0\0", b"g12345678", b"y1234567812345678", b"s\x03\0\0\0abc"];
@@ -78,22 +78,42 @@ fn plain_keys_are_compared_where_they_are() {
     }
 }
 
+/// The table of interned strings has room for one in eight objects from the beginning, and no more.
+#[test]
+fn the_table_of_interned_strings_is_allocated_at_once() {
+    let profile = Profile::of(Version::new(3, 13)).unwrap();
+    let names: Vec<Vec<u8>> = (1000..2000).map(|i| [&b"Z\x04"[..], i.to_string().as_bytes()].concat()).collect();
+    let load = |names: &[Vec<u8>]| {
+        let nones = vec![&b"N"[..]; 8000 - names.len()];
+        let stream = sequence(b'[', &[nones, names.iter().map(Vec::as_slice).collect()].concat());
+        let graph = read(&stream, profile).unwrap();
+        allocation_counter::measure(|| drop(black_box(Loaded::new(&graph, profile))))
+    };
+    let (none, one, all) = (load(&[]), load(&names[..1]), load(&names));
+    assert_eq!([one.count_total, all.count_total], [none.count_total + 1; 2]);
+    assert_eq!([one.bytes_total, all.bytes_total], [none.bytes_total + 2048 * 8; 2]);
+}
+
 /// Memory that was used once is enough for the same stream, and for a smaller one.
 #[test]
 fn recycled_memory_is_used_again() {
-    let profile = Profile::of(Version::new(3, 13)).unwrap();
-    let few = [&b"\xda\x02ab"[..], b"i\x05\0\0\0", b"z\x01a", b"(\x01\0\0\0N"];
+    let few = [&b"\xda\x02ab"[..], b"i\x05\0\0\0", b"z\x01a", b"s\x01\0\0\0a", b"(\x01\0\0\0N"];
     let inner = sequence(b'(', &few);
-    let larger = sequence(b'[', &[inner.as_slice(), &sequence(b'<', &few), b"{NNTF0", b"r\0\0\0\0"]);
-    let mut scratch = Scratch::default();
-    let mut load = |stream: &[u8]| {
-        let graph = read_with(black_box(stream), profile, &mut scratch).unwrap();
-        Loaded::new_with(&graph, profile, &mut scratch).recycle(&mut scratch);
-        graph.recycle(&mut scratch);
-    };
-    load(&larger);
-    for stream in [&larger[..], &inner, b"N", &larger] {
-        assert_eq!(allocation_counter::measure(|| load(stream)).count_total, 0, "{stream:x?}");
+    let fields = [&b")\x02)\x01z\x01bN"[..], b")\0", b")\0", b")\0", b")\0", b"z\x01fz\x01g"].concat();
+    let code = [&b"c"[..], &[0; 24], b"s\0\0\0\0", &fields, &[0; 4], b"s\0\0\0\0"].concat();
+    for (release, other) in [("3.10.13", &code[..]), ("3.15.0", b"{NNTF0")] {
+        let profile = Profile::for_release(&Release::parse(release).unwrap()).unwrap();
+        let larger = sequence(b'[', &[inner.as_slice(), &sequence(b'<', &few), b"{NNTF0", other, b"r\0\0\0\0"]);
+        let mut scratch = Scratch::default();
+        let mut load = |stream: &[u8]| {
+            let graph = read_with(black_box(stream), &profile, &mut scratch).unwrap();
+            Loaded::new_with(&graph, &profile, &mut scratch).recycle(&mut scratch);
+            graph.recycle(&mut scratch);
+        };
+        load(&larger);
+        for stream in [&larger[..], &inner, b"N", &larger] {
+            assert_eq!(allocation_counter::measure(|| load(stream)).count_total, 0, "{release} {stream:x?}");
+        }
     }
 }
 

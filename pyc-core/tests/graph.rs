@@ -2,7 +2,7 @@
 //! what was put into it, or with what the interpreter shows of a file that it compiled.
 
 use pyc_core::code::{Code, CodeInts, Field, fields, kind};
-use pyc_core::model::{Dump, Loaded};
+use pyc_core::model::{Aspect, Dump, Loaded};
 use pyc_core::{
     Cause, CodeLayout, ErrorKind, Graph, Long, NodeId, Profile, Pyc, Release, Value, Version, WriteError, read,
 };
@@ -306,6 +306,16 @@ fn errors_say_what_and_where() {
     check("3.12", b"l\x03\0\0\0\x01\0\x01\0\0\0", ErrorKind::Unnormalized, 9);
     check("3.12", b"l\x01\0\0\0\0\0", ErrorKind::Unnormalized, 5);
     check("3.12", b"[\x01\0\0\0f\x021x", ErrorKind::FloatText(b"1x".as_slice().into()), 7);
+    // Of a code object: the first integer that is wrong, then the first object.
+    for (version, ints, objects) in [("2.7", 4, 9), ("3.6", 5, 9), ("3.10", 6, 9), ("3.12", 5, 10)] {
+        let code =
+            |argcount: i32, rest: &[u8]| [&b"c"[..], &argcount.to_le_bytes(), &vec![0; 4 * ints - 4], rest].concat();
+        let nones = [&b"N".repeat(8)[..], &[0; 4], &b"N".repeat(objects - 8)].concat();
+        check(version, &code(0, &nones), ErrorKind::CodeField("code"), 0);
+        check(version, &code(-1, &nones), ErrorKind::CodeField("argcount"), 0);
+        let constants = [&b"s\0\0\0\0"[..], &nones[1..]].concat();
+        check(version, &code(0, &constants), ErrorKind::CodeField("consts"), 0);
+    }
 }
 
 /// Where the model gives up is arbitrary, but documented: 4096 steps and 16 more for each object, or 65536 bytes and 16 more for
@@ -360,6 +370,37 @@ fn losses_are_those_of_what_is_dumped() {
     check("3.12", b"[\x02\0\0\0\xa9\0r\0\0\0\0", [None; 3]);
     check("3.12", b"[\x02\0\0\0\xe9\xe8\x03\0\0r\0\0\0\0", [None; 3]);
     check("2.7", b"u\x06\0\0\0\xed\xa0\xbd\xed\xb8\x80", [Some("surrogate-pairs"); 3]);
+    // A frozenset whose name is interned by a code object is made anew, and shares the frozendict with the old one.
+    let consts = b"s\0\0\0\0)\x01\xbe\x02\0\0\0}NT0z\x02ab)\0)\0s\0\0\0\0z\x01fz\x01fz\x01f";
+    let code = [&b"c"[..], &[0; 20], consts, &[0; 4], b"s\0\0\0\0s\0\0\0\0"].concat();
+    let twice = [b")\x02", &code[..], b"r\0\0\0\0"].concat();
+    check("3.15", &twice, [Some("sharing"), Some("sharing"), Some("frozendict-reference")]);
+}
+
+/// Members that print alike and are held by something else may print in another order; leaves have no numbers, so it does
+/// not matter who holds them.
+#[test]
+fn canons_vary_where_members_print_alike_and_are_held_elsewhere() {
+    let nan = b"g\0\0\0\0\0\0\xf8\x7f".as_slice();
+    let tuple = |flag: u8, item: &[u8]| [&[b')' | flag, 1], item].concat();
+    let check = |members: [Vec<u8>; 2], elsewhere: &[u8], varies: bool| {
+        let stream = [b"[\x02\0\0\0<\x02\0\0\0", &members.concat()[..], elsewhere].concat();
+        let profile = profile("3.12");
+        let graph = read(&stream, &profile).unwrap();
+        let loaded = Loaded::new(&graph, &profile);
+        assert_eq!(loaded.canon_aspect().map(Aspect::name), varies.then_some("equal-members"), "{stream:x?}");
+    };
+    let flagged = [&[nan[0] | 0x80], &nan[1..]].concat();
+    check([nan.to_vec(), nan.to_vec()], b"N", false);
+    check([tuple(0, nan), tuple(0, nan)], b"N", false);
+    check([tuple(0x80, nan), tuple(0, nan)], b"r\0\0\0\0", true);
+    check([tuple(0, nan), tuple(0x80, nan)], b"r\0\0\0\0", true);
+    check([tuple(0, &flagged), tuple(0, nan)], b"r\0\0\0\0", false);
+    check([tuple(0x80, nan), tuple(0, b"T")], b"r\0\0\0\0", false);
+    check([tuple(0, &tuple(0x80, nan)), tuple(0, &tuple(0, nan))], b"r\0\0\0\0", true);
+    // Empty tuples are one object, and have no number.
+    let pair = || [b")\x02)\0", nan].concat();
+    check([pair(), pair()], b"N", false);
 }
 
 /// Graphs that can be written, but that no interpreter takes.

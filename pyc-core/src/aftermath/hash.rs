@@ -59,7 +59,7 @@ impl Aftermath {
             }
             Value::FrozenSet(items) => {
                 let mut table = Table::new();
-                items.iter().for_each(|item| self.put(graph, &mut table, part(item), graph.resolve(*item)));
+                items.iter().for_each(|item| self.put(graph, &mut table, part(item), graph.resolve(*item), 0));
                 let size = i64::try_from(table.values().map(Vec::len).sum::<usize>()).unwrap_or(i64::MAX);
                 let mut hash = 1_927_868_237_i64.wrapping_mul(size.wrapping_add(1));
                 for (&member, chain) in &table {

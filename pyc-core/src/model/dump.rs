@@ -465,6 +465,7 @@ impl<'l, 'g, 'a> Writer<'l, 'g, 'a> {
         let loaded = self.loaded;
         let code = loaded.node(object).code;
         let flag = self.flag(object, context);
+        let flagged = code | flag;
         let Range { start: mut next, mut end } = loaded.span(object);
         let parts = &loaded.parts[next..end];
         if self.steps > self.max_steps || self.out.len() > self.max_length {
@@ -480,19 +481,19 @@ impl<'l, 'g, 'a> Writer<'l, 'g, 'a> {
                 }
             },
             b'[' => {
-                self.out.push(code | flag);
+                self.out.push(flagged);
                 self.size(parts.len());
             }
             b':' if self.version < 5 => return self.unmarshallable(),
             b'}' if self.version < 6 => return self.unmarshallable(),
             b'{' => {
-                self.out.push(code | flag);
+                self.out.push(flagged);
                 if loaded.profile.is_python2() && parts.len() > 2 {
                     self.unpredictable = Some(Aspect::HashOrder);
                 }
             }
             b'<' | b'>' => {
-                self.out.push(code | flag);
+                self.out.push(flagged);
                 self.size(parts.len());
                 next = self.ordered.len();
                 if let Err(failure) = self.order_members(parts, context) {
@@ -503,7 +504,7 @@ impl<'l, 'g, 'a> Writer<'l, 'g, 'a> {
                 self.nesting += 1;
             }
             b'c' => {
-                self.out.push(code | flag);
+                self.out.push(flagged);
                 let mut ints = loaded.ints(object);
                 let (fields, n) = leading_ints(loaded.graph.layout, &mut ints);
                 for int in fields.into_iter().take(n) {
@@ -519,7 +520,7 @@ impl<'l, 'g, 'a> Writer<'l, 'g, 'a> {
                 }
                 return;
             }
-            _ => self.out.push(code | flag),
+            _ => self.out.push(flagged),
         }
         self.frames.push(Frame { object, code, next, end });
     }

@@ -338,7 +338,7 @@ impl Classes {
         };
         // The same bytes may be a value and a constant, which are not compared.
         let content = content.unwrap_or_else(|| tagged(b'@', &object.to_le_bytes()));
-        tagged(if r#as == As::Constant { b'k' } else { b'v' }, &content)
+        tagged(r#as as u8, &content)
     }
 }
 
@@ -464,7 +464,9 @@ fn complex(real: u64, imaginary: u64) -> Option<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
+    use super::{Plain, Table, are_equal};
     use crate::{Profile, Version, model::Loaded, read};
+    use alloc::collections::BTreeSet;
 
     /// The number of members left in a set of these items, on 3.13 and 2.7.
     fn check(items: &[&[u8]], expected: usize) {
@@ -520,6 +522,77 @@ mod tests {
                 let canon = Loaded::new(&graph, profile).canon();
                 assert!(canon.starts_with("set 1\n"), "{stream:x?}: {canon}");
             }
+        }
+    }
+
+    /// What most keys are is compared without a text of it, and their hashes tell them apart.
+    #[test]
+    fn plain_keys_need_no_closer_look() {
+        let rows: &[(&[u8], bool)] = &[
+            (b"N", true),
+            (b".", true),
+            (b"S", true),
+            (b"T", true),
+            (b"F", true),
+            (b"i\x07\0\0\0", true),
+            (b"I\x08\0\0\0\0\0\0\0", true),
+            (b"l\x01\0\0\0\x09\0", true),
+            (b"g\0\0\0\0\0\0\xe0\x3f", true),
+            (b"g\0\0\0\0\0\0\x24\x40", true),
+            (b"g\0\0\0\0\0\0\xd0\xc3", true),
+            (b"g\0\0\0\0\0\0\xf0\x7f", true),
+            (b"g\0\0\0\0\0\0\xf8\x7f", true),
+            (b"f\x042.25", true),
+            (b"y\0\0\0\0\0\0\xf0\x3f\0\0\0\0\0\0\xf0\x3f", true),
+            (b"y\0\0\0\0\0\0\0\x40\0\0\0\0\0\0\0\xc0", true),
+            (b"x\x043.25\x011", true),
+            (b"x\x043.25\x010", true),
+            (b"s\x01\0\0\0a", true),
+            (b"u\x01\0\0\0b", true),
+            (b"l\x05\0\0\0\0\0\0\0\0\0\0\0\0\x04", false),
+            (b"g\0\0\0\0\0\0\xd0\x43", false),
+            (b")\x01N", false),
+        ];
+        let profile = Profile::of(Version::new(3, 13)).unwrap();
+        let items: Vec<&[u8]> = rows.iter().map(|(item, _)| *item).collect();
+        let stream = [b"[", &u32::try_from(items.len()).unwrap().to_le_bytes()[..], &items.concat()].concat();
+        let graph = read(&stream, profile).unwrap();
+        let loaded = Loaded::new(&graph, profile);
+        let mut table = Table::default();
+        let mut hashes = BTreeSet::new();
+        for (&object, (item, plain)) in loaded.parts(loaded.root()).iter().zip(rows) {
+            let key = Plain::of(&loaded, object);
+            assert_eq!(key.is_some(), *plain, "{item:x?}");
+            assert!(key.is_none_or(|key| hashes.insert(key.hash(&mut table))), "{item:x?}");
+        }
+    }
+
+    /// Whether two objects are equal is seen at once, or not at all.
+    #[test]
+    fn tuples_of_plain_items_need_no_closer_look() {
+        let rows: &[(&[u8], &[u8], Option<bool>)] = &[
+            (b")\x02NT", b")\x02NT", Some(true)),
+            (b")\x02NT", b")\x02Ni\x01\0\0\0", Some(true)),
+            (b")\x02NT", b")\x02NF", Some(false)),
+            (b")\x02NT", b")\x01N", Some(false)),
+            (b")\x02)\0T", b")\x02)\x01NF", Some(false)),
+            (b")\x02)\x01NT", b")\x02)\x01NT", None),
+            (b">\x01\0\0\0N", b">\x01\0\0\0N", None),
+            (b">\x01\0\0\0N", b">\x02\0\0\0NT", Some(false)),
+            (b">\x01\0\0\0N", b")\x01N", Some(false)),
+            (b"T", b")\x01N", Some(false)),
+            (b"T", b"i\x01\0\0\0", Some(true)),
+            (b"T", b"l\x05\0\0\0\0\0\0\0\0\0\0\0\0\x04", None),
+        ];
+        let profile = Profile::of(Version::new(3, 13)).unwrap();
+        for (left, right, expected) in rows {
+            let stream = [b"[\x02\0\0\0", *left, right].concat();
+            let graph = read(&stream, profile).unwrap();
+            let loaded = Loaded::new(&graph, profile);
+            let [left, right] = [0, 1].map(|i| loaded.parts(loaded.root())[i]).map(|it| (it, Plain::of(&loaded, it)));
+            assert_eq!(are_equal(&loaded, &left, &right), *expected, "{stream:x?}");
+            assert_eq!(are_equal(&loaded, &right, &left), *expected, "{stream:x?}");
+            assert_eq!(are_equal(&loaded, &left, &left), Some(true), "{stream:x?}");
         }
     }
 

@@ -157,6 +157,19 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_table_has_room_for_as_many_objects_as_it_was_told() {
+        let mut table = Table::default();
+        for objects in [100, 5] {
+            table.begin(objects as usize);
+            assert!(table.slots.is_empty());
+            for object in 0..objects {
+                table.find_or_add(object.into(), object, |_| false);
+                assert_eq!(table.slots.len(), if objects == 100 { 256 } else { 16 });
+            }
+        }
+    }
+
     /// What has another hash is not even asked for its content.
     #[test]
     fn hashes_save_comparisons() {

@@ -305,6 +305,10 @@ mod tests {
                 let mut code = vec![0; length];
                 code[place] = 241;
                 assert!(may_kill(&code));
+                // Nor does one hide another.
+                code[length - 2] = 241;
+                code[place % 8] = 241;
+                assert!(may_kill(&code));
             }
         }
         let kills = |minor| kills_on_load(&[9, 0, 254, 0], Profile::of(Version::new(3, minor)).unwrap());

@@ -117,7 +117,7 @@ impl Reader<'_, '_> {
         let room = room.saturating_sub(self.frames.len());
         let Reader { graph: Graph { input, nodes, edges, ints, .. }, slots, pending, frames, at, aftermath, .. } = self;
         let Some(frame) = frames.last_mut().filter(|_| room > 0) else { return false };
-        let is_value = frame.is_dict() && (pending.len() - frame.base as usize) % 2 == 1;
+        let is_value = frame.awaits_value(pending.len());
         let sees_filename = frame.code == b'c' && self.profile.shares_filename();
         if is_value || sees_filename || PYTHON2 && aftermath.exception.is_some() {
             // The key of a value may have no hash; and nothing is common in the wake of an exception.

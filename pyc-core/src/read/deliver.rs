@@ -48,10 +48,10 @@ impl Reader<'_, '_> {
 
     /// A key or value of the innermost container.
     fn add_to_dict<const PYTHON2: bool>(&mut self, child: NodeId, at: usize) -> Result<bool, Fault> {
+        let is_value = self.frames.last().is_some_and(|frame| frame.awaits_value(self.pending.len()));
         self.pending.push(child);
-        let base = self.frames.last().map_or(0, |frame| frame.base as usize);
         // The key is hashed when the pair is stored, after the value was read.
-        if (self.pending.len() - base).is_multiple_of(2) {
+        if is_value {
             let key = self.pending[self.pending.len() - 2];
             let mut stored = validate::hashable(self, key, true, at);
             if PYTHON2 && stored.is_ok() {
@@ -123,8 +123,7 @@ impl Reader<'_, '_> {
                 b'<' | b'>' => "set",
                 b'c' if self.wording == Wording::Python3115 => "code object",
                 b'{' | b'}' => {
-                    let is_value = (self.pending.len() - frame.base as usize) % 2 == 1;
-                    if PYTHON2 && is_value {
+                    if PYTHON2 && frame.awaits_value(self.pending.len()) {
                         self.pending.push(null);
                         return Ok(None);
                     }

@@ -10,13 +10,12 @@ impl Reader<'_, '_> {
     /// 2.7: an exception inside a dict's value only drops that pair; the dict fails when it ends.
     pub(super) fn unwind_to_dict_value(&mut self, fault: Fault) -> Result<(), Fault> {
         while let Some(frame) = self.frames.last() {
-            let base = frame.base as usize;
-            if frame.code == b'{' && (self.pending.len() - base) % 2 == 1 {
+            if frame.awaits_value(self.pending.len()) {
                 self.pending.pop();
                 self.aftermath.exception = Some(*fault);
                 return Ok(());
             }
-            self.pending.truncate(base);
+            self.pending.truncate(frame.base as usize);
             self.frames.pop();
         }
         Err(fault)

@@ -111,3 +111,112 @@ fn copy(out: &mut Vec<u8>, input: &[u8], start: usize, end: usize) {
         _ => out.extend_from_slice(&rest[..end - start]),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Context, Frame, Loaded, Writer};
+    use crate::model::dump::Indexes;
+    use crate::prelude::*;
+    use crate::{Profile, Version, read};
+
+    /// How many of these parts of a list are begun by a writer that was changed so, how many steps it took for those of a
+    /// tuple that is not finished, and what it wrote.
+    fn begun(
+        profile: &Profile,
+        items: &[&[u8]],
+        change: impl FnOnce(&mut Writer, &mut Context),
+    ) -> (usize, usize, Vec<u8>) {
+        let stream = [b"[", &u32::try_from(items.len()).unwrap().to_le_bytes()[..], &items.concat()].concat();
+        let graph = read(&stream, profile).unwrap();
+        let loaded = Loaded::new(&graph, profile);
+        let indexes = Indexes { all: vec![super::NONE; loaded.bits.len()], ..Indexes::default() };
+        let mut writer = Writer::new(&loaded, 4, 0, indexes);
+        let mut context = Context::default();
+        change(&mut writer, &mut context);
+        let begun = writer.common(loaded.parts(loaded.root()), &context);
+        (begun, writer.steps, writer.out)
+    }
+
+    fn profile() -> Profile {
+        Profile::of(Version::new(3, 13)).unwrap().clone()
+    }
+
+    #[test]
+    fn most_values_are_common() {
+        let [most, more] = [255_u32, 256].map(|n| [&b"("[..], &n.to_le_bytes(), &vec![b'N'; n as usize]].concat());
+        let common: &[&[u8]] = &[
+            &most,
+            b"N",
+            b"S",
+            b".",
+            b"F",
+            b"T",
+            b"z\x02ab",
+            b"\xfa\x02ab",
+            b"\xda\x02ab",
+            b"u\x02\0\0\0\xc3\xa9",
+            b"u\x04\0\0\0\xc3\xa9\xc3\xa9",
+            b"t\x04\0\0\0\xc3\xa9\xc3\xa9",
+            b"s\x02\0\0\0ab",
+            b"i\xe8\x07\0\0",
+            b"l\x04\0\0\0\x01\0\x01\0\x01\0\x01\0",
+            b"g\0\0\0\0\0\0\xe0\x3f",
+            b"y\0\0\0\0\0\0\xe0\x3f\0\0\0\0\0\0\xe0\x3f",
+            b")\x02NT",
+            b"(\x02\0\0\0NT",
+            b"\xdb\0\0\0\0",
+        ];
+        // Of these, another form is written, or there is more to see.
+        let rare: &[&[u8]] = &[
+            &more,
+            b"[\0\0\0\0",
+            b"l\x03\0\0\0\x01\0\x01\0\x01\0",
+            b"a\x02\0\0\0ab",
+            b"u\x02\0\0\0ab",
+            b"z\x02\xe9\xe9",
+            b"f\x032.5",
+        ];
+        for item in common.iter().chain(rare) {
+            // What is referred to is common, too, once it is written; so the first one is.
+            let expected = if rare.contains(item) || item[0] == 0xDB { 0 } else { 3 };
+            let (begun, _, out) = begun(&profile(), &[*item; 3], |_, _| {});
+            assert_eq!(begun, expected, "{item:x?}");
+            assert_eq!(out.is_empty(), begun == 0);
+        }
+        let (begun, _, out) =
+            begun(&profile(), &[b"\xe9\xe8\x07\0\0", b"r\0\0\0\0", b")\x01r\0\0\0\0", b"[\0\0\0\0"], |_, _| {});
+        assert_eq!((begun, &out[..]), (3, &b"\xe9\xe8\x07\0\0r\0\0\0\0)\x01r\0\0\0\0"[..]));
+    }
+
+    #[test]
+    fn nothing_is_common_in_keys_sets_and_older_formats() {
+        let changes: [fn(&mut Writer, &mut Context); 4] =
+            [|_, _| {}, |writer, _| writer.version = 3, |writer, _| writer.is_key = true, |_, context| context.hold(0)];
+        assert_eq!(changes.map(|change| begun(&profile(), &[b"N"], change).0), [1, 0, 0, 0]);
+    }
+
+    /// A tuple whose items are not all common stays open, and its steps are counted as far as it was written.
+    #[test]
+    fn tuples_are_common_up_to_what_is_not() {
+        let tuple = b")\x04NTF[\0\0\0\0";
+        assert_eq!(begun(&profile(), &[b"N", tuple, b"N"], |_, _| {}), (2, 3, b"N)\x04NTF".to_vec()));
+        assert_eq!(begun(&profile(), &[b")\x01N", b")\x02NN"], |_, _| {}), (2, 3, b")\x01N)\x02NN".to_vec()));
+        // The items of one that is as deep as may be are too deep.
+        let deep = |depth: usize| {
+            let frame = Frame { object: 0, code: b'[', next: 0, end: 0 };
+            begun(&profile().with_max_depth(4), &[b")\x01N"], |writer, _| writer.frames = vec![frame; depth]).0
+        };
+        assert_eq!([0, 2, 3].map(deep), [1, 1, 0]);
+    }
+
+    #[test]
+    fn what_takes_too_long_is_not_begun() {
+        let items: &[&[u8]] = &[b"N", b"T", b")\x01N", b"F"];
+        assert_eq!([1, 2, 3].map(|most| begun(&profile(), items, |writer, _| writer.max_steps = most).0), [2, 2, 4]);
+        let items = &[&b"s\x02\0\0\0ab"[..]; 3];
+        assert_eq!(
+            [0, 6, 7, 13, 14].map(|most| begun(&profile(), items, |writer, _| writer.max_length = most).0),
+            [1, 1, 2, 2, 3]
+        );
+    }
+}
