@@ -17,6 +17,7 @@ use arbitrary::Unstructured;
 use harness::generators::{normal, values};
 use harness::observation::{Accepted, Dump, Observation};
 use harness::oracle::{self, Verdict};
+use harness::roundtrip::chosen;
 use harness::subjects::core::{Core, Prediction};
 use harness::subjects::{Reality, Subject};
 use interpreters::{Limits, Options, Workspace, discover};
@@ -245,11 +246,6 @@ impl Interpreter {
         let reread = |stream: &[u8]| self.core.read(stream);
         judge(&self.id, &oracle::model(&self.family, bits, &predicted, &observed, &reread));
     }
-}
-
-/// The one of `all`, which is not empty, that the last byte names.
-fn chosen<'a, T>(all: &'a [T], data: &[u8]) -> &'a T {
-    &all[usize::from(data.last().copied().unwrap_or(0)) % all.len()]
 }
 
 fn judge(subject: &str, verdict: &Verdict) {

@@ -1,8 +1,9 @@
 //! The campaign's mutators, as libFuzzer calls them, and the entry points of a target.
 
-use super::{CORES, chosen};
+use super::CORES;
 use arbitrary::Unstructured;
 use harness::generators::{Target, crossover, mutate, tape};
+use harness::roundtrip::chosen;
 use pyc_core::Pyc;
 
 /// `data[..size]` is the input, and the result takes at most `limit` bytes of `data`. Gives the new size.

@@ -7,6 +7,13 @@ use crate::observation::{Accepted, Dump, Observation};
 use crate::oracle::{self, Verdict};
 use crate::subjects::core::{Core, Prediction};
 
+/// The one of several Pythons, of which there are some, that the last byte of an input chooses: after the end of a stream it
+/// means nothing to a reader.
+#[must_use]
+pub fn chosen<'a, T>(pythons: &'a [T], input: &[u8]) -> &'a T {
+    &pythons[input.last().map_or(0, |&byte| usize::from(byte) % pythons.len())]
+}
+
 /// Reads a stream under the core's profile, writes it again, and reads back every dump. Gives what the profile says of it.
 ///
 /// # Errors

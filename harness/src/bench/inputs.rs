@@ -5,8 +5,9 @@
 //! keep, and streams so short that starting is all there is to do.
 
 use crate::generators::{self, Generator, Target};
+use crate::roundtrip::chosen;
 use crate::stdlib::{Cache, Library};
-use crate::subjects::core::payload;
+use crate::subjects::core::{Core, payload};
 use crate::subjects::{Compiled, Reality};
 use anyhow::{Context, Result, bail};
 use arbitrary::Unstructured;
@@ -25,6 +26,9 @@ const SHORT: usize = 100;
 
 /// How many cases a generator makes in a round.
 const MADE: usize = 20_000;
+
+/// How often each seed is mutated: most are small, and few mutants of a large one decide nothing.
+const TIMES_MUTATED: usize = 8;
 
 /// What a fuzzer's mutant is no longer than.
 const LONGEST_MUTANT: usize = 1 << 14;
@@ -125,11 +129,12 @@ fn seeds(folder: &Path) -> Result<Vec<Vec<u8>>> {
     Ok(streams.map(|(_, stream)| stream).collect())
 }
 
-/// What a fuzzer makes of the streams: each mutated, and crossed with the next; the same for every call.
+/// What a fuzzer makes of the streams: each mutated, and crossed with the next, a few times; the same for every call.
 #[must_use]
-pub fn mutants(streams: &[Vec<u8>], target: Target) -> Vec<Vec<u8>> {
+pub fn mutants(streams: &[Vec<u8>], cores: &[Core]) -> Vec<Vec<u8>> {
     let next = streams.iter().cycle().skip(1);
     let make = |(index, (one, other)): (u64, (&Vec<u8>, &Vec<u8>))| {
+        let target = chosen(cores, one).target();
         let tape = |of| generators::tape(1, of, index);
         let mutant =
             generators::mutate(&mut Unstructured::new(&tape("mutate")), Some(target), one, one, LONGEST_MUTANT);
@@ -137,7 +142,8 @@ pub fn mutants(streams: &[Vec<u8>], target: Target) -> Vec<Vec<u8>> {
             generators::crossover(&mut Unstructured::new(&tape("cross")), Some(target), one, other, LONGEST_MUTANT);
         [mutant, child]
     };
-    (0..).zip(streams.iter().zip(next)).flat_map(make).collect()
+    let times = streams.len() * TIMES_MUTATED;
+    (0..).zip(streams.iter().zip(next).cycle().take(times)).flat_map(make).collect()
 }
 
 fn stdlib(interpreter: &Interpreter, cache: &Path) -> Result<Vec<Vec<u8>>> {

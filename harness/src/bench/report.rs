@@ -202,7 +202,7 @@ dropped within the time, on both sides: ours leaves its memory to the next strea
 | `preserve` | `Graph::write`, which gives the stream back, with a copy of the same bytes: what no writer surpasses |
 | `memory` | the peak of what `read` allocates, for each byte of the streams; a block that grows counts twice while it is copied |
 | `generate` | making random cases, with a copy of the same cases; what is wanted is absolute: 100 000 graphs and 500 000 streams a second |
-| `mutate` | mutating and crossing each stream, with the work of `marshal_roundtrip` on what comes out; from 2.33 on, 70 % of a fuzzer's time is the target's |
+| `mutate` | mutating and crossing each stream, for the Python that its last byte chooses, with the work of `marshal_roundtrip` on what comes out; from 2.33 on, 70 % of a fuzzer's time is the target's |
 | others | `read` with another reader written in Rust (the crate in `bench/peers`), on the streams that it accepts |
 
 The other readers make different things of a stream: some read code objects only, some skip what they do not know, none

@@ -8,7 +8,7 @@ use super::inputs::{Input, mutants, pack};
 use super::report::{Figures, Row};
 use super::rival::Rival;
 use super::{Name, Peer, Race};
-use crate::roundtrip::roundtrip;
+use crate::roundtrip::{chosen, roundtrip};
 use crate::subjects::core::Core;
 use anyhow::{Context, Result, bail};
 use interpreters::Interpreter;
@@ -201,13 +201,15 @@ impl Runner {
     /// Making what a fuzzer tries, with trying it.
     fn mutate(&self, setting: &Setting) -> Result<Vec<Row>> {
         let Setting { target, streams, .. } = setting;
-        let core = Core::with(target.profile.clone());
+        let cores: Vec<Core> = Core::all().collect();
         let made = RefCell::new(Vec::new());
         let ours = Ours { profile: &target.profile, streams: streams.iter().map(Vec::as_slice).collect() };
-        let make = || seconds(|| drop(made.replace(mutants(streams, core.target()))));
+        let make = || seconds(|| drop(made.replace(mutants(streams, &cores))));
         let try_all = || {
             let mut outcome = Ok(());
-            let time = seconds(|| outcome = made.borrow().iter().try_for_each(|one| roundtrip(&core, one).map(drop)));
+            let time = seconds(|| {
+                outcome = made.borrow().iter().try_for_each(|one| roundtrip(chosen(&cores, one), one).map(drop))
+            });
             outcome.map(|()| time).map_err(anyhow::Error::msg)
         };
         self.timed(Race::Mutate, setting, &ours, make, try_all)
