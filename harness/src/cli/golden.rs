@@ -156,6 +156,8 @@ impl Golden {
             let (real, again) = (&once[&index], &twice[&index]);
             let verdict = oracle::model(family, bits, &predicted[index], real, &|stream| core.read(stream));
             let reason = match verdict {
+                // Two processes may agree by chance.
+                Verdict::Agree if varies(&predicted[index]).is_some() => varies(&predicted[index]),
                 Verdict::Agree if settled(&predicted[index], real) == settled(&predicted[index], again) => None,
                 Verdict::Refused(_) if dies_alike(real, again) => None,
                 Verdict::Agree | Verdict::Refused(_) => Some("not the same in another process".to_owned()),
@@ -255,6 +257,16 @@ fn settled(predicted: &Observation, real: &Observation) -> Observation {
         }
     }
     real
+}
+
+/// Why nobody can tell the canon, if so.
+fn varies(predicted: &Observation) -> Option<String> {
+    match predicted {
+        Observation::Accepted(Accepted { canon: Canon::Varies(aspect, _), .. }) => {
+            Some(format!("the canon varies: {aspect}"))
+        }
+        _ => None,
+    }
 }
 
 /// Whether both processes came to the same kind of end.
