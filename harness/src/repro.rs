@@ -14,11 +14,7 @@ pub fn python(subject: &str, version: &str, case: &[u8], dump: Option<u8>, file:
     let mut numbers = version.split('.');
     let (major, minor) = (numbers.next().unwrap_or("3"), numbers.next().unwrap_or_default());
     let old = major == "2";
-    let stream = match (case.len() <= INLINE, old) {
-        (true, false) => format!("bytes.fromhex('{}')", hex(case)),
-        (true, true) => format!("'{}'.decode('hex')", hex(case)),
-        (false, _) => format!("open({}, 'rb').read()", python_string(file)),
-    };
+    let stream = python_bytes(case, old, file);
     let shown = match (dump, old) {
         (None, _) => format!("marshal.loads({stream})"),
         (Some(v), false) => format!("marshal.dumps(*(marshal.loads({stream}), {v})).hex()"),
@@ -31,10 +27,7 @@ pub fn python(subject: &str, version: &str, case: &[u8], dump: Option<u8>, file:
 /// One line of Rust that shows what pyc-core does with a case under the profile of this version.
 #[must_use]
 pub fn rust(version: &str, case: &[u8], dump: Option<u8>, file: &str) -> String {
-    let stream = match case.len() <= INLINE {
-        true => literal(case),
-        false => format!("&std::fs::read({file:?}).unwrap()"),
-    };
+    let stream = rust_bytes(case, file);
     let shown = match dump {
         None => "pyc_core::model::Loaded::new(&g, &p).canon()".to_owned(),
         Some(v) => format!("pyc_core::model::Loaded::new(&g, &p).dump({v})"),
@@ -48,13 +41,7 @@ pub fn rust(version: &str, case: &[u8], dump: Option<u8>, file: &str) -> String 
 pub fn import(version: &str, file: &[u8], source: Option<&Source>, path: &str) -> [String; 2] {
     let mut numbers = version.split('.').map(|number| number.parse().unwrap_or(0_u8));
     let python = (numbers.next().unwrap_or(3), numbers.next().unwrap_or(0));
-    let read = if file.len() > INLINE {
-        format!("open({}, 'rb').read()", python_string(path))
-    } else if python < (3, 0) {
-        format!("'{}'.decode('hex')", hex(file))
-    } else {
-        format!("bytes.fromhex('{}')", hex(file))
-    };
+    let read = python_bytes(file, python < (3, 0), path);
     let compared = match (source, file.get(4).map_or(0, |flags| flags & 3)) {
         (None, _) | (_, 1) => String::new(),
         (Some(source), 3) => {
@@ -82,7 +69,7 @@ pub fn import(version: &str, file: &[u8], source: Option<&Source>, path: &str) -
     let rust = format!(
         "let p = {}; println!(\"{{:?}}\", pyc_core::pyc::import({}, &p, {}, \"case\"));",
         profile(version),
-        if file.len() > INLINE { format!("&std::fs::read({path:?}).unwrap()") } else { literal(file) },
+        rust_bytes(file, path),
         source.unwrap_or_else(|| "None".into()),
     );
     [format!("python{}.{} -c {}", python.0, python.1, shell(&said)), rust]
@@ -90,6 +77,20 @@ pub fn import(version: &str, file: &[u8], source: Option<&Source>, path: &str) -
 
 fn profile(version: &str) -> String {
     format!("pyc_core::Profile::for_release(&pyc_core::Release::parse({version:?}).unwrap()).unwrap()")
+}
+
+/// An expression of Python (an old one has no `bytes.fromhex`) that is these bytes, which are also in a file.
+fn python_bytes(bytes: &[u8], old: bool, file: &str) -> String {
+    match (bytes.len() <= INLINE, old) {
+        (true, false) => format!("bytes.fromhex('{}')", hex(bytes)),
+        (true, true) => format!("'{}'.decode('hex')", hex(bytes)),
+        (false, _) => format!("open({}, 'rb').read()", python_string(file)),
+    }
+}
+
+/// The same in Rust.
+fn rust_bytes(bytes: &[u8], file: &str) -> String {
+    if bytes.len() <= INLINE { literal(bytes) } else { format!("&std::fs::read({file:?}).unwrap()") }
 }
 
 /// The bytes as a literal of Rust.

@@ -33,7 +33,7 @@ impl Graph<'_> {
     /// The node for one more place of an object: another one if it has a place already, and no parts.
     fn placed(&mut self, id: NodeId) -> NodeId {
         match self.nodes.get_mut(id.at()) {
-            Some(node) if node.is(bit::PLACED) && !node.has_edges() => {
+            Some(node) if node.is(bit::PLACED) && node.has_identity() && !node.has_edges() => {
                 let Node { code, bits, start, len, extra, .. } = *node;
                 self.add(code, bits & !bit::FLAG, start, len, extra)
             }

@@ -116,6 +116,12 @@ impl Node {
         self.start as usize..self.start as usize + self.len as usize
     }
 
+    /// Whether it matters which object this is: a singleton, NULL and a reference are what they are wherever they are.
+    #[inline]
+    pub(crate) fn has_identity(self) -> bool {
+        !matches!(self.code, b'0' | b'N' | b'T' | b'F' | b'.' | b'S' | b'r' | b'R')
+    }
+
     /// Whether start and len are a range of edges.
     #[inline]
     pub(crate) fn has_edges(self) -> bool {

@@ -110,24 +110,22 @@ pub fn read_with<'a>(input: &'a [u8], profile: &Profile, scratch: &mut Scratch) 
     frames.clear();
     pending.clear();
     (scratch.slots, scratch.frames, scratch.pending, scratch.path) = (slots, frames, pending, path);
-    let root = match root {
-        // Whether the interpreter came as far as this error is not known.
-        Err(fault) if filename == Filename::Used && fault.cause().is_none() => {
-            Err(Error::new(ErrorKind::Undefined(Cause::FilenameFreed), fault.offset))
+    match root {
+        Ok(root) => {
+            graph.root = root;
+            graph.consumed = at;
+            graph.pristine = true;
+            Ok(graph)
         }
-        result => result.map_err(|fault| *fault),
-    };
-    let root = match root {
-        Ok(root) => root,
-        Err(error) => {
+        Err(mut fault) => {
             graph.recycle(scratch);
-            return Err(error);
+            // Whether the interpreter came as far as this error is not known.
+            if filename == Filename::Used && fault.cause().is_none() {
+                fault.kind = ErrorKind::Undefined(Cause::FilenameFreed);
+            }
+            Err(*fault)
         }
-    };
-    graph.root = root;
-    graph.consumed = at;
-    graph.pristine = true;
-    Ok(graph)
+    }
 }
 
 /// An error on its way out: behind a pointer, because errors are rare and large.

@@ -130,8 +130,7 @@ impl Writer<'_, '_> {
         let node = self.graph.node(id);
         let flag = if node.is(bit::FLAG) { FLAG_REF } else { 0 };
         self.out.push(node.code | flag);
-        // These are what they are wherever they are.
-        if !matches!(node.code, b'0' | b'N' | b'T' | b'F' | b'.' | b'S' | b'r' | b'R') {
+        if node.has_identity() {
             let slot = &mut self.slot[id.at()];
             if *slot != UNWRITTEN {
                 let is_open = self.frames.iter().any(|(open, _)| *open == id);

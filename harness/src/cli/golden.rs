@@ -155,9 +155,10 @@ impl Golden {
         for (index, case) in cases.iter().enumerate() {
             let (real, again) = (&once[&index], &twice[&index]);
             let verdict = oracle::model(family, bits, &predicted[index], real, &|stream| core.read(stream));
+            let varies = varies(&predicted[index]);
             let reason = match verdict {
                 // Two processes may agree by chance.
-                Verdict::Agree if varies(&predicted[index]).is_some() => varies(&predicted[index]),
+                Verdict::Agree if varies.is_some() => varies,
                 Verdict::Agree if settled(&predicted[index], real) == settled(&predicted[index], again) => None,
                 Verdict::Refused(_) if dies_alike(real, again) => None,
                 Verdict::Agree | Verdict::Refused(_) => Some("not the same in another process".to_owned()),

@@ -468,11 +468,15 @@ mod tests {
     use crate::{Profile, Version, model::Loaded, read};
     use alloc::collections::BTreeSet;
 
+    fn container(code: u8, items: &[&[u8]]) -> Vec<u8> {
+        [&[code][..], &u32::try_from(items.len()).unwrap().to_le_bytes(), &items.concat()].concat()
+    }
+
     /// The number of members left in a set of these items, on 3.13 and 2.7.
     fn check(items: &[&[u8]], expected: usize) {
         for version in [Version::new(3, 13), Version::new(2, 7)] {
             let profile = Profile::of(version).unwrap();
-            let stream = [b"<", &u32::try_from(items.len()).unwrap().to_le_bytes()[..], &items.concat()].concat();
+            let stream = container(b'<', items);
             let graph = read(&stream, profile).unwrap();
             let loaded = Loaded::new(&graph, profile);
             assert!(
@@ -511,13 +515,13 @@ mod tests {
         }
         nans.push(b"f\x03nan".to_vec());
         for nan in &nans {
-            let tuple = |item: &[u8]| [b"(\x01\0\0\0", item].concat();
+            let tuple = |item: &[u8]| container(b'(', &[item]);
             check(&[nan, nan], 2);
             check(&[&tuple(nan), &tuple(nan)], 2);
             let flagged = [&[nan[0] | 0x80], &nan[1..]].concat();
             let profile = Profile::of(Version::new(3, 13)).unwrap();
-            for items in [[flagged.clone(), b"r\0\0\0\0".to_vec()], [tuple(&flagged), tuple(b"r\0\0\0\0")]] {
-                let stream = [b"<\x02\0\0\0".as_slice(), &items.concat()].concat();
+            for items in [[&flagged[..], b"r\0\0\0\0"], [&tuple(&flagged), &tuple(b"r\0\0\0\0")]] {
+                let stream = container(b'<', &items);
                 let graph = read(&stream, profile).unwrap();
                 let canon = Loaded::new(&graph, profile).canon();
                 assert!(canon.starts_with("set 1\n"), "{stream:x?}: {canon}");
@@ -555,7 +559,7 @@ mod tests {
         ];
         let profile = Profile::of(Version::new(3, 13)).unwrap();
         let items: Vec<&[u8]> = rows.iter().map(|(item, _)| *item).collect();
-        let stream = [b"[", &u32::try_from(items.len()).unwrap().to_le_bytes()[..], &items.concat()].concat();
+        let stream = container(b'[', &items);
         let graph = read(&stream, profile).unwrap();
         let loaded = Loaded::new(&graph, profile);
         let mut table = Table::default();
@@ -586,7 +590,7 @@ mod tests {
         ];
         let profile = Profile::of(Version::new(3, 13)).unwrap();
         for (left, right, expected) in rows {
-            let stream = [b"[\x02\0\0\0", *left, right].concat();
+            let stream = container(b'[', &[left, right]);
             let graph = read(&stream, profile).unwrap();
             let loaded = Loaded::new(&graph, profile);
             let [left, right] = [0, 1].map(|i| loaded.parts(loaded.root())[i]).map(|it| (it, Plain::of(&loaded, it)));

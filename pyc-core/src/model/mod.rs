@@ -159,8 +159,9 @@ impl<'g, 'a> Loaded<'g, 'a> {
         parts.clear();
         copies.clear();
         unordered.clear();
-        let making = core::mem::take(&mut scratch.model.making);
-        scratch.model = Spare { objects, bits, owners, parts, copies, unordered, making };
+        let spare = &mut scratch.model;
+        (spare.objects, spare.bits, spare.owners, spare.parts) = (objects, bits, owners, parts);
+        (spare.copies, spare.unordered) = (copies, unordered);
     }
 
     /// What the interpreter does instead, if printing or dumping this value crashes it or corrupts its memory.
