@@ -8,8 +8,9 @@
 //! the business of [`super::spell`].
 
 use super::Target;
-use super::skim::{BEFORE_LINE, FLAG_REF, SLOTLESS, Skim, long, skim, skim_for};
+use super::skim::{BEFORE_LINE, FLAG_REF, Item, SLOTLESS, Skim, long, skim, skim_for};
 use std::borrow::Cow;
+use std::cell::OnceCell;
 
 /// The objects of a stream. What is not reachable from the root is not written.
 #[derive(Debug, Clone)]
@@ -42,6 +43,29 @@ pub(super) struct Node<'b> {
 }
 
 impl<'b> Node<'b> {
+    /// One of the objects of a stream. Its items, its owner and what it means are left to the caller.
+    fn of(bytes: &'b [u8], items: &[Item], id: usize) -> Node<'b> {
+        let item = &items[id];
+        let start = item.at + 1 + size_bytes(item.code);
+        let (payload, trailer) = match item.code {
+            b'c' => (start..items.get(id + 1).map_or(start, |first| first.at), 0..0),
+            b'{' | b'}' => (0..0, item.end - 1..item.end),
+            code if is_container(code) => (0..0, 0..0),
+            _ => (start..item.end, 0..0),
+        };
+        let items = Vec::with_capacity(item.children);
+        let flag = bytes[item.at] & FLAG_REF != 0;
+        Node { flag, items, trailer: &bytes[trailer], ..Node::leaf(item.code, &bytes[payload]) }
+    }
+
+    /// Takes the next of its objects.
+    fn take(&mut self, id: usize, bytes: &'b [u8], item: &Item) {
+        self.items.push(id);
+        if self.code == b'c' && item.position == BEFORE_LINE {
+            self.trailer = &bytes[item.at - 4..item.at];
+        }
+    }
+
     pub(super) fn leaf(code: u8, payload: impl Into<Cow<'b, [u8]>>) -> Node<'b> {
         let payload = payload.into();
         Node { code, flag: false, payload, items: Vec::new(), trailer: b"", target: None, owner: None }
@@ -72,16 +96,50 @@ impl<'b> Node<'b> {
 
     /// Whether a flag makes it something that `r` can refer to.
     pub(super) fn can_have_slot(&self) -> bool {
-        self.code != b'R' && !SLOTLESS.contains(&self.code)
+        can_have_slot(self.code)
     }
 }
 
+fn can_have_slot(code: u8) -> bool {
+    code != b'R' && !SLOTLESS.contains(&code)
+}
+
 pub(super) fn is_dict(code: u8) -> bool {
-    b"{}".contains(&code)
+    matches!(code, b'{' | b'}')
 }
 
 fn is_container(code: u8) -> bool {
-    b"([)<>{}:c".contains(&code)
+    matches!(code, b'(' | b'[' | b')' | b'<' | b'>' | b'{' | b'}' | b':' | b'c')
+}
+
+/// What references can name in the part of a stream that was seen.
+#[derive(Debug, Default)]
+struct Named {
+    /// By `r`.
+    flagged: Vec<usize>,
+    /// By 2.7's `R`.
+    strings: Vec<usize>,
+}
+
+impl Named {
+    fn add(&mut self, bytes: &[u8], item: &Item, id: usize) {
+        if bytes[item.at] & FLAG_REF != 0 && can_have_slot(item.code) {
+            self.flagged.push(id);
+        }
+        if item.code == b't' {
+            self.strings.push(id);
+        }
+    }
+
+    /// What a reference here means.
+    fn target(&self, bytes: &[u8], item: &Item) -> Option<usize> {
+        let slots = match item.code {
+            b'r' => &self.flagged,
+            b'R' => &self.strings,
+            _ => return None,
+        };
+        slots.get(usize::try_from(long(bytes, item.at + 1)?).ok()?).copied()
+    }
 }
 
 /// How many bytes the size takes that an object begins with.
@@ -111,43 +169,15 @@ impl<'b> Draft<'b> {
             return None;
         }
         let mut nodes: Vec<Node<'b>> = Vec::with_capacity(skimmed.items.len());
-        let (mut flagged, mut strings) = (Vec::new(), Vec::new());
+        let mut named = Named::default();
         for (id, item) in skimmed.items.iter().enumerate() {
-            let start = item.at + 1 + size_bytes(item.code);
-            let (payload, trailer) = match item.code {
-                b'c' => (&bytes[start..skimmed.items.get(id + 1)?.at], &b""[..]),
-                b'{' | b'}' => (&b""[..], &bytes[item.end - 1..item.end]),
-                code if is_container(code) => (&b""[..], &b""[..]),
-                _ => (&bytes[start..item.end], &b""[..]),
-            };
-            let slots = match item.code {
-                b'r' => &flagged[..],
-                b'R' => &strings[..],
-                _ => &[],
-            };
-            let index = long(bytes, item.at + 1).and_then(|n| usize::try_from(n).ok());
-            let target = index.and_then(|n| slots.get(n).copied());
-            let owner = item.parent.map(|parent| (parent, item.position));
-            let flag = bytes[item.at] & FLAG_REF != 0;
-            let size = match item.code {
-                b')' => usize::from(bytes[item.at + 1]),
-                code if size_bytes(code) == 4 && is_container(code) => index.unwrap_or(0),
-                _ => 0,
-            };
-            let items = Vec::with_capacity(size);
-            let node = Node { target, trailer, owner, flag, items, ..Node::leaf(item.code, payload) };
-            if flag && node.can_have_slot() {
-                flagged.push(id);
-            }
-            if item.code == b't' {
-                strings.push(id);
-            }
+            let mut node = Node::of(bytes, &skimmed.items, id);
+            node.target = named.target(bytes, item);
+            node.owner = item.parent.map(|parent| (parent, item.position));
             nodes.push(node);
-            if let Some((parent, place)) = owner {
-                nodes[parent].items.push(id);
-                if nodes[parent].code == b'c' && place == BEFORE_LINE {
-                    nodes[parent].trailer = &bytes[item.at - 4..item.at];
-                }
+            named.add(bytes, item, id);
+            if let Some(parent) = item.parent {
+                nodes[parent].take(id, bytes, item);
             }
         }
         Some(Draft { nodes, root: 0, rest: Cow::Borrowed(&bytes[skimmed.end..]), python2: false })
@@ -183,24 +213,15 @@ impl<'b> Draft<'b> {
 
     /// A copy of an object and all below it. References to what is not copied mean the same as before.
     pub(super) fn copy(&mut self, id: usize) -> usize {
-        self.graft(None, id)
-    }
-
-    /// A copy of an object of another stream, and of all that it and its references hold.
-    pub(super) fn splice(&mut self, other: &Draft<'b>, id: usize) -> usize {
-        self.graft(Some(other), id)
-    }
-
-    fn graft(&mut self, other: Option<&Draft<'b>>, id: usize) -> usize {
-        let mut copies = vec![None; other.map_or(self.nodes.len(), |other| other.nodes.len())];
+        let mut copies = vec![None; self.nodes.len()];
         let first = self.nodes.len();
         let mut found = vec![id];
         copies[id] = Some(first);
         let mut copied = 0;
         while let Some(&id) = found.get(copied) {
             copied += 1;
-            let node = other.unwrap_or(self).nodes[id].clone();
-            for &next in node.items.iter().chain(node.target.iter().filter(|_| other.is_some())) {
+            let node = self.nodes[id].clone();
+            for &next in &node.items {
                 copies[next].get_or_insert_with(|| {
                     found.push(next);
                     first + found.len() - 1
@@ -216,6 +237,23 @@ impl<'b> Draft<'b> {
             node.target = node.target.map(|target| copies[target].unwrap_or(target));
         }
         first
+    }
+
+    /// A copy of an object of another stream, and of all that it and its references hold.
+    pub(super) fn splice(&mut self, donor: &Donor<'b>, gift: usize) -> usize {
+        let ids = donor.held(gift);
+        let first = self.nodes.len();
+        let copy_of = |id: &usize| ids.binary_search(id).ok().map(|place| first + place);
+        for &id in &ids {
+            let item = &donor.items[id];
+            let mut node = Node::of(donor.bytes, &donor.items, id);
+            node.target = donor.target(id).as_ref().and_then(copy_of);
+            let copy = self.add(node);
+            if let Some(parent) = item.parent.as_ref().and_then(copy_of) {
+                self.nodes[parent].take(copy, donor.bytes, item);
+            }
+        }
+        copy_of(&gift).unwrap_or(first)
     }
 
     /// The stream; `None` when it takes more than `limit` bytes.
@@ -249,6 +287,58 @@ impl<'b> Draft<'b> {
         }
         writer.out.extend(&*self.rest);
         (writer.out.len() <= limit).then_some(writer.out)
+    }
+}
+
+/// A whole stream that can give its objects to a draft. Few of them are given, so it is not taken apart.
+pub(super) struct Donor<'b> {
+    pub(super) bytes: &'b [u8],
+    items: Vec<Item>,
+    /// Made when a reference is given away.
+    named: OnceCell<Named>,
+}
+
+impl<'b> Donor<'b> {
+    /// `None` when the stream breaks off.
+    pub(super) fn read(bytes: &'b [u8]) -> Option<Donor<'b>> {
+        let skimmed = skim(bytes);
+        skimmed.complete.then_some(Donor { bytes, items: skimmed.items, named: OnceCell::new() })
+    }
+
+    /// The number of its objects; the first, 0, is the whole stream. At least 1.
+    pub(super) fn size(&self) -> usize {
+        self.items.len()
+    }
+
+    /// The object, all below it, and what the references among them mean, in the order of the stream.
+    fn held(&self, gift: usize) -> Vec<usize> {
+        let below = |id: usize| id..self.items.partition_point(|item| item.at < self.items[id].end);
+        if !below(gift).any(|id| self.target(id).is_some()) {
+            return below(gift).collect();
+        }
+        let mut held = vec![false; self.items.len()];
+        let mut open = vec![gift];
+        while let Some(outer) = open.pop() {
+            for id in below(outer) {
+                held[id] = true;
+                open.extend(self.target(id).filter(|target| !std::mem::replace(&mut held[*target], true)));
+            }
+        }
+        (0..held.len()).filter(|id| held[*id]).collect()
+    }
+
+    /// What a reference means; it is an earlier object.
+    fn target(&self, id: usize) -> Option<usize> {
+        let item = &self.items[id];
+        if !matches!(item.code, b'r' | b'R') {
+            return None;
+        }
+        let named = self.named.get_or_init(|| {
+            let mut named = Named::default();
+            self.items.iter().enumerate().for_each(|(id, item)| named.add(self.bytes, item, id));
+            named
+        });
+        named.target(self.bytes, item).filter(|target| *target < id)
     }
 }
 
@@ -317,8 +407,12 @@ impl Writer<'_, '_> {
         self.out.push(if flag { code | FLAG_REF } else { code });
         // A size that has no number is not reached: the limit comes before it.
         let size = u32::try_from(size).unwrap_or(u32::MAX).to_le_bytes();
-        self.out.extend(&size[..size_bytes(code)]);
-        self.out.extend(&*node.payload);
+        match size_bytes(code) {
+            0 => {}
+            1 => self.out.push(size[0]),
+            _ => self.out.extend(size),
+        }
+        self.out.extend_from_slice(&node.payload);
         if node.is_container() {
             self.open.push((id, 0));
         }

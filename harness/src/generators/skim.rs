@@ -26,6 +26,8 @@ pub(crate) struct Item {
     pub(crate) position: usize,
     /// Slots that exist when this object starts.
     pub(crate) slots: u32,
+    /// How many items it has, as far as they were understood.
+    pub(crate) children: usize,
 }
 
 /// What was understood of a stream.
@@ -142,7 +144,7 @@ fn skim_as(bytes: &[u8], (integers, after): Layout) -> Skim {
                 continue;
             }
         }
-        let object = Item { at, end: bytes.len(), code, parent, position, slots };
+        let object = Item { at, end: bytes.len(), code, parent, position, slots, children: 0 };
         let Some((length, children)) = shape(bytes, at, code, integers, BEFORE_LINE + after) else {
             skim.cut = Some(object);
             break;
@@ -152,6 +154,9 @@ fn skim_as(bytes: &[u8], (integers, after): Layout) -> Skim {
         }
         let item = skim.items.len();
         skim.items.push(object);
+        if let Some(parent) = parent {
+            skim.items[parent].children += 1;
+        }
         slots += u32::from(byte & FLAG_REF != 0 && !SLOTLESS.contains(&code));
         at += length;
         if at > bytes.len() {

@@ -22,7 +22,7 @@ pub(super) use joints::{put, reference, replace};
 pub(super) use rules::break_rule;
 
 use super::Target;
-use super::draft::Draft;
+use super::draft::{Donor, Draft};
 use super::luck::Luck;
 use super::skim::{skim, skim_for};
 use arbitrary::Unstructured;
@@ -100,7 +100,7 @@ fn spliced(
     limit: usize,
 ) -> Option<Vec<u8>> {
     let mut draft = Draft::read(base, target)?;
-    let donor = Draft::read(other, None)?;
+    let donor = Donor::read(other)?;
     for _ in 0..u.pick(&[1, 1, 2, 3]) {
         moves::splice(u, &mut draft, &donor)?;
     }

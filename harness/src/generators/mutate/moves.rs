@@ -1,7 +1,7 @@
 //! Mutations of whole objects: counts fit, and references mean what they meant, unless that is what is changed.
 
 use super::STOCK;
-use crate::generators::draft::{Draft, Node, is_dict};
+use crate::generators::draft::{Donor, Draft, Node, is_dict};
 use crate::generators::luck::Luck;
 use crate::generators::spell::spellings;
 use arbitrary::Unstructured;
@@ -74,11 +74,10 @@ pub(super) fn apply<'b>(of: Move, u: &mut Unstructured<'_>, draft: &mut Draft<'b
     match of {
         Move::Replace => {
             let old = find(u, draft, |_, _| true)?;
-            let stock = Draft::read(u.pick(&STOCK), None)?;
-            let new = draft.splice(&stock, stock.root);
+            let new = draft.splice(&Donor::read(u.pick(&STOCK))?, 0);
             draft.put(old, new);
         }
-        Move::Splice => splice(u, draft, &Draft::read(other, None)?)?,
+        Move::Splice => splice(u, draft, &Donor::read(other)?)?,
         Move::Copy => {
             let (old, original) = (find(u, draft, |_, _| true)?, find(u, draft, |_, _| true)?);
             let new = draft.copy(original);
@@ -157,8 +156,8 @@ pub(super) fn apply<'b>(of: Move, u: &mut Unstructured<'_>, draft: &mut Draft<'b
 }
 
 /// Puts an object of the donor in the place of one of the draft, or beside it. Can be done again and again.
-pub(super) fn splice<'b>(u: &mut Unstructured<'_>, draft: &mut Draft<'b>, donor: &Draft<'b>) -> Option<()> {
-    let gift = find(u, donor, |_, _| true)?;
+pub(super) fn splice<'b>(u: &mut Unstructured<'_>, draft: &mut Draft<'b>, donor: &Donor<'b>) -> Option<()> {
+    let gift = u.index(donor.size());
     let place = find(u, draft, |_, _| true)?;
     let new = draft.splice(donor, gift);
     match pair(draft, place).filter(|_| u.below(2) == 0) {

@@ -176,11 +176,40 @@ fn references_follow_what_they_mean() {
 
 #[test]
 fn splices_bring_what_their_references_mean() {
-    let donor = Draft::read(b"\xa9\x02\xda\x01a[\x01\0\0\0r\x01\0\0\0", None).unwrap();
-    let mut draft = Draft::read(b"\xa9\x02Nr\0\0\0\0", None).unwrap();
-    let gift = draft.splice(&donor, 2);
-    draft.put(1, gift);
-    assert_eq!(draft.write(LIMIT).unwrap(), b"\xa9\x02[\x01\0\0\0\xda\x01ar\0\0\0\0");
+    /// The object in the place of the first item of a list that refers to itself.
+    fn check(donor: &[u8], gift: usize, expected: &[u8]) {
+        let donor = Donor::read(donor).unwrap();
+        let mut draft = Draft::read(b"\xdb\x02\0\0\0Nr\0\0\0\0", None).unwrap();
+        let new = draft.splice(&donor, gift);
+        draft.put(1, new);
+        let expected = [b"\xdb\x02\0\0\0", expected, b"r\0\0\0\0"].concat();
+        assert_eq!(draft.write(LIMIT).unwrap(), expected, "{:02x?}", donor.bytes);
+    }
+    check(b"\xa9\x02\xda\x01a[\x01\0\0\0r\x01\0\0\0", 2, b"[\x01\0\0\0\xda\x01a");
+    // What is around the gift, and what that refers to.
+    check(
+        b")\x03\xda\x01aN\xdb\x03\0\0\0r\0\0\0\0\xdb\x01\0\0\0r\x01\0\0\0T",
+        5,
+        b"\xdb\x01\0\0\0\xdb\x03\0\0\0\xda\x01ar\x01\0\0\0T",
+    );
+    // What comes later or is not there stays a number.
+    check(b")\x02r\0\0\0\0\xda\x01a", 1, b"r\0\0\0\0");
+    check(b")\x02t\x01\0\0\0aR\0\0\0\0", 2, b"t\x01\0\0\0a");
+}
+
+#[test]
+fn a_whole_stream_is_spliced_as_it_was_read() {
+    let mut whole = 0;
+    for bytes in anything() {
+        if let Some(donor) = Donor::read(&bytes) {
+            let mut draft = Draft::read(b"N", None).unwrap();
+            let new = draft.splice(&donor, 0);
+            draft.put(0, new);
+            assert!(bytes.starts_with(&draft.write(usize::MAX).unwrap()), "{bytes:02x?}");
+            whole += 1;
+        }
+    }
+    assert!(whole > 300, "{whole}");
 }
 
 #[test]
