@@ -210,11 +210,8 @@ pub(crate) fn value_bases(target: Target, seed: u64) -> impl Iterator<Item = Vec
 pub fn tape(seed: u64, generator: &str, index: u64) -> Vec<u8> {
     let mut state = fnv([&seed.to_le_bytes(), generator.as_bytes(), &index.to_le_bytes()].concat());
     let words = 8 << [0, 1, 2, 3, 4, 5, 5, 6][(splitmix(&mut state) & 7) as usize];
-    let mut tape = vec![0; 8 * words];
-    for word in tape.chunks_exact_mut(8) {
-        word.copy_from_slice(&splitmix(&mut state).to_le_bytes());
-    }
-    tape
+    let tape: Vec<[u8; 8]> = (0..words).map(|_| splitmix(&mut state).to_le_bytes()).collect();
+    tape.into_flattened()
 }
 
 /// The next number of SplitMix64.
