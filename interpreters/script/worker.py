@@ -25,7 +25,7 @@ import struct
 import types
 import warnings
 
-PROTOCOL = 1
+PROTOCOL = 2
 MAX_FRAME = 1 << 30
 UNKNOWN = 0xFFFFFFFF
 PYTHON2 = sys.version_info[0] == 2

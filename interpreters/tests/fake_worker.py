@@ -53,7 +53,7 @@ def once(name):
 
 def facts():
     return {
-        "protocol": 2 if MODE == "other protocol" else 1,
+        "protocol": 0 if MODE == "other protocol" else 2,
         "driver": "pyodide" if MODE == "other driver" else "script",
         "implementation": sys.implementation.name,
         "version": "%d.%d.%d" % sys.version_info[:3],

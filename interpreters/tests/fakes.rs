@@ -185,7 +185,7 @@ fn a_worker_that_does_not_introduce_itself_is_unusable() {
     check("silent", "did not answer within 10s");
     check("garbage", "broke the worker protocol");
     check("no facts", "broke the worker protocol");
-    check("other protocol", "speaks worker protocol 2");
+    check("other protocol", "speaks worker protocol 0");
     check("other driver", "says that it is the \"pyodide\" driver");
     check("other version", "worker (9, 9, 9)");
 }
