@@ -13,7 +13,7 @@ use crate::expected::Expected;
 use crate::generators::Generator;
 use crate::observation::Observation;
 use crate::oracle::Signature;
-use crate::repro;
+use crate::repro::{self, Kept};
 use crate::statistics::Statistics;
 use anyhow::{Context, Result};
 use reports::{Case, Counts, Event, FaultEvent, Finding, Level, Log, Note, Outcome, Reached, Side};
@@ -308,8 +308,8 @@ impl Recorder {
         let dump = repro::dump_version(&signature.path);
         let [repro_python, repro_rust] = match &case.form {
             Form::Stream => [
-                repro::python(subject, version, &case.bytes, dump, &file),
-                repro::rust(version, &case.bytes, dump, &file),
+                repro::python(subject, version, &case.bytes, dump, Kept::whole(&file)),
+                repro::rust(version, &case.bytes, dump, Kept::whole(&file)),
             ],
             Form::Pyc(source) => repro::import(version, &case.bytes, source.as_ref(), &file),
         }

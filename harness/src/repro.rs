@@ -7,14 +7,31 @@ use crate::observation::Observation;
 /// Longer cases are read from their file: a terminal takes a hundred times as much, a reader does not.
 const INLINE: usize = 200;
 
+/// Where a case is that is too long to be pasted: it is the end of a file, from an offset on.
+#[derive(Debug, Clone, Copy)]
+pub struct Kept<'a> {
+    /// The file.
+    pub path: &'a str,
+    /// Bytes before the case, such as the header of a .pyc file.
+    pub from: usize,
+}
+
+impl<'a> Kept<'a> {
+    /// The case is the file.
+    #[must_use]
+    pub fn whole(path: &'a str) -> Kept<'a> {
+        Kept { path, from: 0 }
+    }
+}
+
 /// A command that shows what a subject (`cpython:3.12`) of this version ("3.12.1") does with a case: its value, or its dump
-/// at a version. `file` is the path of the case, for cases that are too long to be pasted.
+/// at a version.
 #[must_use]
-pub fn python(subject: &str, version: &str, case: &[u8], dump: Option<u8>, file: &str) -> String {
+pub fn python(subject: &str, version: &str, case: &[u8], dump: Option<u8>, kept: Kept<'_>) -> String {
     let mut numbers = version.split('.');
     let (major, minor) = (numbers.next().unwrap_or("3"), numbers.next().unwrap_or_default());
     let old = major == "2";
-    let stream = python_bytes(case, old, file);
+    let stream = python_bytes(case, old, kept);
     let shown = match (dump, old) {
         (None, _) => format!("marshal.loads({stream})"),
         (Some(v), false) => format!("marshal.dumps(*(marshal.loads({stream}), {v})).hex()"),
@@ -26,8 +43,8 @@ pub fn python(subject: &str, version: &str, case: &[u8], dump: Option<u8>, file:
 
 /// One line of Rust that shows what pyc-core does with a case under the profile of this version.
 #[must_use]
-pub fn rust(version: &str, case: &[u8], dump: Option<u8>, file: &str) -> String {
-    let stream = rust_bytes(case, file);
+pub fn rust(version: &str, case: &[u8], dump: Option<u8>, kept: Kept<'_>) -> String {
+    let stream = rust_bytes(case, kept);
     let shown = match dump {
         None => "pyc_core::model::Loaded::new(&g, &p).canon()".to_owned(),
         Some(v) => format!("pyc_core::model::Loaded::new(&g, &p).dump({v})"),
@@ -41,7 +58,7 @@ pub fn rust(version: &str, case: &[u8], dump: Option<u8>, file: &str) -> String 
 pub fn import(version: &str, file: &[u8], source: Option<&Source>, path: &str) -> [String; 2] {
     let mut numbers = version.split('.').map(|number| number.parse().unwrap_or(0_u8));
     let python = (numbers.next().unwrap_or(3), numbers.next().unwrap_or(0));
-    let read = python_bytes(file, python < (3, 0), path);
+    let read = python_bytes(file, python < (3, 0), Kept::whole(path));
     let compared = match (source, file.get(4).map_or(0, |flags| flags & 3)) {
         (None, _) | (_, 1) => String::new(),
         (Some(source), 3) => {
@@ -69,7 +86,7 @@ pub fn import(version: &str, file: &[u8], source: Option<&Source>, path: &str) -
     let rust = format!(
         "let p = {}; println!(\"{{:?}}\", pyc_core::pyc::import({}, &p, {}, \"case\"));",
         profile(version),
-        rust_bytes(file, path),
+        rust_bytes(file, Kept::whole(path)),
         source.unwrap_or_else(|| "None".into()),
     );
     [format!("python{}.{} -c {}", python.0, python.1, shell(&said)), rust]
@@ -79,18 +96,23 @@ fn profile(version: &str) -> String {
     format!("pyc_core::Profile::for_release(&pyc_core::Release::parse({version:?}).unwrap()).unwrap()")
 }
 
-/// An expression of Python (an old one has no `bytes.fromhex`) that is these bytes, which are also in a file.
-fn python_bytes(bytes: &[u8], old: bool, file: &str) -> String {
-    match (bytes.len() <= INLINE, old) {
-        (true, false) => format!("bytes.fromhex('{}')", hex(bytes)),
-        (true, true) => format!("'{}'.decode('hex')", hex(bytes)),
-        (false, _) => format!("open({}, 'rb').read()", python_string(file)),
+/// An expression of Python (an old one has no `bytes.fromhex`) that is these bytes.
+fn python_bytes(bytes: &[u8], old: bool, kept: Kept<'_>) -> String {
+    match (bytes.len() <= INLINE, old, kept.from) {
+        (true, false, _) => format!("bytes.fromhex('{}')", hex(bytes)),
+        (true, true, _) => format!("'{}'.decode('hex')", hex(bytes)),
+        (false, _, 0) => format!("open({}, 'rb').read()", python_string(kept.path)),
+        (false, _, from) => format!("open({}, 'rb').read()[{from}:]", python_string(kept.path)),
     }
 }
 
 /// The same in Rust.
-fn rust_bytes(bytes: &[u8], file: &str) -> String {
-    if bytes.len() <= INLINE { literal(bytes) } else { format!("&std::fs::read({file:?}).unwrap()") }
+fn rust_bytes(bytes: &[u8], Kept { path, from }: Kept<'_>) -> String {
+    match (bytes.len() <= INLINE, from) {
+        (true, _) => literal(bytes),
+        (false, 0) => format!("&std::fs::read({path:?}).unwrap()"),
+        (false, _) => format!("&std::fs::read({path:?}).unwrap()[{from}..]"),
+    }
 }
 
 /// The bytes as a literal of Rust.
@@ -143,20 +165,22 @@ mod tests {
 
     #[test]
     fn commands_are_words_of_a_shell_and_of_the_right_python() {
+        let x = Kept::whole("x");
         assert_eq!(
-            python("cpython", "3.12.1", b"N", None, "x"),
+            python("cpython", "3.12.1", b"N", None, x),
             r#"python3.12 -c "import marshal; print(marshal.loads(bytes.fromhex('4e')))""#
         );
         assert_eq!(
-            python("cpython", "2.7.18", b"N", Some(2), "x"),
+            python("cpython", "2.7.18", b"N", Some(2), x),
             r#"python2.7 -c "import marshal; print(marshal.dumps(*(marshal.loads('4e'.decode('hex')), 2)).encode('hex'))""#
         );
-        let pypy = python("pypy:3.9", "3.9.16", b"N", None, "x");
+        let pypy = python("pypy:3.9", "3.9.16", b"N", None, x);
         assert!(pypy.starts_with("pypy3.9 -c "), "{pypy}");
-        let long = python("cpython", "3.9.1", &[b'N'; 2000], None, "a'b$c");
+        let kept = Kept { path: "a'b$c", from: 16 };
+        let long = python("cpython", "3.9.1", &[b'N'; 2000], None, kept);
         assert_eq!(
             long,
-            r"python3.9 -c 'import marshal; print(marshal.loads(open('\''a\'\''b$c'\'', '\''rb'\'').read()))'"
+            r"python3.9 -c 'import marshal; print(marshal.loads(open('\''a\'\''b$c'\'', '\''rb'\'').read()[16:]))'"
         );
     }
 
@@ -178,8 +202,10 @@ mod tests {
 
     #[test]
     fn the_line_of_rust_is_a_byte_string() {
-        let line = rust("3.12", b"\"\\\x80N", Some(4), "x");
+        let line = rust("3.12", b"\"\\\x80N", Some(4), Kept::whole("x"));
         assert!(line.contains(r#"read(b"\"\\\x80N", &p)"#) && line.contains("dump(4)"), "{line}");
+        let line = rust("3.12", &[b'N'; 2000], None, Kept { path: "x", from: 16 });
+        assert!(line.contains(r#"read(&std::fs::read("x").unwrap()[16..], &p)"#), "{line}");
         for (path, version) in [("dump[4].flag", Some(4)), ("dump[0]:bytes/ValueError", Some(0)), ("canon", None)] {
             assert_eq!(dump_version(path), version);
         }

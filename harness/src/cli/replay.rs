@@ -6,7 +6,7 @@ use crate::generators::pyc::Source;
 use crate::observation::{Accepted, Canon, Dump, Observation};
 use crate::oracle::{self, Verdict};
 use crate::progress::table;
-use crate::repro;
+use crate::repro::{self, Kept};
 use crate::subjects::core::{Core, payload};
 use crate::subjects::{Reality, Subject};
 use anyhow::{Context, Result};
@@ -101,6 +101,8 @@ impl Replay {
         }
         if let Some(stream) = &stream {
             let gap = if import.is_some() { "\n" } else { "" };
+            let header = import.as_ref().map_or(0, |import| import.file.len() - stream.len());
+            let kept = Kept { path: &file, from: header };
             writeln!(out, "{gap}{}: {}\n", self.case.display(), described(stream))?;
             let commands = |answer: &Answer| {
                 let dump = match &answer.verdict {
@@ -108,8 +110,8 @@ impl Replay {
                     _ => None,
                 };
                 [
-                    repro::python(&answer.id, &answer.version, stream, dump, &file),
-                    repro::rust(&answer.version, stream, dump, &file),
+                    repro::python(&answer.id, &answer.version, stream, dump, kept),
+                    repro::rust(&answer.version, stream, dump, kept),
                 ]
             };
             show(&mut out, &answers, &|core| core.predict(stream).observation, &commands)?;
