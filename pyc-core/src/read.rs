@@ -17,7 +17,6 @@ use crate::model::Spare;
 use crate::prelude::*;
 use crate::profile::{CodeLayout, Profile, Wording};
 use crate::{code, text};
-use alloc::collections::BTreeSet;
 use core::mem::take;
 
 /// Reads the first object of a stream; [`Graph::consumed`] tells how many bytes it takes.
@@ -102,7 +101,6 @@ pub fn read_with<'a>(input: &'a [u8], profile: &Profile, scratch: &mut Scratch) 
         path: take(&mut scratch.path),
         aftermath: Aftermath::default(),
         filename: Filename::Unread,
-        replaced: BTreeSet::new(),
     };
     let root = if profile.is_python2() { reader.run::<true>() } else { reader.run::<false>() };
     let Reader { mut graph, at, mut slots, mut frames, mut pending, path, filename, .. } = reader;
@@ -199,8 +197,6 @@ pub(crate) struct Reader<'a, 'p> {
     /// 2.7: a dict reads on after a failed value and fails at its end.
     aftermath: Aftermath,
     filename: Filename,
-    /// Of frozendicts (3.15): the values that later equal keys have replaced, as the dict and the number of the pair.
-    pub(crate) replaced: BTreeSet<(NodeId, usize)>,
 }
 
 /// 3.6: the reader's pointer to the first file name, to which it holds no reference.

@@ -6,13 +6,13 @@
 
 use crate::code::{self, CodeInts, fields, flag};
 use crate::error::{Cause, Error, ErrorKind};
-use crate::graph::{NodeId, Value, bit, kind, pairs};
+use crate::graph::{Graph, NodeId, Value, bit, kind, pairs};
 use crate::model::equality::scalar_content;
 use crate::opcode;
 use crate::prelude::*;
 use crate::profile::{CodeLayout, Profile};
 use crate::read::{Fault, Reader};
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 
 /// On the path from the object that is being hashed or walked to the one looked at.
 const ON_PATH: u8 = 128;
@@ -48,14 +48,16 @@ fn container_hashable(reader: &mut Reader, id: NodeId, key: bool, offset: usize)
         b'(' | b')' | b'}' | b':' | b'c' => Ok(true),
         _ => Ok(false),
     };
+    // Of the frozendicts on the way.
+    let mut all_replaced = BTreeMap::new();
     let hashed = |reader: &Reader, id: NodeId, place: usize| -> Option<NodeId> {
         let (children, _) = reader.children(id);
         match reader.graph.node(id).code {
             // Of a code object's fields only the constants can be unhashable; of a dict's parts, only the values.
             b'c' => children.get(1).copied().filter(|_| place == 0),
-            // A value that a later equal key has replaced is not there any more: the key stands in for it.
+            // For a value that a later equal key has replaced the key stands in.
             b'}' => {
-                let replaced = reader.replaced.contains(&(id, place));
+                let replaced = all_replaced.entry(id).or_insert_with(|| replaced(&reader.graph, id)).contains(&place);
                 let part = 2 * place + usize::from(!replaced);
                 children.get(part).copied().filter(|_| 2 * place + 2 < children.len())
             }
@@ -65,24 +67,75 @@ fn container_hashable(reader: &mut Reader, id: NodeId, key: bool, offset: usize)
     walk(reader, id, offset, Cause::HashOfUnfinishedTuple, bit::HASHABLE, enter, hashed)
 }
 
-/// Finds the values that later equal keys replace in a finished frozendict: they need no hash.
-pub(crate) fn find_replaced(reader: &mut Reader, id: NodeId) {
-    let graph = &reader.graph;
+/// The pairs of a frozendict whose values later equal keys replace: these are not there any more, and need no hash.
+fn replaced(graph: &Graph, id: NodeId) -> BTreeSet<usize> {
     let pairs = pairs(graph.edges_of(graph.node(id)));
+    // Only containers can be without a hash.
     if pairs.chunks_exact(2).all(|pair| !graph.node(graph.resolve(pair[1])).has_edges()) {
-        return;
+        return BTreeSet::new();
     }
-    let mut last = BTreeMap::new();
-    for (place, pair) in pairs.chunks_exact(2).enumerate() {
-        let key = graph.resolve(pair[0]);
-        // Tuples that are equal and not one object are not looked for.
-        let content = match graph.value(key) {
-            Value::Str(text) => Some(text.code_points().flat_map(u32::to_be_bytes).chain([b's']).collect()),
-            value => scalar_content(value, false),
+    let (mut classes, mut last) = (Classes::default(), BTreeMap::new());
+    let classes = pairs.chunks_exact(2).map(|pair| classes.of(graph, pair[0]));
+    classes.enumerate().filter_map(|(place, class)| last.insert(class, place)).collect()
+}
+
+/// Numbers that equal keys share. Code objects are not compared: each is its own key.
+#[derive(Default)]
+struct Classes {
+    known: BTreeMap<NodeId, u32>,
+    by_content: BTreeMap<Vec<u8>, u32>,
+}
+
+impl Classes {
+    /// The number of a finished, hashable object. Its parts get theirs first, each once, however often it is shared.
+    fn of(&mut self, graph: &Graph, key: NodeId) -> u32 {
+        let key = graph.resolve(key);
+        let mut open = vec![(key, false)];
+        while let Some((id, has_parts)) = open.pop() {
+            if self.known.contains_key(&id) {
+                continue;
+            }
+            let value = graph.value(id);
+            let parts = match value {
+                Value::Tuple(parts) | Value::FrozenSet(parts) | Value::FrozenDict(parts) | Value::Slice(parts) => parts,
+                _ => &[],
+            };
+            if has_parts || parts.is_empty() {
+                let content = self.content(graph, id, value);
+                let new = u32::try_from(self.by_content.len()).unwrap_or(u32::MAX);
+                let class = *self.by_content.entry(content).or_insert(new);
+                self.known.insert(id, class);
+            } else {
+                open.push((id, true));
+                open.extend(parts.iter().map(|part| (graph.resolve(*part), false)));
+            }
+        }
+        self.class(graph, key)
+    }
+
+    fn class(&self, graph: &Graph, id: NodeId) -> u32 {
+        self.known.get(&graph.resolve(id)).copied().unwrap_or(u32::MAX)
+    }
+
+    /// What equal objects share.
+    fn content(&self, graph: &Graph, id: NodeId, value: Value) -> Vec<u8> {
+        let class = |part: &NodeId| self.class(graph, *part);
+        let tagged = |tag: u8, numbers: &mut dyn Iterator<Item = u32>| {
+            core::iter::once(tag).chain(numbers.flat_map(u32::to_be_bytes)).collect()
         };
-        let content = content.unwrap_or_else(|| [&key.0.to_be_bytes()[..], b"@"].concat());
-        if let Some(replaced) = last.insert(content, place) {
-            reader.replaced.insert((id, replaced));
+        match value {
+            Value::Str(text) => tagged(b'"', &mut text.code_points()),
+            Value::Tuple(parts) => tagged(b'(', &mut parts.iter().map(class)),
+            Value::Slice(parts) => tagged(b':', &mut parts.iter().map(class)),
+            Value::FrozenSet(parts) => {
+                tagged(b'>', &mut parts.iter().map(class).collect::<BTreeSet<u32>>().into_iter())
+            }
+            Value::FrozenDict(parts) => {
+                let last: BTreeMap<u32, u32> =
+                    parts.chunks_exact(2).map(|pair| (class(&pair[0]), class(&pair[1]))).collect();
+                tagged(b'}', &mut last.into_iter().flat_map(|(key, value)| [key, value]))
+            }
+            value => scalar_content(value, false).unwrap_or_else(|| tagged(b'@', &mut core::iter::once(id.0))),
         }
     }
 }
@@ -110,7 +163,7 @@ fn walk(
     cause: Cause,
     known: u8,
     enter: impl Fn(u8) -> Result<bool, ErrorKind>,
-    child: impl Fn(&Reader, NodeId, usize) -> Option<NodeId>,
+    mut child: impl FnMut(&Reader, NodeId, usize) -> Option<NodeId>,
 ) -> Result<(), Fault> {
     let mut path = core::mem::take(&mut reader.path);
     path.clear();

@@ -204,12 +204,26 @@ fn unhashable() {
         (b"N[\0\0\0\0N)\x01T", "none;tuple 1;true"),
         (b"z\x01a[\0\0\0\0Z\x01aT", "str \"a\";true"),
         (b"i\x01\0\0\0[\0\0\0\0g\0\0\0\0\0\0\xf0\x3fT", "int 1;true"),
+        (b")\x01T[\0\0\0\0)\x01i\x01\0\0\0N", "tuple 1;true;none"),
+        (b">\x02\0\0\0NT[\0\0\0\0>\x03\0\0\0TNTN", "frozenset 2;none;true;none"),
+        (b")\x01)\x01z\x01a[\0\0\0\0)\x01)\x01Z\x01aN", "tuple 1;tuple 1;str \"a\";none"),
+        (b":NTN[\0\0\0\0:NTNN", "slice;none;true;none;none"),
+        (b"}NT0[\0\0\0\0}NFNT0N", "frozendict 1;none;true;none"),
+        (b")\x01\xe7\0\0\0\0\0\0\xf8\x7f[\0\0\0\0)\x01r\0\0\0\0N", "tuple 1;float 7ff8000000000000;none"),
     ] {
         let expected = format!("frozendict 1;{expected}");
         check(&["3.15.0"], &[b"<\x01\0\0\0}", pairs, b"0"].concat(), &format!("set 1;{expected}"));
         check(&["3.15.0"], &[b"{}", pairs, b"0N0"].concat(), &format!("dict 1;{expected};none"));
     }
-    for pairs in [&b"NTN[\0\0\0\0"[..], b"N[\0\0\0\0N(\x01\0\0\0[\0\0\0\0", b"N[\0\0\0\0T[\0\0\0\0NT"] {
+    for pairs in [
+        &b"NTN[\0\0\0\0"[..],
+        b"N[\0\0\0\0N(\x01\0\0\0[\0\0\0\0",
+        b"N[\0\0\0\0T[\0\0\0\0NT",
+        b")\x01T[\0\0\0\0)\x01FN",
+        b")\x01s\x01\0\0\0a[\0\0\0\0)\x01z\x01aN",
+        b">\0\0\0\0[\0\0\0\0)\0N",
+        b")\x01g\0\0\0\0\0\0\xf8\x7f[\0\0\0\0)\x01g\0\0\0\0\0\0\xf8\x7fN",
+    ] {
         let message = "TypeError: cannot use 'frozendict' as a set element (unhashable type: 'list')";
         check(&["3.15.0"], &[b"<\x01\0\0\0}", pairs, b"0"].concat(), message);
     }

@@ -132,11 +132,7 @@ impl Reader<'_, '_> {
                         return Err(Box::new(pending));
                     }
                     self.pending.push(null);
-                    let (dict, at) = self.close(0);
-                    if self.graph.node(dict).code == b'}' {
-                        validate::find_replaced(self, dict);
-                    }
-                    return Ok(Some((dict, at)));
+                    return Ok(Some(self.close(0)));
                 }
                 _ => {
                     // No exception is set: the code object or slice is NULL itself, right here.
