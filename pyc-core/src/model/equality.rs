@@ -4,7 +4,7 @@
 //! are compared with their types (`Objects/codeobject.c`, `code_richcompare` and `_PyCode_ConstantKey`).
 
 use super::table::Table;
-use super::{Loaded, NONE, Object};
+use super::{INTERNED, Loaded, NONE, Object};
 use crate::code::{Field, fields};
 use crate::error::Cause;
 use crate::graph::{Value, index};
@@ -141,20 +141,12 @@ fn drop_plain_duplicates(loaded: &mut Loaded, all: Range<usize>, width: usize) -
 /// As [`drop_plain_duplicates`], of a few keys, which may be tuples too; `None`, and nothing is done, if it takes a closer
 /// look to see which are equal.
 fn drop_few_duplicates(loaded: &mut Loaded, all: Range<usize>, width: usize) -> Option<usize> {
-    let keys = loaded.parts[all.clone()].chunks(width).map(|key| key[0]);
-    let mut few = [const { (NONE, None) }; FEW];
-    // For each key, the first one that it is equal to.
-    let mut firsts = [0; FEW];
-    for (i, key) in keys.enumerate() {
-        few[i] = (key, Plain::of(loaded, key));
-        firsts[i] = i;
-        for (j, other) in few[..i].iter().enumerate() {
-            if are_equal(loaded, other, &few[i])? {
-                firsts[i] = j;
-                break;
-            }
-        }
+    let mut keys = [NONE; FEW];
+    let count = all.len() / width;
+    for (key, group) in keys.iter_mut().zip(loaded.parts[all.clone()].chunks(width)) {
+        *key = group[0];
     }
+    let firsts = first_equals(loaded, &keys[..count])?;
     let mut end = all.start;
     let mut kept = [0; FEW];
     for (i, at) in all.step_by(width).enumerate() {
@@ -167,6 +159,29 @@ fn drop_few_duplicates(loaded: &mut Loaded, all: Range<usize>, width: usize) -> 
     Some(end)
 }
 
+/// For each of a few keys, the first one that it is equal to.
+fn first_equals(loaded: &Loaded, keys: &[Object]) -> Option<[usize; FEW]> {
+    let mut firsts = core::array::from_fn(|i| i);
+    if keys.iter().all(|key| loaded.has(*key, INTERNED)) {
+        // Strings, and those that are equal are one object.
+        for (i, key) in keys.iter().enumerate() {
+            firsts[i] = keys[..i].iter().position(|other| other == key).unwrap_or(i);
+        }
+        return Some(firsts);
+    }
+    let mut few = [const { (NONE, None) }; FEW];
+    for (i, key) in keys.iter().enumerate() {
+        few[i] = (*key, Plain::of(loaded, *key));
+        for (j, other) in few[..i].iter().enumerate() {
+            if are_equal(loaded, other, &few[i])? {
+                firsts[i] = j;
+                break;
+            }
+        }
+    }
+    Some(firsts)
+}
+
 /// Whether two objects are equal, if that is seen at once.
 fn are_equal(loaded: &Loaded, left: &(Object, Option<Plain>), right: &(Object, Option<Plain>)) -> Option<bool> {
     if let (Some(a), Some(b)) = (&left.1, &right.1) {
@@ -175,6 +190,13 @@ fn are_equal(loaded: &Loaded, left: &(Object, Option<Plain>), right: &(Object, O
     let family = family(loaded, left.0);
     if left.0 == right.0 || family != self::family(loaded, right.0) {
         return Some(left.0 == right.0);
+    }
+    if family == b'i' {
+        return match (loaded.value(left.0), loaded.value(right.0)) {
+            (Value::Long(a), Value::Long(b)) => Some(a == b),
+            // A number that 64 bits hold is never equal to one that they do not.
+            _ => (left.1.is_some() || right.1.is_some()).then_some(false),
+        };
     }
     let (a, b) = (loaded.parts(left.0), loaded.parts(right.0));
     if matches!(family, b'(' | b'>') && a.len() != b.len() {
@@ -468,6 +490,11 @@ mod tests {
     use crate::{Profile, Version, model::Loaded, read};
     use alloc::collections::BTreeSet;
 
+    /// 2 ** 70, as is the float 4450000000000000, ...
+    const LARGE: &[u8] = b"l\x05\0\0\0\0\0\0\0\0\0\0\0\0\x04";
+    /// ... and -(2 ** 70).
+    const NEGATIVE: &[u8] = b"l\xfb\xff\xff\xff\0\0\0\0\0\0\0\0\0\x04";
+
     fn container(code: u8, items: &[&[u8]]) -> Vec<u8> {
         [&[code][..], &u32::try_from(items.len()).unwrap().to_le_bytes(), &items.concat()].concat()
     }
@@ -586,7 +613,11 @@ mod tests {
             (b">\x01\0\0\0N", b")\x01N", Some(false)),
             (b"T", b")\x01N", Some(false)),
             (b"T", b"i\x01\0\0\0", Some(true)),
-            (b"T", b"l\x05\0\0\0\0\0\0\0\0\0\0\0\0\x04", None),
+            (b"T", LARGE, Some(false)),
+            (b"g\0\0\0\0\0\0\xe0\x3f", LARGE, Some(false)),
+            (LARGE, LARGE, Some(true)),
+            (LARGE, NEGATIVE, Some(false)),
+            (LARGE, b"g\0\0\0\0\0\0\x50\x44", None),
         ];
         let profile = Profile::of(Version::new(3, 13)).unwrap();
         for (left, right, expected) in rows {
@@ -618,7 +649,7 @@ mod tests {
         let different: Vec<&[u8]> = [
             &[&b"N"[..], b".", b"S", b"(\0\0\0\0", b"(\x01\0\0\0N", b"(\x01\0\0\0F", b"(\x02\0\0\0FF"][..],
             &[b"s\x01\0\0\0\xe9", b"u\x01\0\0\0b", b"i\x07\0\0\0", b"l\x01\0\0\0\x08\0", b">\0\0\0\0", b">\x01\0\0\0N"],
-            &[b"f\x042.25", b"x\x011\x012", b">\x02\0\0\0NF", b"(\x02\0\0\0F>\0\0\0\0"],
+            &[b"f\x042.25", b"x\x011\x012", NEGATIVE, b">\x02\0\0\0NF", b"(\x02\0\0\0F>\0\0\0\0"],
             &floats.iter().chain(&complexes).map(Vec::as_slice).collect::<Vec<_>>(),
         ]
         .concat();
@@ -626,9 +657,12 @@ mod tests {
             for count in 2..=different.len() {
                 let mut items: Vec<&[u8]> = different.iter().cycle().skip(first).take(count).copied().collect();
                 check(&items, count);
-                for (again, new) in
-                    [(&b"T"[..], floats[0].as_slice()), (b"F", &floats[2]), (b"i\x08\0\0\0", b"l\x01\0\0\0\x08\0")]
-                {
+                for (again, new) in [
+                    (&b"T"[..], &floats[0][..]),
+                    (b"F", &floats[2]),
+                    (b"i\x08\0\0\0", b"l\x01\0\0\0\x08\0"),
+                    (LARGE, &floats[5]),
+                ] {
                     let is_there = items.contains(&new);
                     items.push(again);
                     check(&items, count + usize::from(!is_there));

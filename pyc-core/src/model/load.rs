@@ -26,10 +26,7 @@ pub(super) struct Caches {
     /// The one-character strings and bytes objects.
     latin1: Vec<Object>,
     one_byte: Vec<Object>,
-    empty_bytes: Option<Object>,
-    empty_str: Option<Object>,
-    empty_tuple: Option<Object>,
-    empty_frozenset: Option<Object>,
+    empty: Empty,
     pub(super) interned: Table,
     /// The path of a walk through constants, kept for its memory.
     pub(super) path: Vec<intern::Visit>,
@@ -38,15 +35,24 @@ pub(super) struct Caches {
     filename_at_risk: bool,
 }
 
+/// The empty objects that there is only one of.
+#[derive(Default)]
+struct Empty {
+    bytes: Option<Object>,
+    str: Option<Object>,
+    tuple: Option<Object>,
+    frozenset: Option<Object>,
+}
+
 impl Caches {
     /// Forgets all objects, and makes ready for so many interned strings.
     fn begin(&mut self, interned: usize) {
-        let Caches { mut ints, mut latin1, mut one_byte, interned: mut table, path, .. } = core::mem::take(self);
-        ints.clear();
-        latin1.clear();
-        one_byte.clear();
+        let Caches { ints, latin1, one_byte, empty, interned: table, path: _, filename, filename_at_risk } = self;
+        for cache in [ints, latin1, one_byte] {
+            cache.clear();
+        }
         table.begin(interned);
-        *self = Caches { ints, latin1, one_byte, interned: table, path, ..Caches::default() };
+        (*empty, *filename, *filename_at_risk) = (Empty::default(), None, false);
     }
 }
 
@@ -171,7 +177,7 @@ impl Loaded<'_, '_> {
             b't' => self.intern_new(id.0, caches),
             b'i' => self.int(id.0, Some(i64::from(node.extra.cast_signed())), true, caches),
             b's' if node.len == 0 => {
-                let object = self.cached(*caches.empty_bytes.get_or_insert(id.0));
+                let object = self.cached(*caches.empty.bytes.get_or_insert(id.0));
                 if profile.is_python2() { self.intern_new(object, caches) } else { object }
             }
             b's' if node.len == 1 && profile.caches_one_byte() => {
@@ -199,7 +205,7 @@ impl Loaded<'_, '_> {
         let interned = matches!(node.code, b't' | b'A' | b'Z');
         let character = match *bytes {
             [] => {
-                let empty = self.cached(*caches.empty_str.get_or_insert(id.0));
+                let empty = self.cached(*caches.empty.str.get_or_insert(id.0));
                 self.bits[empty as usize] |= INTERNED;
                 return empty;
             }
@@ -243,10 +249,10 @@ impl Loaded<'_, '_> {
         self.garbage |= node.is(bit::CUT);
         match node.code {
             b'(' | b')' if node.len == 0 => {
-                self.objects[id.at()] = self.cached(*caches.empty_tuple.get_or_insert(object));
+                self.objects[id.at()] = self.cached(*caches.empty.tuple.get_or_insert(object));
             }
             b'>' if node.len == 0 && self.profile.caches_empty_frozenset() => {
-                self.objects[id.at()] = self.cached(*caches.empty_frozenset.get_or_insert(object));
+                self.objects[id.at()] = self.cached(*caches.empty.frozenset.get_or_insert(object));
             }
             b'<' | b'>' => {
                 let end = equality::drop_duplicate_members(self, node.range());
