@@ -381,6 +381,8 @@ def load(fields):
         # The collector never runs inside a case, so that what hangs on garbage cycles is the same in every run.
         if COLLECTED and gc.get_count()[0] > GARBAGE:
             gc.collect()
+            if hasattr(gc, "freeze"):  # 3.7: what is left, cycles through code objects, stays
+                gc.freeze()
 
 
 def compile_source(fields):

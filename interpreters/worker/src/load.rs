@@ -22,6 +22,7 @@ pub(crate) struct Loader<'py> {
     dumps: Bound<'py, PyAny>,
     bytes_io: Bound<'py, PyAny>,
     collect: Bound<'py, PyAny>,
+    freeze: Bound<'py, PyAny>,
     printer: Printer<'py>,
     cases: usize,
     /// Until 3.12 a one-character string is written as interned only when somebody happens to have interned it.
@@ -43,12 +44,12 @@ impl<'py> Loader<'py> {
             dumps: marshal.getattr("dumps")?,
             bytes_io: py.import("io")?.getattr("BytesIO")?,
             collect: gc.getattr("collect")?,
+            freeze: gc.getattr("freeze")?,
             printer: Printer::new(py)?,
             cases: 0,
             _interned: ('\0'..='\u{ff}').map(|c| intern.call1((c,))).collect::<PyResult<_>>()?,
         };
-        // What exists now stays; later collections need not look at it.
-        gc.call_method0("freeze")?;
+        loader.freeze.call0()?;
         Ok(loader)
     }
 
@@ -57,6 +58,8 @@ impl<'py> Loader<'py> {
         self.cases += 1;
         if self.cases.is_multiple_of(CASES_BETWEEN_COLLECTIONS) {
             self.collect.call0()?;
+            // What is left stays: cycles through code objects, which no collection sees. The next need not look at it.
+            self.freeze.call0()?;
         }
         let stream = PyBytes::new_with(self.py, case.len(), |bytes| {
             bytes.copy_from_slice(case);
