@@ -202,6 +202,19 @@ impl<'b> Draft<'b> {
         std::iter::successors(Some(inner), owner).any(|id| id == outer)
     }
 
+    /// For each object, whether it was read around this one or in it, or is it.
+    pub(super) fn related(&self, id: usize) -> Vec<bool> {
+        let owner = |id: usize| self.nodes[id].owner.map(|(parent, _)| parent);
+        let mut related = vec![false; self.nodes.len()];
+        related[id] = true;
+        // What an object was read in comes before it.
+        for inner in id + 1..self.nodes.len() {
+            related[inner] = owner(inner).is_some_and(|outer| related[outer]);
+        }
+        std::iter::successors(owner(id), |outer| owner(*outer)).for_each(|outer| related[outer] = true);
+        related
+    }
+
     /// For each object, whether a reference means it.
     pub(super) fn meant(&self) -> Vec<bool> {
         let mut meant = vec![false; self.nodes.len()];

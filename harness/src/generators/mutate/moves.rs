@@ -85,7 +85,8 @@ pub(super) fn apply<'b>(of: Move, u: &mut Unstructured<'_>, draft: &mut Draft<'b
         }
         Move::Swap => {
             let one = find(u, draft, |_, _| true)?;
-            let another = find(u, draft, |id, _| !draft.holds(id, one) && !draft.holds(one, id))?;
+            let related = draft.related(one);
+            let another = find(u, draft, |id, _| !related[id])?;
             draft.put(one, another);
             draft.put(another, one);
         }

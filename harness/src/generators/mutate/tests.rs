@@ -52,6 +52,18 @@ fn a_draft_is_written_as_it_was_read() {
 }
 
 #[test]
+fn what_holds_and_what_is_held_is_related() {
+    for bytes in anything().filter(|bytes| bytes.len() < 200) {
+        let Some(draft) = Draft::read(&bytes, None) else { continue };
+        for one in 0..draft.nodes.len() {
+            for (id, related) in draft.related(one).into_iter().enumerate() {
+                assert_eq!(related, draft.holds(id, one) || draft.holds(one, id), "{one} {id} {bytes:02x?}");
+            }
+        }
+    }
+}
+
+#[test]
 fn every_kind_occurs() {
     let mut seen: BTreeMap<Kind, u32> = BTreeMap::new();
     let bases: Vec<Vec<u8>> = anything().collect();
