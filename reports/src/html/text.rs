@@ -48,6 +48,8 @@ pub(crate) fn duration(seconds: f64) -> String {
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // checked above
     let whole = seconds.round() as u64;
     let (h, m, s) = (whole / 3600, whole / 60 % 60, whole % 60);
+    // Who waits for hours does not count seconds.
+    let s = if h > 0 { 0 } else { s };
     let parts = [(h, "h"), (m, "min"), (s, "s")];
     let parts = parts.iter().filter(|(n, _)| *n > 0).map(|(n, unit)| format!("{}{THIN}{unit}", grouped(*n)));
     parts.collect::<Vec<_>>().join(" ")
@@ -193,7 +195,8 @@ mod tests {
         check(&percent(1, 8), "12.50 %");
         check(&duration(0.25), "0.2 s");
         check(&duration(3600.0), "1 h");
-        check(&duration(3725.4), "1 h 2 min 5 s");
+        check(&duration(3725.4), "1 h 2 min");
+        check(&duration(125.4), "2 min 5 s");
         check(&duration(f64::NAN), "\u{2013}");
         check(&duration(f64::MAX), "\u{2013}");
         check(&size(1023), "1 023 B");
