@@ -204,7 +204,10 @@ impl Places {
             Value::Dict(items) => each([KEY, VALUE], items),
             Value::FrozenDict(items) => each([FROZEN_KEY, FROZEN_VALUE], items),
             Value::Code(code) => {
-                for (field, object) in code.objects() {
+                // Nobody has looked at the fields of one that NULL cuts short.
+                let is_cut = code.objects().any(|(_, object)| graph.type_byte(object) == b'0');
+                let is_seen = |object| !is_cut || graph.type_byte(object) == b'0';
+                for (field, object) in code.objects().filter(|(_, object)| is_seen(*object)) {
                     if let Some(place) = FIELDS.iter().position(|(name, _)| *name == field.name()) {
                         self.stands(OUTSIDE.len() + place, graph.type_byte(object));
                     }

@@ -229,7 +229,9 @@ impl Refusal<'_> {
             },
             ErrorKind::EndAtLength => Rule::EndAtLength(self.skimmed.cut?.code),
             ErrorKind::EndInside => {
-                let Item { at, code, .. } = self.skimmed.cut?;
+                // What 2.7 does not know it may have read on after; then the skim has lost its way.
+                let Item { at, code, .. } =
+                    self.skimmed.cut.filter(|cut| !self.python2 || !b"aAzZ):}".contains(&cut.code))?;
                 let sized = b"lsutaA([<>".contains(&code) && self.case.len() < at + 5;
                 if sized || b"irc".contains(&code) { Rule::EndInNumber(code) } else { Rule::EndInPayload(code) }
             }
@@ -238,7 +240,17 @@ impl Refusal<'_> {
             ErrorKind::Null(what) => match (self.code_at(self.at)?, *what) {
                 (code @ (b'c' | b':'), _) => Rule::NullField(code),
                 (_, "object") => Rule::NullAtTop,
-                _ => Rule::NullIn(self.parent(self.skimmed.items.iter().find(|item| item.at == self.at)?)?.code),
+                (_, container) => {
+                    let null = self.skimmed.items.iter().find(|item| item.at == self.at)?;
+                    // Behind a code object that NULL has cut short the skim has lost its way.
+                    let is_named = |code: &u8| match container {
+                        "tuple" => b"()".contains(code),
+                        "list" => *code == b'[',
+                        "set" => b"<>".contains(code),
+                        _ => *code == b'c',
+                    };
+                    Rule::NullIn(self.parent(null).map(|parent| parent.code).filter(is_named)?)
+                }
             },
             ErrorKind::Size(_) if short => Rule::ShortSize,
             ErrorKind::Size(_) => Rule::Size(self.code_at(self.at.checked_sub(1)?)?),

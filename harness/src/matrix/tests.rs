@@ -175,3 +175,24 @@ fn the_summary_names_what_is_missing() {
                 T (cpython:9.9), T flagged (cpython:9.9) and 1 more";
     check(&[Some(0); 7], &format!("rules: 0 of 7 that can be reached were; {many}; 2 aspects masked"));
 }
+
+/// NULL cuts a code object short, and 2.7 reads on behind a type that it does not know; the skim notices neither.
+#[test]
+fn where_the_skim_is_lost_nothing_is_reached_that_cannot_be() {
+    let cut = [&b"{Nc"[..], &[0; 20], b"t\x01\0\0\0a0"].concat();
+    let cut = |version| match version {
+        "3.8" => [&cut[..3], &[0; 4], &cut[3..]].concat(),
+        _ => cut.clone(),
+    };
+    let check = |version, case: &[u8]| {
+        let core = Core::named(version).unwrap();
+        let mut tally = Tally::new("core", core.profile());
+        tally.asked(core.predict(case).reached);
+        assert!(tally.impossible().is_empty(), "{version} {case:02x?}: {:?}", names(&tally.column()).0);
+    };
+    for version in ["3.7", "3.8"] {
+        check(version, &cut(version));
+        check(version, &[b"(\x02\0\0\0", &cut(version)[..], b"0"].concat());
+    }
+    check("2.7", b"{Nzs\x05\0\0\0ab");
+}
