@@ -318,8 +318,8 @@ impl Profile {
         self.since(3, 11)
     }
 
-    /// Instrumented opcodes in co_code kill these versions while loading.
-    pub(crate) fn dies_of_instrumented_on_load(&self) -> bool {
+    /// Loading walks over the instructions, dies of instrumented ones, and writes behind the last.
+    pub(crate) fn looks_at_code_on_load(&self) -> bool {
         self.since(3, 12) && !self.since(3, 14)
     }
 

@@ -260,11 +260,11 @@ pub(crate) fn code(reader: &mut Reader, ints: CodeInts, base: usize, offset: usi
         if !has_all && !fits(kinds.iter().filter(is_local).count()) {
             return wrong(ErrorKind::CodeVarnames);
         }
-        let kills = opcode::kills_on_load(code_bytes, reader.profile);
+        let undefined = opcode::undefined_on_load(code_bytes, reader.profile);
         check_names(reader, names, offset)?;
         finite(reader, consts, offset)?;
         check_names(reader, localsplusnames, offset)?;
-        return if kills { reader.undefined(Cause::InstrumentedOpcode, offset) } else { Ok(()) };
+        return undefined.map_or(Ok(()), |cause| reader.undefined(cause, offset));
     }
     let [_, consts, names, varnames, freevars, cellvars, ..] = objects;
     for names in [names, varnames, freevars, cellvars] {

@@ -209,27 +209,36 @@ fn may_kill(code: &[u8]) -> bool {
     (words.iter().fold(0, |sum, word| sum | carry(word)) | carry(&last)) & CARRY != 0
 }
 
-/// Whether loading this code kills the interpreter (3.12 and 3.13 look at every instruction then).
-pub(crate) fn kills_on_load(code: &[u8], profile: &Profile) -> bool {
-    profile.dies_of_instrumented_on_load()
-        && may_kill(code)
-        && Table::of(profile).is_some_and(|table| {
-            // 70 of 3.13, ENTER_EXECUTOR, only kills when the code is shown.
-            let deadly = |op: u8| op > 240 && table.deadly.contains(&op);
-            let mut at = 0;
-            while let Some(&opcode) = code.get(at) {
-                if deadly(opcode) {
-                    return true;
-                }
-                at += 2 + 2 * usize::from(table.caches[usize::from(opcode)]);
-            }
-            false
-        })
+/// Why loading this code is undefined, if it is: 3.12 and 3.13 look at every instruction then, and some kill them; and they
+/// write a counter behind each that has caches, also behind the last (`Python/specialize.c`, `_PyCode_Quicken`). There it
+/// is outside the code object, unless its size was rounded up.
+pub(crate) fn undefined_on_load(code: &[u8], profile: &Profile) -> Option<Cause> {
+    let table = Table::of(profile).filter(|_| profile.looks_at_code_on_load())?;
+    let last = code.len().checked_sub(2)?;
+    let is_rounded = !code.len().is_multiple_of(usize::from(profile.pointer_bits / 8));
+    let may_reach_out = !is_rounded && table.caches[usize::from(code[last])] > 0;
+    if !may_reach_out && !may_kill(code) {
+        return None;
+    }
+    // 70 of 3.13, ENTER_EXECUTOR, only kills when the code is shown.
+    let deadly = |op: u8| op > 240 && table.deadly.contains(&op);
+    let mut at = 0;
+    while let Some(&opcode) = code.get(at) {
+        if deadly(opcode) {
+            return Some(Cause::InstrumentedOpcode);
+        }
+        if at == last && may_reach_out {
+            return Some(Cause::CachesPastEnd);
+        }
+        at += 2 + 2 * usize::from(table.caches[usize::from(opcode)]);
+    }
+    None
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{NOT_PLAIN, Table, is_plain, kills_on_load, may_kill, shown};
+    use super::{NOT_PLAIN, Table, is_plain, may_kill, shown, undefined_on_load};
+    use crate::error::Cause;
     use crate::prelude::*;
     use crate::{Profile, Version};
 
@@ -297,8 +306,29 @@ mod tests {
         assert_eq!(shown(&code)[8..10], [70, 7]);
     }
 
+    /// Seen with PYTHONMALLOC=debug: 106 of 3.12 has caches, so have 53 and, as a form of another, 212 of 3.13.
+    #[test]
+    fn a_counter_behind_the_last_instruction_is_outside_of_code_that_fills_its_object() {
+        let check = |minor, code: &[u8], expected| {
+            let undefined = undefined_on_load(code, Profile::of(Version::new(3, minor)).unwrap());
+            assert_eq!(undefined, expected, "3.{minor} {code:?}");
+        };
+        for (minor, opcode) in [(12, 106), (13, 53), (13, 212)] {
+            for length in [2, 4, 6, 8, 10, 16] {
+                let code = [&vec![0; length - 2][..], &[opcode, 0]].concat();
+                check(minor, &code, (length % 8 == 0).then_some(Cause::CachesPastEnd));
+                check(11, &code, None);
+                check(14, &code, None);
+            }
+        }
+        // A cache that looks like an instruction, and caches of which the first still fits.
+        check(12, &[0, 0, 0, 0, 106, 0, 106, 0], None);
+        check(12, &[0, 0, 0, 0, 0, 0, 9, 0], None);
+    }
+
     #[test]
     fn opcodes_that_kill_are_seen() {
+        let killed = Some(Cause::InstrumentedOpcode);
         for length in [2, 14, 16, 18, 40] {
             assert!(!may_kill(&[240, 255].repeat(length / 2)));
             for place in (0..length).step_by(2) {
@@ -311,7 +341,7 @@ mod tests {
                 assert!(may_kill(&code));
             }
         }
-        let kills = |minor| kills_on_load(&[9, 0, 254, 0], Profile::of(Version::new(3, minor)).unwrap());
-        assert_eq!([11, 12, 13, 14].map(kills), [false, true, true, false]);
+        let kills = |minor| undefined_on_load(&[9, 0, 254, 0], Profile::of(Version::new(3, minor)).unwrap());
+        assert_eq!([11, 12, 13, 14].map(kills), [None, killed, killed, None]);
     }
 }
