@@ -79,7 +79,8 @@ fn replaced(graph: &Graph, id: NodeId) -> BTreeSet<usize> {
     classes.enumerate().filter_map(|(place, class)| last.insert(class, place)).collect()
 }
 
-/// Numbers that equal keys share. Code objects are not compared: each is its own key.
+/// Numbers that equal keys share. Code objects are not compared: each is its own key. (The classes of
+/// [`crate::model::equality`] are those of objects, of which there are none before all is read.)
 #[derive(Default)]
 struct Classes {
     known: BTreeMap<NodeId, u32>,

@@ -205,7 +205,7 @@ impl Places {
             Value::FrozenDict(items) => each([FROZEN_KEY, FROZEN_VALUE], items),
             Value::Code(code) => {
                 // Nobody has looked at the fields of one that NULL cuts short.
-                let is_cut = code.objects().any(|(_, object)| graph.type_byte(object) == b'0');
+                let is_cut = is_cut(&code, graph);
                 let is_seen = |object| !is_cut || graph.type_byte(object) == b'0';
                 for (field, object) in code.objects().filter(|(_, object)| is_seen(*object)) {
                     if let Some(place) = FIELDS.iter().position(|(name, _)| *name == field.name()) {
@@ -226,6 +226,11 @@ impl Places {
             }
         }
     }
+}
+
+/// Whether a field is NULL, which leaves the code object unmade.
+pub(super) fn is_cut(code: &Code, graph: &Graph) -> bool {
+    code.objects().any(|(_, object)| graph.type_byte(object) == b'0')
 }
 
 /// In which of several ways a value is written.

@@ -4,7 +4,7 @@
 //! looked up in the stream with the mutators' [`skim`](crate::generators::skim), which knows where objects are.
 
 use super::Rule;
-use super::parts::{Places, encoding, entries};
+use super::parts::{Places, encoding, entries, is_cut};
 use super::{Reached, TYPES};
 use crate::generators::Target;
 use crate::generators::skim::{Item, Skim, long, skim_for};
@@ -101,7 +101,7 @@ fn float_text(reached: &mut Reached, text: &[u8]) {
 
 /// What old readers accept and newer ones refuse.
 fn code_object(reached: &mut Reached, code: &Code, graph: &Graph, python2: bool) {
-    if code.objects().any(|(_, object)| graph.type_byte(object) == b'0') {
+    if is_cut(code, graph) {
         return reached.insert(Rule::NullField(b'c'));
     }
     let value = |field| code.object(field).map(|object| graph.value(graph.resolve(object)));

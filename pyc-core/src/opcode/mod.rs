@@ -213,7 +213,10 @@ fn may_kill(code: &[u8]) -> bool {
 /// write a counter behind each that has caches, also behind the last (`Python/specialize.c`, `_PyCode_Quicken`). There it
 /// is outside the code object, unless its size was rounded up.
 pub(crate) fn undefined_on_load(code: &[u8], profile: &Profile) -> Option<Cause> {
-    let table = Table::of(profile).filter(|_| profile.looks_at_code_on_load())?;
+    if !profile.looks_at_code_on_load() {
+        return None;
+    }
+    let table = Table::of(profile)?;
     let last = code.len().checked_sub(2)?;
     let is_rounded = !code.len().is_multiple_of(usize::from(profile.pointer_bits / 8));
     let may_reach_out = !is_rounded && table.caches[usize::from(code[last])] > 0;
@@ -321,7 +324,7 @@ mod tests {
                 check(14, &code, None);
             }
         }
-        // A cache that looks like an instruction, and caches of which the first still fits.
+        // A cache that looks like an instruction, and an instruction without caches.
         check(12, &[0, 0, 0, 0, 106, 0, 106, 0], None);
         check(12, &[0, 0, 0, 0, 0, 0, 9, 0], None);
     }
