@@ -25,11 +25,14 @@ import struct
 import types
 import warnings
 
-PROTOCOL = 2
+PROTOCOL = 3
 MAX_FRAME = 1 << 30
 UNKNOWN = 0xFFFFFFFF
 PYTHON2 = sys.version_info[0] == 2
 GARBAGE = 100000  # container objects that may pile up before a collection; some tens of megabytes
+
+# A NaN that an x87 makes quiet when it passes through.
+SIGNALLING = b"g\1\0\0\0\0\0\xf0\x7f"
 
 # Up to 3.12 a one-character string is written as interned or not depending on whether anybody has interned it before.
 LATIN1 = [] if PYTHON2 else [sys.intern(chr(i)) for i in range(256)]
@@ -273,9 +276,6 @@ def facts(driver, stdlib):
     import json
 
     v = sys.version_info
-    version = "%d.%d.%d" % tuple(v[:3])
-    if v[3] != "final":
-        version += {"alpha": "a", "beta": "b", "candidate": "rc"}[v[3]] + str(v[4])
     if PYTHON2:
         import platform
 
@@ -286,14 +286,16 @@ def facts(driver, stdlib):
         "protocol": PROTOCOL,
         "driver": driver,
         "implementation": implementation,
-        "version": version,
+        "version": version(v),
         "version_info": list(v),
+        "implementation_version": version(getattr(sys, "pypy_version_info", v)),
         "magic": "".join(["%02x" % byte for byte in bytearray(magic())]),
         "marshal_version": marshal.version,
         "pointer_bits": struct.calcsize("P") * 8,
         "unicode_max": sys.maxunicode,
         "debug": hasattr(sys, "gettotalrefcount"),
         "gil": getattr(sys, "_is_gil_enabled", lambda: True)(),
+        "free_threaded": "t" in getattr(sys, "abiflags", ""),
         "executable": sys.executable or "",
         "prefix": getattr(sys, "base_prefix", getattr(sys, "real_prefix", sys.prefix)),
         "stdlib": os.path.dirname(os.path.abspath(os.__file__)) if stdlib is None else stdlib,
@@ -301,7 +303,13 @@ def facts(driver, stdlib):
         "optimize": [sys.flags.optimize] if PYTHON2 else [0, 1, 2],
         "build": sys.version.replace("\n", " "),
         "interned_elsewhere": [c for c, interned in enumerate(LATIN1) if interned is not chr(c)],
+        "quiets_nans": marshal.dumps(marshal.loads(SIGNALLING), 2) != SIGNALLING,
     }).encode("ascii")
+
+
+def version(v):
+    level = {"alpha": "a", "beta": "b", "candidate": "rc"}.get(v[3])
+    return "%d.%d.%d" % tuple(v[:3]) + (level + str(v[4]) if level else "")
 
 
 def magic():

@@ -227,12 +227,14 @@ mod tests {
             implementation: implementation.into(),
             version: format!("{major}.{minor}.{micro}{suffix}"),
             version_info: (major, minor, micro, level.into(), 0),
+            implementation_version: format!("{major}.{minor}.{micro}{suffix}"),
             magic: String::new(),
             marshal_version: 4,
             pointer_bits: 64,
             unicode_max: 0x10_ffff,
             debug: false,
             gil: true,
+            free_threaded: false,
             executable: String::new(),
             prefix: String::new(),
             stdlib: String::new(),
@@ -240,6 +242,7 @@ mod tests {
             optimize: vec![0, 1, 2],
             build: String::new(),
             interned_elsewhere: Vec::new(),
+            quiets_nans: false,
         }
     }
 

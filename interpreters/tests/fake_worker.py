@@ -53,17 +53,19 @@ def once(name):
 
 def facts():
     return {
-        "protocol": 0 if MODE == "other protocol" else 2,
+        "protocol": 0 if MODE == "other protocol" else 3,
         "driver": "pyodide" if MODE == "other driver" else "script",
         "implementation": sys.implementation.name,
         "version": "%d.%d.%d" % sys.version_info[:3],
         "version_info": [9, 9, 9, "final", 0] if MODE == "other version" else list(sys.version_info),
+        "implementation_version": "%d.%d.%d" % sys.version_info[:3],
         "magic": "00000000",
         "marshal_version": 4,
         "pointer_bits": 64,
         "unicode_max": sys.maxunicode,
         "debug": False,
         "gil": True,
+        "free_threaded": False,
         "executable": sys.executable,
         "prefix": sys.prefix,
         "stdlib": "",
@@ -71,6 +73,7 @@ def facts():
         "optimize": [sys.flags.optimize],
         "build": sys.version,
         "interned_elsewhere": [],
+        "quiets_nans": False,
     }
 
 

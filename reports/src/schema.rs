@@ -20,12 +20,14 @@ pub(crate) struct Facts {
     implementation: String,
     version: String,
     version_info: (u8, u8, u8, String, u32),
+    implementation_version: String,
     magic: String,
     marshal_version: u8,
     pointer_bits: u8,
     unicode_max: u32,
     debug: bool,
     gil: bool,
+    free_threaded: bool,
     executable: String,
     prefix: String,
     stdlib: String,
@@ -33,6 +35,7 @@ pub(crate) struct Facts {
     optimize: Vec<u8>,
     build: String,
     interned_elsewhere: Vec<u8>,
+    quiets_nans: bool,
 }
 
 fn case() -> Case {
@@ -51,12 +54,14 @@ fn events() -> Vec<Event> {
         implementation: "cpython".into(),
         version: "9.8.7".into(),
         version_info: (9, 8, 7, "final".into(), 0),
+        implementation_version: "9.8.7".into(),
         magic: "cb0d0d0a".into(),
         marshal_version: 4,
         pointer_bits: 64,
         unicode_max: 0x0010_ffff,
         debug: false,
         gil: true,
+        free_threaded: false,
         executable: String::new(),
         prefix: "/usr".into(),
         stdlib: "/usr/lib".into(),
@@ -64,6 +69,7 @@ fn events() -> Vec<Event> {
         optimize: vec![0, 1, 2],
         build: "9.8.7 (main)".into(),
         interned_elsewhere: vec![120],
+        quiets_nans: false,
     };
     let run = Run {
         format: FORMAT,

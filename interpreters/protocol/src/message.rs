@@ -78,12 +78,14 @@ pub struct Facts {
     pub implementation: String,
     pub version: String,
     pub version_info: (u8, u8, u8, String, u32),
+    pub implementation_version: String,
     pub magic: String,
     pub marshal_version: u8,
     pub pointer_bits: u8,
     pub unicode_max: u32,
     pub debug: bool,
     pub gil: bool,
+    pub free_threaded: bool,
     pub executable: String,
     pub prefix: String,
     pub stdlib: String,
@@ -91,6 +93,7 @@ pub struct Facts {
     pub optimize: Vec<u8>,
     pub build: String,
     pub interned_elsewhere: Vec<u8>,
+    pub quiets_nans: bool,
 }
 
 /// What a worker answers.
@@ -364,12 +367,14 @@ mod tests {
             implementation: "cpython".into(),
             version: "3.12.1".into(),
             version_info: (3, 12, 1, "final".into(), 0),
+            implementation_version: "3.12.1".into(),
             magic: "cb0d0d0a".into(),
             marshal_version: 4,
             pointer_bits: 64,
             unicode_max: 0x10_ffff,
             debug: false,
             gil: true,
+            free_threaded: false,
             executable: String::new(),
             prefix: "/usr".into(),
             stdlib: String::new(),
@@ -377,6 +382,7 @@ mod tests {
             optimize: vec![0, 1, 2],
             build: "3.12.1 (main)".into(),
             interned_elsewhere: b"_x".to_vec(),
+            quiets_nans: false,
         };
         let loaded =
             Loaded { consumed: Some(7), canon: Ok(vec![1; 32]), dumps: vec![Ok(b"N".to_vec()), Err(exception())] };

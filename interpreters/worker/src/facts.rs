@@ -17,6 +17,7 @@ pub(crate) fn facts(py: Python<'_>, stdlib: &str) -> PyResult<Answer> {
         driver: "embedded".into(),
         implementation: sys.getattr("implementation")?.getattr("name")?.extract::<String>()?.to_lowercase(),
         version: version(&version_info),
+        implementation_version: version(&version_info),
         version_info,
         magic: magic().map(|byte| format!("{byte:02x}")).concat(),
         marshal_version: py.import("marshal")?.getattr("version")?.extract()?,
@@ -24,6 +25,8 @@ pub(crate) fn facts(py: Python<'_>, stdlib: &str) -> PyResult<Answer> {
         unicode_max: sys.getattr("maxunicode")?.extract()?,
         debug: sys.hasattr("gettotalrefcount")?,
         gil,
+        // The host refuses such builds.
+        free_threaded: false,
         // Whatever sys.executable says here was guessed from the search path: no executable is involved.
         executable: String::new(),
         prefix: sys.getattr("base_prefix")?.extract()?,
@@ -32,7 +35,16 @@ pub(crate) fn facts(py: Python<'_>, stdlib: &str) -> PyResult<Answer> {
         optimize: vec![0, 1, 2],
         build: sys.getattr("version")?.extract::<String>()?.replace('\n', " "),
         interned_elsewhere: interned_elsewhere(py)?,
+        quiets_nans: quiets_nans(py)?,
     })))
+}
+
+/// Whether a signalling NaN is quiet once it was read, as on an x87.
+fn quiets_nans(py: Python<'_>) -> PyResult<bool> {
+    const SIGNALLING: &[u8] = b"g\x01\0\0\0\0\0\xf0\x7f";
+    let marshal = py.import("marshal")?;
+    let nan = marshal.getattr("loads")?.call1((SIGNALLING,))?;
+    Ok(marshal.getattr("dumps")?.call1((nan, 2))?.extract::<&[u8]>()? != SIGNALLING)
 }
 
 /// The characters whose interned string is not the one that the interpreter keeps for them.
