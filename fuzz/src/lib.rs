@@ -14,14 +14,15 @@ mod mutators;
 pub use mutators::{Cross, Mutate, command, cross_pycs, cross_streams, mutate_pyc, mutate_stream};
 
 use arbitrary::Unstructured;
+use harness::comparison::Pair;
 use harness::generators::{normal, values};
-use harness::observation::{Accepted, Dump, Observation};
-use harness::oracle::{self, Verdict};
+use harness::observation::{Accepted, Observation};
+use harness::oracle::Verdict;
 use harness::roundtrip::chosen;
-use harness::subjects::core::{Core, Prediction};
-use harness::subjects::{Reality, Subject};
+use harness::subjects::Reality;
+use harness::subjects::core::Core;
 use interpreters::{Limits, Options, Workspace, discover};
-use protocol::{CanonMode, Load};
+use protocol::CanonMode;
 use pyc_core::code::fields;
 use pyc_core::model::Loaded;
 use pyc_core::pyc::PycError;
@@ -197,9 +198,7 @@ pub fn marshal_differential(data: &[u8]) {
 /// An interpreter and what is predicted of it.
 struct Interpreter {
     id: String,
-    family: String,
-    core: Core,
-    reality: Mutex<Reality>,
+    pair: Mutex<Pair>,
 }
 
 impl Interpreter {
@@ -213,9 +212,9 @@ impl Interpreter {
             .filter(|interpreter| interpreter.facts.implementation == "cpython")
             .filter_map(|interpreter| {
                 let core = Core::of(&interpreter.facts).ok()?;
-                let reality = Mutex::new(Reality::new(interpreter, Limits::default()));
-                let family = interpreter.facts.implementation.clone();
-                Some(Interpreter { id: interpreter.id.clone(), family, core, reality })
+                let subject = Box::new(Reality::new(interpreter, Limits::default()));
+                let pair = Mutex::new(Pair::new(&interpreter.facts.implementation, core, subject));
+                Some(Interpreter { id: interpreter.id.clone(), pair })
             })
             .collect();
         if found.is_empty() {
@@ -224,27 +223,15 @@ impl Interpreter {
         found
     }
 
+    /// What may end the process is not asked: libFuzzer would make little else.
     fn compare(&self, data: &[u8]) {
-        let Prediction { observation: predicted, .. } = self.core.predict(data);
-        let versions = match &predicted {
-            Observation::Undefined(_) => return,
-            Observation::Accepted(Accepted { dumps, .. }) => {
-                let defined = dumps.iter().filter(|(_, dump)| !matches!(dump, Dump::Undefined(_)));
-                defined.map(|(version, _)| *version).collect()
-            }
-            _ => Vec::new(),
-        };
-        // The canon is asked for where the model knows that it can be: for accepted values without a hazard.
-        let canon = if predicted.canon_text().is_some() { CanonMode::Text } else { CanonMode::None };
-        let load = Load { canon, consumed: true, versions, cases: vec![data.to_vec()] };
-        let mut reality = self.reality.lock().unwrap_or_else(PoisonError::into_inner);
-        let observed = match reality.load(&load) {
-            Ok(mut observations) => observations.remove(0),
+        let mut pair = self.pair.lock().unwrap_or_else(PoisonError::into_inner);
+        let prediction = pair.core().predict(data);
+        let Ok(question) = pair.question(&prediction) else { return };
+        match pair.ask_one(&question, data, CanonMode::Text) {
+            Ok(observed) => judge(&self.id, &pair.judge(&prediction, &observed)),
             Err(broken) => panic!("{}: {broken:?}", self.id),
-        };
-        let bits = self.core.profile().pointer_bits;
-        let reread = |stream: &[u8]| self.core.read(stream);
-        judge(&self.id, &oracle::model(&self.family, bits, &predicted, &observed, &reread));
+        }
     }
 }
 

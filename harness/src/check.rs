@@ -136,7 +136,7 @@ pub fn check(bytes: &[u8], python: Option<&str>) -> Result<Report, String> {
 fn look(report: &mut Report, core: &Core, bytes: &[u8], start: usize) {
     let stream = &bytes[start.min(bytes.len())..];
     let prediction = core.predict(stream);
-    let error = || guard(|| pyc_core::read(stream, core.profile()).err()).ok().flatten();
+    let error = prediction.error.as_ref();
     match prediction.observation {
         Observation::Accepted(Accepted { consumed, canon, dumps }) => {
             let consumed = consumed.unwrap_or_default();
@@ -170,9 +170,8 @@ fn look(report: &mut Report, core: &Core, bytes: &[u8], start: usize) {
             });
         }
         Observation::Rejected(exception) => {
-            let error = error();
-            let offset = start + error.as_ref().map_or(0, |e| e.offset);
-            let what = error.map_or_else(String::new, |e| without_offset(&e.to_string()));
+            let offset = start + error.map_or(0, |e| e.offset);
+            let what = error.map_or_else(String::new, |e| e.kind.to_string());
             let exception = format!("{}: {}", exception.class, exception.message);
             let version = core.profile().version;
             let advice = if offset >= bytes.len() {
@@ -183,9 +182,8 @@ fn look(report: &mut Report, core: &Core, bytes: &[u8], start: usize) {
             report.problem = Some(problem(bytes, offset, what, Some(exception), advice));
         }
         Observation::Undefined(cause) => {
-            let error = error();
-            let offset = start + error.as_ref().map_or(0, |e| e.offset);
-            let what = error.map_or(cause, |e| without_offset(&e.to_string()));
+            let offset = start + error.map_or(0, |e| e.offset);
+            let what = error.map_or(cause, |e| e.kind.to_string());
             report.problem = Some(problem(bytes, offset, what, None, "do not load this file".into()));
         }
         Observation::Faulted(Fault::Panic(message)) => {
@@ -200,11 +198,6 @@ fn look(report: &mut Report, core: &Core, bytes: &[u8], start: usize) {
 
 fn panicked(message: &str) -> String {
     format!("pyc-core panicked: {message}")
-}
-
-/// The offset of the stream would be another one than that of the file, which is shown.
-fn without_offset(message: &str) -> String {
-    message.split(" (at offset").next().unwrap_or(message).to_owned()
 }
 
 fn advice(error: &PycError) -> String {

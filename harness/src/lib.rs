@@ -1,7 +1,7 @@
 //! Provost's harness: it makes cases, gives them to subjects, lets oracles judge what comes back, and records it.
 //!
 //! ```text
-//! generators -> case -> subjects -> observation -> oracle -> (expected) -> campaign -> record -> reports
+//! generators -> case -> subjects -> observation -> oracle -> comparison -> (expected) -> campaign -> record -> reports
 //!  stdlib ------^
 //! ```
 //!
@@ -14,11 +14,11 @@ pub mod canon;
 pub mod case;
 pub mod check;
 pub mod cli;
+pub mod comparison;
 pub mod expected;
 pub mod faults;
 pub mod generators;
 pub mod golden;
-mod hunter;
 pub mod matrix;
 pub mod observation;
 pub mod oracle;
@@ -29,4 +29,3 @@ pub mod roundtrip;
 pub mod statistics;
 pub mod stdlib;
 pub mod subjects;
-mod supply;

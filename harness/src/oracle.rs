@@ -70,11 +70,13 @@ pub struct Divergence {
     pub core: String,
     /// What the subject says there.
     pub subject: String,
+    /// The marshal version of the dump that it is about.
+    pub dump: Option<u8>,
 }
 
 impl fmt::Display for Divergence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Divergence { signature, at, core, subject } = self;
+        let Divergence { signature, at, core, subject, .. } = self;
         write!(f, "{signature} (at {at})\n  core:    {core}\n  subject: {subject}")
     }
 }
@@ -112,11 +114,14 @@ impl fmt::Display for Signature {
 }
 
 /// The two sides of a relation: their names and outcome classes.
+#[derive(Clone)]
 struct Sides<'a> {
     relation: Relation,
     family: &'a str,
     core: String,
     subject: String,
+    /// The dump that is compared.
+    dump: Option<u8>,
 }
 
 impl Sides<'_> {
@@ -135,7 +140,7 @@ impl Sides<'_> {
             path: path.into(),
         };
         let (core, subject) = (core.to_string(), subject.to_string());
-        Verdict::Diverge(Box::new(Divergence { signature, at: at.into(), core, subject }))
+        Verdict::Diverge(Box::new(Divergence { signature, at: at.into(), core, subject, dump: self.dump }))
     }
 }
 
@@ -165,7 +170,7 @@ pub fn model(
     observed: &Observation,
     read: &dyn Fn(&[u8]) -> Observation,
 ) -> Verdict {
-    let sides = Sides { relation: Relation::Model, family, core: predicted.class(), subject: observed.class() };
+    let sides = Sides { relation: Relation::Model, family, ..classes(predicted, observed) };
     let outcome = || sides.diverge("outcome", "outcome", predicted, observed);
     if let Some(verdict) = unanswered(predicted, observed, outcome) {
         return verdict;
@@ -233,6 +238,7 @@ fn dump(
     read: &dyn Fn(&[u8]) -> Observation,
 ) -> Verdict {
     let at = format!("dump[{version}]");
+    let sides = &Sides { dump: Some(version), ..sides.clone() };
     match (predicted, observed) {
         (Dump::Undefined(_), _) | (_, Dump::Undefined(_)) => Verdict::Agree,
         (Dump::Raises(e), Dump::Raises(o)) if mask(e) == mask(o) => Verdict::Agree,
@@ -248,7 +254,8 @@ fn dump(
                 let value = || Accepted { consumed: None, canon: canon.clone(), dumps: Vec::new() };
                 let e = if loss.is_none() { Observation::Accepted(value()) } else { read(e) };
                 let o = read(o);
-                let sides = Sides { relation: sides.relation, family: sides.family, ..classes(&e, &o) };
+                let sides =
+                    Sides { relation: sides.relation, family: sides.family, dump: sides.dump, ..classes(&e, &o) };
                 return same_value(&sides, "dump.", &at, &e, &o);
             }
             let offset = e.iter().zip(o).take_while(|(a, b)| a == b).count();
@@ -286,6 +293,7 @@ pub fn preserve(case: &[u8], consumed: usize, rewritten: &Result<Vec<u8>, String
         family: "core",
         core: core.into(),
         subject: "accepted".into(),
+        dump: None,
     };
     let Some(expected) = case.get(..consumed) else {
         let at = "bytes consumed";
@@ -325,7 +333,7 @@ fn loss(original: &Observation, version: u8) -> Option<&str> {
 }
 
 fn classes<'a>(core: &Observation, subject: &Observation) -> Sides<'a> {
-    Sides { relation: Relation::Model, family: "", core: core.class(), subject: subject.class() }
+    Sides { relation: Relation::Model, family: "", core: core.class(), subject: subject.class(), dump: None }
 }
 
 /// Whether two observations hold the same value. `path` begins the signature's path, which leaves out the version: what

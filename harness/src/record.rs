@@ -305,7 +305,7 @@ impl Recorder {
         }
         let kept = self.keep(case)?;
         let file = self.folder.join(kept.path.as_deref().unwrap_or_default()).display().to_string();
-        let dump = repro::dump_version(&signature.path);
+        let dump = divergence.dump;
         let [repro_python, repro_rust] = match &case.form {
             Form::Stream => [
                 repro::python(subject, version, &case.bytes, dump, Kept::whole(&file)),

@@ -120,12 +120,6 @@ fn literal(bytes: &[u8]) -> String {
     format!("b\"{}\"", bytes.escape_ascii())
 }
 
-/// The dump that a signature's path is about: `dump[4].flag` -> 4.
-#[must_use]
-pub fn dump_version(path: &str) -> Option<u8> {
-    path.strip_prefix("dump[")?.split_once(']')?.0.parse().ok()
-}
-
 /// The bytes of an observation or its text, short enough for one line.
 #[must_use]
 pub fn excerpt(text: &str) -> String {
@@ -206,8 +200,5 @@ mod tests {
         assert!(line.contains(r#"read(b"\"\\\x80N", &p)"#) && line.contains("dump(4)"), "{line}");
         let line = rust("3.12", &[b'N'; 2000], None, Kept { path: "x", from: 16 });
         assert!(line.contains(r#"read(&std::fs::read("x").unwrap()[16..], &p)"#), "{line}");
-        for (path, version) in [("dump[4].flag", Some(4)), ("dump[0]:bytes/ValueError", Some(0)), ("canon", None)] {
-            assert_eq!(dump_version(path), version);
-        }
     }
 }

@@ -258,9 +258,9 @@ impl Error {
     }
 }
 
-impl fmt::Display for Error {
+impl fmt::Display for ErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.kind {
+        match self {
             ErrorKind::EndAtObject => f.write_str("the stream ends where an object should start"),
             ErrorKind::EndAtLength => f.write_str("the stream ends where a length should be"),
             ErrorKind::EndInside => f.write_str("the stream ends in the middle of an object"),
@@ -285,8 +285,13 @@ impl fmt::Display for Error {
             ErrorKind::CodeOdd => f.write_str("co_code has an odd length"),
             ErrorKind::Undefined(cause) => write!(f, "{cause}"),
             ErrorKind::InputTooLong => f.write_str("the stream is longer than 4 GiB"),
-        }?;
-        write!(f, " (at offset {:#x})", self.offset)
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (at offset {:#x})", self.kind, self.offset)
     }
 }
 

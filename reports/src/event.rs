@@ -136,6 +136,9 @@ pub struct Counts {
     pub inconclusive: BTreeMap<String, u64>,
     /// Cases that the subject is declared incapable of, by reason.
     pub skipped: BTreeMap<String, u64>,
+    /// Those of the skipped that are sources which the subject refuses to compile.
+    #[serde(default)]
+    pub not_compiled: u64,
     /// Cases that were not answered: crash, timeout, out of memory, protocol fault.
     pub faulted: u64,
     /// Compared cases with a divergence that is not listed in corpus/expected.

@@ -2,26 +2,20 @@
 
 use super::{Search, root, select};
 use crate::case::{Case, Origin};
+use crate::comparison::Pair;
 use crate::generators::{Generator, generate, seeds};
-use crate::golden::{ByHand, Entry, Head, Novelty, open, print};
-use crate::hunter::question;
-use crate::observation::{Accepted, Canon, Dump, Observation};
-use crate::oracle::{self, Verdict};
+use crate::golden::{self, ByHand, Entry, Head, Novelty, Outcome, open, print};
+use crate::subjects::Reality;
 use crate::subjects::core::{Core, payload};
-use crate::subjects::{Reality, Subject};
 use anyhow::{Context, Result};
 use clap::Args;
-use interpreters::{Interpreter, Limits};
-use protocol::{CanonMode, Load};
-use std::collections::{BTreeMap, BTreeSet};
+use interpreters::Limits;
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 
 /// Longer streams make a corpus that nobody reads; those of a folder are taken whatever their length is.
 const LONGEST: usize = 300;
-
-/// How many streams an interpreter is asked at once.
-const BATCH: usize = 64;
 
 /// Arguments of `golden`.
 #[derive(Debug, Args)]
@@ -46,15 +40,6 @@ pub(crate) struct Golden {
     subject: Vec<String>,
     #[command(flatten)]
     search: Search,
-}
-
-/// What came of one interpreter.
-#[derive(Default)]
-struct Outcome {
-    entries: Vec<Entry>,
-    /// How many answers were not kept, by reason.
-    dropped: BTreeMap<String, u32>,
-    disagreements: Vec<String>,
 }
 
 impl Golden {
@@ -82,8 +67,12 @@ impl Golden {
             };
             let file = out.join(format!("{}.jsonl", facts.version));
             let before = if self.anew || !file.exists() { Vec::new() } else { open(&file)?.1 };
-            let Outcome { mut entries, dropped, disagreements } = self.ask(interpreter, &core, before)?;
-            let text = print(&Head::of(facts, core.profile()), &mut entries)?;
+            let cases = self.cases(&core, before)?;
+            let head = Head::of(facts, core.profile());
+            let subject = Box::new(Reality::new(interpreter, Limits::default()));
+            let Outcome { mut entries, dropped, disagreements } =
+                golden::ask(&mut Pair::new(&facts.implementation, core, subject), &cases)?;
+            let text = print(&head, &mut entries)?;
             fs::write(&file, &text).with_context(|| format!("cannot write {}", file.display()))?;
             println!("{}: {} streams, {} KiB", interpreter.id, entries.len(), text.len() >> 10);
             dropped.iter().for_each(|(reason, n)| println!("  {n} left out: {reason}"));
@@ -138,139 +127,4 @@ impl Golden {
         chosen.extend(others);
         Ok(chosen)
     }
-
-    /// Asks twice: the second process sees the cases in the opposite order.
-    fn ask(&self, interpreter: &Interpreter, core: &Core, before: Vec<Entry>) -> Result<Outcome> {
-        let cases = self.cases(core, before)?;
-        let predicted: Vec<Observation> = cases.iter().map(|case| core.predict(&case.bytes).observation).collect();
-        let mut first = Reality::new(interpreter, Limits::default());
-        let mut second = first.fresh();
-        let forth: Vec<usize> = (0..cases.len()).collect();
-        let back: Vec<usize> = forth.iter().rev().copied().collect();
-        let once = answers(&mut first, &cases, &predicted, &forth)?;
-        let twice = answers(second.as_mut(), &cases, &predicted, &back)?;
-        let mut outcome = Outcome::default();
-        let (family, bits) = (&interpreter.facts.implementation, interpreter.facts.pointer_bits);
-        let mut kept = Vec::new();
-        for (index, case) in cases.iter().enumerate() {
-            let (real, again) = (&once[&index], &twice[&index]);
-            let verdict = oracle::model(family, bits, &predicted[index], real, &|stream| core.read(stream));
-            let varies = varies(&predicted[index]);
-            let reason = match verdict {
-                // Two processes may agree by chance.
-                Verdict::Agree if varies.is_some() => varies,
-                Verdict::Agree if settled(&predicted[index], real) == settled(&predicted[index], again) => None,
-                Verdict::Refused(_) if dies_alike(real, again) => None,
-                Verdict::Agree | Verdict::Refused(_) => Some("not the same in another process".to_owned()),
-                Verdict::Inconclusive(reason) => Some(reason),
-                Verdict::Diverge(divergence) => {
-                    let line = format!("{} at {}: {}", divergence.signature, divergence.at, case.origin);
-                    outcome.disagreements.push(line);
-                    Some("diverges".to_owned())
-                }
-            };
-            match reason {
-                None => kept.push(index),
-                Some(reason) => *outcome.dropped.entry(reason).or_default() += 1,
-            }
-        }
-        let mut lost = self.lost(&mut first, &once, &kept)?;
-        for index in kept {
-            let from = cases[index].origin.to_string();
-            let lost = lost.remove(&index).unwrap_or_default();
-            outcome.entries.push(Entry::of(&cases[index].bytes, from, &predicted[index], &once[&index], lost));
-        }
-        Ok(outcome)
-    }
-
-    /// The marshal versions whose dump the interpreter itself reads as another value, by case.
-    fn lost(
-        &self,
-        subject: &mut dyn Subject,
-        answers: &BTreeMap<usize, Observation>,
-        kept: &[usize],
-    ) -> Result<BTreeMap<usize, Vec<u8>>> {
-        let mut lost: BTreeMap<usize, Vec<u8>> = BTreeMap::new();
-        let mut dumps = Vec::new();
-        for &index in kept {
-            if let Observation::Accepted(Accepted { canon, dumps: all, .. }) = &answers[&index] {
-                let bytes = all.iter().filter_map(|(version, dump)| match dump {
-                    Dump::Bytes { bytes, .. } => Some((index, canon, *version, bytes)),
-                    _ => None,
-                });
-                dumps.extend(bytes);
-            }
-        }
-        for batch in dumps.chunks(BATCH) {
-            let cases = batch.iter().map(|(_, _, _, bytes)| (*bytes).clone()).collect();
-            let load = Load { canon: CanonMode::Text, consumed: false, versions: Vec::new(), cases };
-            for ((index, canon, version, _), read) in batch.iter().zip(subject.load(&load)?) {
-                if !matches!(&read, Observation::Accepted(read) if read.canon == **canon) {
-                    lost.entry(*index).or_default().push(*version);
-                }
-            }
-        }
-        Ok(lost)
-    }
-}
-
-/// The answers to all cases, asked in this order as far as their questions are alike.
-fn answers(
-    subject: &mut dyn Subject,
-    cases: &[Case],
-    predicted: &[Observation],
-    order: &[usize],
-) -> Result<BTreeMap<usize, Observation>> {
-    let mut answers = BTreeMap::new();
-    let mut alike: BTreeMap<_, Vec<usize>> = BTreeMap::new();
-    for &index in order {
-        match question(&predicted[index]) {
-            Ok(question) => alike.entry(question).or_default().push(index),
-            Err(_) => {
-                let case = cases[index].bytes.clone();
-                let load = Load { canon: CanonMode::None, consumed: false, versions: Vec::new(), cases: vec![case] };
-                answers.extend(subject.load(&load)?.into_iter().map(|observation| (index, observation)));
-            }
-        }
-    }
-    for (question, indexes) in alike {
-        for batch in indexes.chunks(BATCH) {
-            let streams: Vec<&Case> = batch.iter().map(|&index| &cases[index]).collect();
-            answers.extend(batch.iter().copied().zip(subject.load(&question.about(&streams, CanonMode::Text))?));
-        }
-    }
-    Ok(answers)
-}
-
-/// An answer without the bytes that depend on more than the value.
-fn settled(predicted: &Observation, real: &Observation) -> Observation {
-    let mut real = real.clone();
-    if let (Observation::Accepted(expected), Observation::Accepted(real)) = (predicted, &mut real) {
-        for (version, dump) in &mut real.dumps {
-            let varies =
-                |(v, dump): &(u8, Dump)| v == version && matches!(dump, Dump::Bytes { unpredictable: Some(_), .. });
-            if let (true, Dump::Bytes { bytes, .. }) = (expected.dumps.iter().any(varies), dump) {
-                bytes.clear();
-            }
-        }
-        if let Canon::Failed(reason) = &mut real.canon {
-            reason.clear();
-        }
-    }
-    real
-}
-
-/// Why nobody can tell the canon, if so.
-fn varies(predicted: &Observation) -> Option<String> {
-    match predicted {
-        Observation::Accepted(Accepted { canon: Canon::Varies(aspect, _), .. }) => {
-            Some(format!("the canon varies: {aspect}"))
-        }
-        _ => None,
-    }
-}
-
-/// Whether both processes came to the same kind of end.
-fn dies_alike(one: &Observation, other: &Observation) -> bool {
-    one.class() == other.class()
 }

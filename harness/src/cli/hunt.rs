@@ -2,6 +2,7 @@
 
 use super::{Discovery, MORE, Search, root, select, target_dir};
 use crate::campaign::{self, Member, Message, Plan};
+use crate::comparison::Question;
 use crate::expected::Expected;
 use crate::generators::{self, Generator};
 use crate::matrix;
@@ -13,7 +14,7 @@ use crate::subjects::core::Core;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use interpreters::{Driver, Interpreter, Limits, Unusable};
-use protocol::{CanonMode, Load};
+use protocol::CanonMode;
 use reports::{Counts, End, Event, Host, Level, Run, Subject, Verdict};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -65,11 +66,10 @@ pub(crate) struct Hunt {
 
 /// Starts every worker before the time runs. A Pyodide takes seconds, and minutes once all the others are busy.
 fn start_all(members: &mut [Member]) {
-    let load = || Load { canon: CanonMode::None, consumed: false, versions: Vec::new(), cases: vec![b"N".to_vec()] };
     std::thread::scope(|scope| {
-        for subject in members.iter_mut().filter_map(|member| member.subject.as_mut()) {
+        for member in members.iter_mut().filter(|member| !member.pair.is_alone()) {
             // One that fails now fails again in the campaign, which says so.
-            scope.spawn(move || drop(subject.load(&load())));
+            scope.spawn(move || drop(member.pair.ask_one(&Question::BARE, b"N", CanonMode::None)));
         }
     });
 }
@@ -111,7 +111,7 @@ impl Hunt {
         }
         let ids: Vec<String> = members.iter().map(|member| member.id.clone()).collect();
         eprintln!("seed {}, {} subjects: {}", plan.seed, ids.len(), ids.join(" "));
-        let compares = members.iter().any(|member| member.subject.is_some());
+        let compares = members.iter().any(|member| !member.pair.is_alone());
         if !compares && !core_alone {
             let text = "Nothing is compared with a CPython: no interpreter that can be used was found. \
                         pyc-core is checked by the oracles that need none.";
@@ -388,9 +388,7 @@ fn summary(recorder: &Recorder, ids: &[String]) -> String {
             [Generator::Stdlib, Generator::Programs].iter().any(|g| c.generator == g.name()) && c.cases > 0
         };
         for c in counts.iter().filter(compiled) {
-            let not_compiled: u64 =
-                c.skipped.iter().filter(|(why, _)| why.starts_with("does not compile")).map(|(_, n)| n).sum();
-            let numbers = [c.cases, c.agreed, not_compiled, c.cases - c.agreed - not_compiled];
+            let numbers = [c.cases, c.agreed, c.not_compiled, c.cases - c.agreed - c.not_compiled];
             let who = [id.clone(), c.generator.clone()];
             sources.push(who.into_iter().chain(numbers.iter().map(ToString::to_string)).collect());
         }

@@ -2,22 +2,21 @@
 
 use super::{MORE, Search, select};
 use crate::case::sha256_hex;
+use crate::comparison::{Compared, Pair};
 use crate::generators::pyc::Source;
-use crate::observation::{Accepted, Canon, Dump, Observation};
-use crate::oracle::{self, Verdict};
+use crate::observation::Observation;
+use crate::oracle::Verdict;
 use crate::progress::table;
 use crate::repro::{self, Kept};
+use crate::subjects::Reality;
 use crate::subjects::core::{Core, payload};
-use crate::subjects::{Reality, Subject};
 use anyhow::{Context, Result};
 use clap::Args;
 use interpreters::Limits;
-use protocol::{CanonMode, Import, Load};
+use protocol::Import;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
-
-const SILENT: &str = "the subject gave no answer";
 
 /// Arguments of `replay`.
 #[derive(Debug, Args)]
@@ -64,23 +63,21 @@ impl Replay {
                     continue;
                 }
             };
-            let mut subject = Reality::new(interpreter, Limits::default());
-            let family = &interpreter.facts.implementation;
+            let subject = Box::new(Reality::new(interpreter, Limits::default()));
+            let mut pair = Pair::new(&interpreter.facts.implementation, core, subject);
             let answer = |predicted, observed, verdict| {
                 let (id, version) = (interpreter.id.clone(), interpreter.facts.version.clone());
                 Answer { id, version, predicted, observed, verdict }
             };
-            if let Some(import) = import.as_ref().filter(|_| core.is_model()) {
-                let predicted = core.import(import);
-                let observed = subject.import(std::slice::from_ref(import))?.pop().context(SILENT)?;
-                let verdict = oracle::header(family, &predicted, &observed);
+            if let Some(import) = import.as_ref().filter(|_| pair.core().is_model()) {
+                let predicted = pair.core().import(import);
+                let observed = pair.ask_headers(std::slice::from_ref(import))?.swap_remove(0);
+                let verdict = pair.judge_header(&predicted, &observed);
                 headers.push(answer(predicted, observed, verdict));
             }
             if let Some(stream) = &stream {
-                let prediction = core.predict(stream);
-                let observed = ask(&mut subject, stream, &prediction.observation)?;
-                let verdict = core.judge(family, &prediction, &observed);
-                answers.push(answer(prediction.observation, observed, verdict));
+                let Compared { prediction, observation, verdict } = pair.compare(stream)?;
+                answers.push(answer(prediction.observation, observation, verdict));
             }
         }
         let mut out = std::io::stdout().lock();
@@ -106,7 +103,7 @@ impl Replay {
             writeln!(out, "{gap}{}: {}\n", self.case.display(), described(stream))?;
             let commands = |answer: &Answer| {
                 let dump = match &answer.verdict {
-                    Verdict::Diverge(divergence) => repro::dump_version(&divergence.signature.path),
+                    Verdict::Diverge(divergence) => divergence.dump,
                     _ => None,
                 };
                 [
@@ -140,20 +137,6 @@ impl Replay {
 
 fn described(bytes: &[u8]) -> String {
     format!("{} bytes, sha256 {}", bytes.len(), sha256_hex(bytes))
-}
-
-/// Asks in full, also for what the model calls undefined: whoever replays a killer wants to see it.
-fn ask(subject: &mut dyn Subject, case: &[u8], predicted: &Observation) -> Result<Observation> {
-    let (canon, versions) = match predicted {
-        Observation::Accepted(Accepted { canon: Canon::Undefined(_), .. }) => (CanonMode::None, Vec::new()),
-        Observation::Accepted(accepted) => {
-            let finite = |(version, dump): &(u8, Dump)| (!matches!(dump, Dump::Undefined(_))).then_some(*version);
-            (CanonMode::Text, accepted.dumps.iter().filter_map(finite).collect())
-        }
-        _ => (CanonMode::None, Vec::new()),
-    };
-    let load = Load { canon, consumed: true, versions, cases: vec![case.to_vec()] };
-    subject.load(&load)?.pop().context(SILENT)
 }
 
 /// What each interpreter says, and the first difference of each kind with the commands that show it; without interpreters,

@@ -7,7 +7,7 @@ use crate::observation::Observation;
 ///
 /// Flags are observed as a canon: `int 3`.
 pub fn header(family: &str, predicted: &Observation, observed: &Observation) -> Verdict {
-    let sides = Sides { relation: Relation::Header, family, core: predicted.class(), subject: observed.class() };
+    let sides = Sides { relation: Relation::Header, family, ..super::classes(predicted, observed) };
     let diverge = |path: &str| sides.diverge(path, path, predicted, observed);
     if let Some(verdict) = unanswered(predicted, observed, || diverge("outcome")) {
         return verdict;

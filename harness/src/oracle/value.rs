@@ -48,7 +48,7 @@ pub fn value(
     observed: &Observation,
     read: &dyn Fn(&[u8]) -> Observation,
 ) -> Verdict {
-    let sides = Sides { relation: Relation::Value, family, core: predicted.class(), subject: observed.class() };
+    let sides = Sides { relation: Relation::Value, family, ..super::classes(predicted, observed) };
     let rare = rare(reached, predicted).map(|name| format!("{name}.")).unwrap_or_default();
     let outcome = || sides.diverge(&format!("{rare}outcome"), "outcome", predicted, observed);
     if let Some(verdict) = super::unanswered(predicted, observed, outcome) {

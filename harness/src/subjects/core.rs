@@ -7,7 +7,7 @@ use crate::case::sha256_hex;
 use crate::generators::Target;
 use crate::matrix::{self, Reached};
 use crate::observation::{Accepted, Canon, Dump, Fault, Observation, flags};
-use crate::oracle::{self, Relation, Verdict};
+use crate::oracle::Relation;
 use protocol::{Exception, Facts, Import};
 use pyc_core::model::Loaded;
 use pyc_core::pyc::{Refusal, SourceFile, import};
@@ -32,6 +32,8 @@ pub struct Core {
 pub struct Prediction {
     /// What the interpreter will do, with the canon as a text and a dump for each of its marshal versions.
     pub observation: Observation,
+    /// Why the core refuses the stream, if it does.
+    pub error: Option<pyc_core::Error>,
     /// The stream written again in preserve mode, if it was read.
     pub rewritten: Option<Result<Vec<u8>, String>>,
     /// The rules of the format that the case reaches.
@@ -97,16 +99,10 @@ impl Core {
         self.owed == Relation::Model
     }
 
-    /// What the oracle says of an interpreter of this family and what was predicted of it.
+    /// What the interpreter owes to the predictions.
     #[must_use]
-    pub fn judge(&self, family: &str, prediction: &Prediction, observed: &Observation) -> Verdict {
-        let Prediction { observation: predicted, reached, .. } = prediction;
-        let read = |stream: &[u8]| self.read(stream);
-        if self.is_model() {
-            oracle::model(family, self.profile.pointer_bits, predicted, observed, &read)
-        } else {
-            oracle::value(family, *reached, predicted, observed, &read)
-        }
+    pub fn owed(&self) -> Relation {
+        self.owed
     }
 
     /// What generators need to know of the interpreter.
@@ -118,16 +114,20 @@ impl Core {
     /// What the interpreter will do with a case.
     #[must_use]
     pub fn predict(&self, case: &[u8]) -> Prediction {
-        let other = |observation, reached| Prediction { observation, rewritten: None, reached };
+        let other = |observation, reached| Prediction { observation, error: None, rewritten: None, reached };
         guard(|| {
             let graph = match read(case, &self.profile) {
                 Ok(graph) => graph,
-                Err(e) => return other(self.refused(&e), matrix::refused(case, &e, &self.profile)),
+                Err(e) => {
+                    let prediction = other(self.refused(&e), matrix::refused(case, &e, &self.profile));
+                    return Prediction { error: Some(e), ..prediction };
+                }
             };
             let rewritten = Some(graph.write_anew().map_err(|e| e.to_string()));
             match self.answer(&graph) {
                 Ok(observation) => {
-                    Prediction { observation, rewritten, reached: matrix::accepted(case, &graph, &self.profile) }
+                    let reached = matrix::accepted(case, &graph, &self.profile);
+                    Prediction { observation, error: None, rewritten, reached }
                 }
                 Err(cause) => other(Observation::Undefined(cause.name().into()), matrix::killing(cause)),
             }

@@ -1,13 +1,25 @@
 //! Campaigns with subjects that behave as a test wants them to.
 
 use super::*;
+use crate::comparison::Pair;
+use crate::expected::Expected;
+use crate::generators::Generator;
+use crate::observation::Observation;
 use crate::observation::{Accepted, Canon, Dump, Fault};
 use crate::oracle::Relation;
+use crate::oracle::Signature;
 use crate::record::Recorder;
+use crate::subjects::Subject;
+use crate::subjects::core::Core;
 use crate::subjects::{Broken, Compiled};
 use protocol::{CanonMode, Compile, Exception, Load};
+use reports::{Counts, Reached};
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Mutex;
 use std::sync::atomic::AtomicU32;
+use std::time::Duration;
 
 /// How a subject differs from what the core predicts of it.
 #[derive(Clone, Copy, PartialEq)]
@@ -123,15 +135,8 @@ fn fake(version: &str, behaviour: Behaviour) -> Member {
     let core = Core::named(version).unwrap();
     let killers = std::sync::Arc::default();
     let subject = Box::new(Fake { core: core.clone(), behaviour, fresh: false, asked: 0, killers });
-    Member {
-        id: format!("fake:{version}"),
-        family: "fake".into(),
-        version: version.into(),
-        core,
-        facts: None,
-        subject: Some(subject),
-        killers: KILLERS,
-    }
+    let pair = Pair::new("fake", core, subject);
+    Member { id: format!("fake:{version}"), version: version.into(), pair, facts: None, killers: KILLERS }
 }
 
 /// What a campaign came to: the last numbers, without the time, and each finding with the hash of its case.
@@ -258,9 +263,10 @@ fn what_only_a_used_process_does_is_noted_as_flaky() {
 #[test]
 fn only_a_few_killers_are_asked() {
     let member = fake("3.10", Behaviour::Honest);
-    let core = member.core.clone();
+    let core = member.pair.core().clone();
     let killers = std::sync::Arc::<AtomicU32>::default();
-    let subject = Fake { core, behaviour: Behaviour::Honest, fresh: false, asked: 0, killers: killers.clone() };
+    let killed = killers.clone();
+    let subject = Fake { core: core.clone(), behaviour: Behaviour::Honest, fresh: false, asked: 0, killers: killed };
     let dir = tempfile::tempdir().unwrap();
     std::fs::create_dir_all(dir.path().join("seeds")).unwrap();
     for index in 0..50_u8 {
@@ -268,7 +274,7 @@ fn only_a_few_killers_are_asked() {
         std::fs::write(dir.path().join(format!("seeds/{index}.marshal")), killer).unwrap();
     }
     let plan = Plan { generators: vec![Generator::Streams], corpus: dir.path().into(), ..plan(1, 50) };
-    let came = came_of(&plan, vec![Member { subject: Some(Box::new(subject)), ..member }]);
+    let came = came_of(&plan, vec![Member { pair: Pair::new("fake", core, Box::new(subject)), ..member }]);
     let counts = came.counts.values().next().unwrap();
     let asked = u64::from(killers.load(Ordering::Relaxed));
     assert_eq!(asked, u64::from(KILLERS));

@@ -6,17 +6,20 @@
 
 mod headers;
 
-use crate::campaign::{Found, Gate, Member, Message, Over, Plan, Silence};
+use super::gate::{Gate, Over};
+use super::messages::{Found, Message, Silence};
+use super::plan::{Member, Plan};
+use super::supply::{Batch, Supply, Without};
 use crate::case::Case;
+use crate::comparison::{Closer, Flaky, Question, Unasked};
 use crate::generators::Generator;
 use crate::matrix::Tally;
-use crate::observation::{Accepted, Canon, Dump, Fault, Observation};
+use crate::observation::{Dump, Fault, Observation};
 use crate::oracle::{self, Divergence, Signature, Verdict};
 use crate::statistics::Statistics;
 use crate::subjects::Broken;
 use crate::subjects::core::Prediction;
-use crate::supply::{Batch, Supply};
-use protocol::{CanonMode, Load};
+use protocol::CanonMode;
 use reports::{Counts, Level};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::mpsc::{Sender, channel};
@@ -32,13 +35,10 @@ const TOLD_SOURCES: usize = 5;
 /// whether what was written can be read is seldom news. Without an interpreter it is all there is to see.
 const REREAD_EVERY: u64 = 4;
 
-/// Why few code objects are given to an interpreter that is not CPython.
-const FOREIGN_CODE: &str = "its code objects are its own";
-
 /// How often a signature of a subject is looked at in full when it turned out not to repeat.
 const FLAKY: u32 = 3;
 
-pub(crate) struct Hunter<'a> {
+pub(super) struct Hunter<'a> {
     plan: &'a Plan,
     member: Member,
     /// How many cases are still to be made.
@@ -52,8 +52,8 @@ pub(crate) struct Hunter<'a> {
     occurred: BTreeMap<Signature, (u64, Option<usize>)>,
     faults: BTreeMap<(String, Option<String>), u32>,
     killers: u32,
-    /// The causes of undefined behaviour that the subject was asked.
-    causes: BTreeSet<String>,
+    /// The reasons not to ask that the subject was asked about all the same.
+    causes: BTreeSet<Unasked>,
     tally: Tally,
     batches: u64,
     unsaved: bool,
@@ -75,16 +75,9 @@ struct OwnDump {
     bytes: Vec<u8>,
 }
 
-/// How to ask for a case.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Question {
-    canon: bool,
-    versions: Vec<u8>,
-}
-
 impl<'a> Hunter<'a> {
-    pub(crate) fn new(plan: &'a Plan, member: Member, cases: Option<u64>, sender: Sender<Message>) -> Self {
-        let tally = Tally::new(&member.id, member.core.profile());
+    pub(super) fn new(plan: &'a Plan, member: Member, cases: Option<u64>, sender: Sender<Message>) -> Self {
+        let tally = Tally::new(&member.id, member.pair.core().profile());
         Hunter {
             plan,
             member,
@@ -105,7 +98,7 @@ impl<'a> Hunter<'a> {
     }
 
     /// Works until it is over, a limit is reached, or no generator has anything left.
-    pub(crate) fn hunt(mut self, gate: &Gate, over: &Over) -> Result<(), Broken> {
+    pub(super) fn hunt(mut self, gate: &Gate, over: &Over) -> Result<(), Broken> {
         let (mut supply, missing) = gate.pass(|| Supply::new(self.plan, &self.member));
         if let Some((level, text)) = missing {
             self.tell(Message::Noted(level, text));
@@ -123,7 +116,7 @@ impl<'a> Hunter<'a> {
             self.begin_statistics(generator);
             let done = gate.pass(|| -> Result<u64, Broken> {
                 let begin = Instant::now();
-                let batch = supply.next(generator, self.left, self.member.subject.as_deref_mut())?;
+                let batch = supply.next(generator, self.left, self.member.pair.subject())?;
                 self.sources_without(&batch, generator, &mut named);
                 let Batch { mut cases, files, without } = batch;
                 let apart = (files.len() + without.len()) as u64;
@@ -140,7 +133,7 @@ impl<'a> Hunter<'a> {
             turn += 1;
             if done == 0 {
                 generators.retain(|other| *other != generator);
-                if self.plan.full && generator == Generator::Stdlib && self.member.subject.is_some() {
+                if self.plan.full && generator == Generator::Stdlib && !self.member.pair.is_alone() {
                     break;
                 }
             }
@@ -150,16 +143,16 @@ impl<'a> Hunter<'a> {
 
     /// A generator that never had its turn is not starved.
     fn begin_statistics(&mut self, generator: Generator) {
-        let Member { id, core, subject, .. } = &self.member;
-        let owes = core.is_model();
+        let Member { id, pair, .. } = &self.member;
+        let owes = pair.core().is_model();
         let wanted = match generator {
             // Only a CPython compiles what pyc-core reads ...
-            Generator::Stdlib | Generator::Programs => subject.is_some() && owes,
+            Generator::Stdlib | Generator::Programs => !pair.is_alone() && owes,
             // ... and who has no code objects of CPython's gets none.
             Generator::Codes | Generator::Pyc => owes,
             Generator::Values | Generator::Streams => true,
         };
-        let new = || Statistics::new(id, generator, core.target(), owes, wanted);
+        let new = || Statistics::new(id, generator, pair.core().target(), owes, wanted);
         self.statistics.entry(generator.name()).or_insert_with(new);
     }
 
@@ -172,10 +165,11 @@ impl<'a> Hunter<'a> {
         for (source, reason) in &batch.without {
             let counts = self.counts(generator.name());
             counts.cases += 1;
-            *counts.skipped.entry(reason.split(':').next().unwrap_or(reason).to_owned()).or_default() += 1;
+            counts.not_compiled += u64::from(matches!(reason, Without::NotCompiled(_)));
+            *counts.skipped.entry(reason.kind()).or_default() += 1;
             if *named < TOLD_SOURCES {
                 *named += 1;
-                let reason = reason.replace('\n', " ");
+                let reason = reason.to_string().replace('\n', " ");
                 self.tell(Message::Noted(Level::Info, format!("{}: {source} {reason}", self.member.id)));
             }
         }
@@ -188,8 +182,9 @@ impl<'a> Hunter<'a> {
 
     /// One batch from beginning to end.
     fn work(&mut self, cases: Vec<Case>, generator: Generator, begin: Instant, over: &Over) -> Result<(), Broken> {
-        let restarts = self.member.subject.as_ref().map_or(0, |subject| subject.restarts());
-        let predictions: Vec<Prediction> = cases.iter().map(|case| self.member.core.predict(&case.bytes)).collect();
+        let restarts = self.member.pair.restarts();
+        let predictions: Vec<Prediction> =
+            cases.iter().map(|case| self.member.pair.core().predict(&case.bytes)).collect();
         let observations = self.observe(&cases, &predictions, over)?;
         let mut owned = Vec::new();
         for ((case, prediction), observation) in cases.iter().zip(&predictions).zip(observations) {
@@ -201,7 +196,7 @@ impl<'a> Hunter<'a> {
             self.reread_by_interpreter(&owned)?;
         }
         self.batches += 1;
-        let restarted = self.member.subject.as_ref().map_or(0, |subject| subject.restarts()) - restarts;
+        let restarted = self.member.pair.restarts() - restarts;
         let counts = self.counts(generator.name());
         counts.restarts += u64::from(restarted);
         counts.ms += u64::try_from(begin.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -217,7 +212,7 @@ impl<'a> Hunter<'a> {
         }
         self.tell(Message::Counted(self.counts.values().cloned().collect()));
         self.tell(Message::Made(self.statistics.values().cloned().collect()));
-        if self.member.subject.is_some() && self.member.core.is_model() {
+        if !self.member.pair.is_alone() && self.member.pair.core().is_model() {
             for rule in self.tally.impossible() {
                 let text =
                     format!("{}: the matrix says that this cannot be reached, and it was: {rule}", self.member.id);
@@ -235,60 +230,56 @@ impl<'a> Hunter<'a> {
 
     /// What the subject does with each case, asked in as few requests as the predictions allow.
     fn observe(&mut self, cases: &[Case], predictions: &[Prediction], over: &Over) -> Result<Vec<Observation>, Broken> {
-        let Some(subject) = self.member.subject.as_deref_mut() else {
-            return Ok(cases.iter().map(|_| Observation::Skipped("no interpreter".into())).collect());
-        };
-        let mut observations: Vec<Option<Observation>> = vec![None; cases.len()];
+        let mut observations = vec![Observation::Skipped("no interpreter".into()); cases.len()];
+        if self.member.pair.is_alone() {
+            return Ok(observations);
+        }
         let mut groups: BTreeMap<Question, Vec<usize>> = BTreeMap::new();
         for (index, prediction) in predictions.iter().enumerate() {
-            // Nothing is owed about code objects of another format, and reading them ends PyPy's process often.
-            let foreign = prediction.reached.has_code && !self.member.core.is_model();
-            let question = if foreign { Err(FOREIGN_CODE.into()) } else { question(&prediction.observation) };
-            match question {
+            match self.member.pair.question(prediction) {
                 Ok(question) => groups.entry(question).or_default().push(index),
                 // A process takes its time to start; whoever wants to stop does not want to wait for a dozen of them.
                 Err(_) if over.stopped() || over.late() => {
-                    observations[index] = Some(Observation::Skipped("the time was up".into()))
+                    observations[index] = Observation::Skipped("the time was up".into());
                 }
-                // Each cause at least once, however slow it is to start again.
-                Err(cause)
-                    if !cause.is_empty() && (self.killers < self.member.killers || !self.causes.contains(&cause)) =>
-                {
-                    self.killers += 1;
-                    self.causes.insert(cause);
+                Err(why) if self.may_kill(&why) => {
                     // Alone, so that no other case has to be asked twice.
-                    let load = Question { canon: false, versions: Vec::new() }.about(&[&cases[index]], CanonMode::None);
-                    observations[index] = subject.load(&load)?.pop();
+                    let pair = &mut self.member.pair;
+                    observations[index] = pair.ask_one(&Question::BARE, &cases[index].bytes, CanonMode::None)?;
                 }
-                Err(cause) if cause.is_empty() => {
-                    observations[index] = Some(Observation::Skipped("the core panicked".into()));
-                }
-                Err(cause) => {
-                    let reason = format!("undefined in this interpreter ({cause}); enough were asked");
-                    observations[index] = Some(Observation::Skipped(reason));
-                }
+                Err(why) => observations[index] = Observation::Skipped(why.to_string()),
             }
         }
         for (question, indexes) in groups {
-            let group: Vec<&Case> = indexes.iter().map(|&index| &cases[index]).collect();
-            for (index, observation) in indexes.iter().zip(subject.load(&question.about(&group, CanonMode::Hash))?) {
-                observations[*index] = Some(observation);
+            let streams = indexes.iter().map(|&index| cases[index].bytes.clone()).collect();
+            for (index, observation) in indexes.iter().zip(self.member.pair.ask(&question, streams, CanonMode::Hash)?) {
+                observations[*index] = observation;
             }
         }
-        let missing = || Observation::Skipped("the subject gave no answer for it".into());
-        Ok(observations.into_iter().map(|observation| observation.unwrap_or_else(missing)).collect())
+        Ok(observations)
+    }
+
+    /// Whether to ask what should not be asked: a few in each run, and each cause at least once, however slow the subject
+    /// is to start again.
+    fn may_kill(&mut self, why: &Unasked) -> bool {
+        let may = *why != Unasked::Panicked && (self.killers < self.member.killers || !self.causes.contains(why));
+        if may {
+            self.killers += 1;
+            self.causes.insert(why.clone());
+        }
+        may
     }
 
     /// The verdicts of all relations.
     fn judge(&mut self, case: &Case, prediction: &Prediction, mut observation: Observation) -> Result<Judged, Broken> {
         let mut verdicts = Vec::new();
-        let alone = self.member.subject.is_none();
+        let alone = self.member.pair.is_alone();
         if !alone || matches!(prediction.observation, Observation::Faulted(_)) {
-            let mut verdict = self.model(prediction, &observation);
+            let mut verdict = self.member.pair.judge(prediction, &observation);
             if let Verdict::Diverge(divergence) = &verdict {
                 let first = !self.smallest.contains_key(&divergence.signature);
                 if divergence.signature.path.ends_with("canon") || first {
-                    (verdict, observation) = self.look_closer(case, prediction, observation, verdict)?;
+                    (verdict, observation) = self.look_closer(case, prediction, observation)?;
                 }
             }
             verdicts.push(verdict);
@@ -319,7 +310,7 @@ impl<'a> Hunter<'a> {
             let Dump::Bytes { bytes, .. } = dump else { continue };
             let read = match last {
                 Some((same, read)) if same == bytes => read,
-                _ => self.member.core.read(bytes),
+                _ => self.member.pair.core().read(bytes),
             };
             let verdict = oracle::reread("core", *version, original, &read);
             last = Some((bytes, read));
@@ -335,60 +326,39 @@ impl<'a> Hunter<'a> {
         (worst, readable)
     }
 
-    fn model(&self, prediction: &Prediction, observation: &Observation) -> Verdict {
-        self.member.core.judge(&self.member.family, prediction, observation)
-    }
-
-    /// Asks again in full: first the same process, which is cheap, then, if the finding is new, a fresh one, because a
-    /// difference that depends on what a process did before is not one of this case.
+    /// The verdict after a second look, and what it is about.
     fn look_closer(
         &mut self,
         case: &Case,
         prediction: &Prediction,
         observation: Observation,
-        verdict: Verdict,
     ) -> Result<(Verdict, Observation), Broken> {
-        let Ok(mut question) = question(&prediction.observation) else { return Ok((verdict, observation)) };
-        let Some(subject) = self.member.subject.as_deref_mut() else { return Ok((verdict, observation)) };
-        question.canon = true;
-        let load = question.about(&[case], CanonMode::Text);
-        let mut second = (verdict, observation);
-        if matches!(second.1, Observation::Accepted(_)) {
-            let observation = only(subject.load(&load)?);
-            second = (self.model(prediction, &observation), observation);
-        }
-        let Verdict::Diverge(divergence) = &second.0 else {
-            let reason = "did not happen again in the same process";
-            return Ok((Verdict::Inconclusive(reason.into()), second.1));
+        let (smallest, seen) = (&self.smallest, &self.flaky);
+        // A fresh process is for what is new, and for what was not found to be flaky too often.
+        let confirm = |signature: &Signature| {
+            !smallest.contains_key(signature) && seen.get(signature).is_none_or(|&times| times < FLAKY)
         };
-        let signature = divergence.signature.clone();
-        if self.smallest.contains_key(&signature) || self.flaky.get(&signature).is_some_and(|&n| n >= FLAKY) {
-            return Ok(second);
+        let closer = self.member.pair.look_closer(&case.bytes, prediction, observation, &confirm)?;
+        let Closer { verdict, observation, flaky } = closer;
+        if let Some(Flaky(signature)) = flaky {
+            let text =
+                format!("{}: flaky, not the same in a fresh process: {signature}; {}", self.member.id, case.origin);
+            *self.flaky.entry(signature).or_default() += 1;
+            self.tell(Message::Noted(Level::Warning, text));
         }
-        let Some(subject) = self.member.subject.as_deref_mut() else { return Ok(second) };
-        let observation = only(subject.fresh().load(&load)?);
-        let verdict = self.model(prediction, &observation);
-        if matches!(&verdict, Verdict::Diverge(again) if again.signature == signature) {
-            return Ok((verdict, observation));
-        }
-        *self.flaky.entry(signature.clone()).or_default() += 1;
-        let text = format!("{}: flaky, not the same in a fresh process: {signature}; {}", self.member.id, case.origin);
-        self.tell(Message::Noted(Level::Warning, text));
-        Ok((Verdict::Inconclusive("not the same in a fresh process".into()), second.1))
+        Ok((verdict, observation))
     }
 
     /// The interpreter reads dumps that it makes itself.
     fn reread_by_interpreter(&mut self, dumps: &[(&Case, &Prediction, OwnDump)]) -> Result<(), Broken> {
-        let Some(subject) = self.member.subject.as_deref_mut() else { return Ok(()) };
-        if dumps.is_empty() {
+        if dumps.is_empty() || self.member.pair.is_alone() {
             return Ok(());
         }
         let cases: Vec<Vec<u8>> = dumps.iter().map(|(_, _, dump)| dump.bytes.clone()).collect();
-        let load = Load { canon: CanonMode::Hash, consumed: false, versions: Vec::new(), cases };
-        let observations = subject.load(&load)?;
+        let observations = self.member.pair.ask(&Question::VALUE, cases, CanonMode::Hash)?;
         for ((case, prediction, OwnDump { version, bytes }), read) in dumps.iter().zip(observations) {
             let original = &prediction.observation;
-            if let Verdict::Diverge(divergence) = oracle::reread(&self.member.family, *version, original, &read) {
+            if let Verdict::Diverge(divergence) = oracle::reread(self.member.pair.family(), *version, original, &read) {
                 let origin = crate::case::Origin::Dumped { version: *version, of: Box::new(case.origin.clone()) };
                 let dump = Case { valid: true, ..Case::stream(bytes.clone(), origin) };
                 self.found(*divergence, &dump, original, &read);
@@ -399,7 +369,7 @@ impl<'a> Hunter<'a> {
 
     /// Counts what a stream reaches and is made of, and how it ended.
     fn count(&mut self, case: &Case, prediction: &Prediction, observation: &Observation, verdicts: Vec<Verdict>) {
-        let alone = self.member.subject.is_none();
+        let alone = self.member.pair.is_alone();
         match (&prediction.observation, observation, verdicts.first()) {
             (_, Observation::Skipped(_), _) => {}
             (Observation::Undefined(_), ..) => self.tally.asked(prediction.reached),
@@ -420,7 +390,7 @@ impl<'a> Hunter<'a> {
         if let Observation::Faulted(fault) = observation {
             self.silent(case, predicted, fault);
         }
-        let alone = self.member.subject.is_none();
+        let alone = self.member.pair.is_alone();
         let mut unexpected = false;
         let mut listed = false;
         let mut agreed = false;
@@ -502,37 +472,4 @@ impl<'a> Hunter<'a> {
             })));
         }
     }
-}
-
-/// What may be asked about a case without undefined behaviour. The error is the cause, where loading alone is undefined;
-/// empty, where the core panicked and so does not know.
-pub(crate) fn question(prediction: &Observation) -> Result<Question, String> {
-    match prediction {
-        Observation::Accepted(Accepted { canon: Canon::Undefined(_), .. }) => {
-            Ok(Question { canon: false, versions: Vec::new() })
-        }
-        Observation::Accepted(accepted) => {
-            let finite = |(version, dump): &(u8, Dump)| (!matches!(dump, Dump::Undefined(_))).then_some(*version);
-            Ok(Question { canon: true, versions: accepted.dumps.iter().filter_map(finite).collect() })
-        }
-        // Should it be accepted after all, nothing is known of what looking at the value would do.
-        Observation::Rejected(_) | Observation::Skipped(_) => Ok(Question { canon: false, versions: Vec::new() }),
-        Observation::Undefined(cause) => Err(cause.clone()),
-        Observation::Faulted(_) => Err(String::new()),
-    }
-}
-
-impl Question {
-    pub(crate) fn about(&self, cases: &[&Case], canon: CanonMode) -> Load {
-        Load {
-            canon: if self.canon { canon } else { CanonMode::None },
-            consumed: true,
-            versions: self.versions.clone(),
-            cases: cases.iter().map(|case| case.bytes.clone()).collect(),
-        }
-    }
-}
-
-fn only(mut observations: Vec<Observation>) -> Observation {
-    observations.pop().unwrap_or_else(|| Observation::Skipped("the subject gave no answer for it".into()))
 }

@@ -15,22 +15,20 @@ impl Hunter<'_> {
             return Ok(Vec::new());
         }
         let asks: Vec<Import> = files.iter().map(import).collect();
-        let observed = match self.member.subject.as_deref_mut() {
-            Some(subject) => subject.import(&asks)?,
-            None => files.iter().map(|_| Observation::Skipped("no interpreter".into())).collect(),
-        };
+        let observed = self.member.pair.ask_headers(&asks)?;
+        let alone = self.member.pair.is_alone();
         let mut streams = Vec::new();
         for ((file, ask), observed) in files.into_iter().zip(asks).zip(observed) {
-            let predicted = self.member.core.import(&ask);
+            let predicted = self.member.pair.core().import(&ask);
             let mut verdicts = Vec::new();
-            if self.member.subject.is_some() || matches!(predicted, Observation::Faulted(_)) {
-                verdicts.push(oracle::header(&self.member.family, &predicted, &observed));
+            if !alone || matches!(predicted, Observation::Faulted(_)) {
+                verdicts.push(self.member.pair.judge_header(&predicted, &observed));
             }
             if let (Observation::Accepted(_), Ok(pyc)) = (&predicted, Pyc::parse(&file.bytes)) {
                 verdicts.push(oracle::preserve(&file.bytes, file.bytes.len(), &Ok(pyc.to_bytes())));
                 streams.push(Case { bytes: pyc.payload.to_vec(), form: Form::Stream, ..file.clone() });
             }
-            let shown = if self.member.subject.is_some() { &observed } else { &predicted };
+            let shown = if alone { &predicted } else { &observed };
             // What is behind an accepted header is counted by itself.
             if !matches!(shown, Observation::Accepted(_))
                 && let Some(statistics) = self.statistics.get_mut(file.origin.generator())

@@ -9,6 +9,10 @@
 //! happens that did not happen before: a message, a type inside another one, a flag in a dump. What most versions do in the
 //! same way is asked of a few of them.
 
+mod ask;
+
+pub use ask::{Outcome, ask};
+
 use crate::case::hex;
 use crate::observation::{Accepted, Canon, Dump, Observation};
 use crate::oracle::mask;

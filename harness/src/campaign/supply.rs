@@ -3,7 +3,7 @@
 //! Each subject makes its own cases from the seed, a generator and an index, and from nothing that another subject does.
 //! So a run repeats whatever the machine's mood was, and a slow subject holds back nobody.
 
-use crate::campaign::{Member, Plan};
+use super::plan::{Member, Plan};
 use crate::case::{Case, Form, Origin};
 use crate::generators::{self, Generated, Generator, Target, programs, pyc};
 use crate::golden;
@@ -11,9 +11,10 @@ use crate::stdlib::{Cache, Item, Library};
 use crate::subjects::core::payload;
 use crate::subjects::{Broken, Compiled, Subject};
 use arbitrary::Unstructured;
-use protocol::Compile;
+use protocol::{Compile, Exception};
 use reports::Level;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::ops::Range;
 use std::path::Path;
 
@@ -36,7 +37,7 @@ const BASES_TRIED: usize = 36;
 const LONGEST_BASE: usize = 8 << 10;
 
 /// Makes the cases of one subject.
-pub(crate) struct Supply {
+pub(super) struct Supply {
     id: String,
     target: Target,
     seed: u64,
@@ -55,21 +56,49 @@ pub(crate) struct Supply {
 
 /// What one turn of a generator gives.
 #[derive(Default)]
-pub(crate) struct Batch {
+pub(super) struct Batch {
     /// The cases.
-    pub(crate) cases: Vec<Case>,
+    pub(super) cases: Vec<Case>,
     /// .pyc files, for what is before their streams.
-    pub(crate) files: Vec<Case>,
-    /// Sources that gave no case: path or origin, and a reason whose part before `:` is short enough to count by.
-    pub(crate) without: Vec<(String, String)>,
+    pub(super) files: Vec<Case>,
+    /// Sources that gave no case: path or origin, and why.
+    pub(super) without: Vec<(String, Without)>,
+}
+
+/// Why a source gave no case.
+#[derive(Debug)]
+pub(super) enum Without {
+    /// The subject refuses to compile it.
+    NotCompiled(Exception),
+    /// Anything else, in words that follow the source's name.
+    Other(String),
+}
+
+impl Without {
+    /// What it is counted by.
+    pub(super) fn kind(&self) -> String {
+        match self {
+            Without::NotCompiled(e) => format!("does not compile ({})", e.class),
+            Without::Other(reason) => reason.split(':').next().unwrap_or(reason).to_owned(),
+        }
+    }
+}
+
+impl fmt::Display for Without {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Without::NotCompiled(e) => write!(f, "does not compile ({}): {}", e.class, e.message),
+            Without::Other(reason) => f.write_str(reason),
+        }
+    }
 }
 
 impl Supply {
     /// Opens the subject's library; the text says what is missing.
-    pub(crate) fn new(plan: &Plan, member: &Member) -> (Supply, Option<(Level, String)>) {
+    pub(super) fn new(plan: &Plan, member: &Member) -> (Supply, Option<(Level, String)>) {
         let from_bases = [Generator::Stdlib, Generator::Streams, Generator::Codes, Generator::Pyc];
         let wants_library = plan.generators.iter().any(|generator| from_bases.contains(generator));
-        let target = member.core.target();
+        let target = member.pair.core().target();
         let mut missing = None;
         let mut library = None;
         if let (Some(facts), true) = (&member.facts, wants_library) {
@@ -138,7 +167,7 @@ impl Supply {
     }
 
     /// The next cases of a generator, at most `room`; an empty batch means that there will be none any more.
-    pub(crate) fn next(
+    pub(super) fn next(
         &mut self,
         generator: Generator,
         room: u64,
@@ -251,22 +280,23 @@ impl Supply {
     }
 
     /// The marshal stream of a file, or why there is none.
-    fn compile(&mut self, item: &Item, subject: &mut dyn Subject) -> Result<Result<Vec<u8>, String>, Broken> {
-        let Some((library, cache)) = &mut self.library else { return Ok(Err("no library".into())) };
+    fn compile(&mut self, item: &Item, subject: &mut dyn Subject) -> Result<Result<Vec<u8>, Without>, Broken> {
+        let without = |reason: String| Ok(Err(Without::Other(reason)));
+        let Some((library, cache)) = &mut self.library else { return without("no library".into()) };
         let source = match library.read(&item.path) {
             Ok(source) => source,
-            Err(e) => return Ok(Err(format!("cannot be read: {e:#}"))),
+            Err(e) => return without(format!("cannot be read: {e:#}")),
         };
         Ok(stream(cache.compile(subject, item, source)?))
     }
 }
 
 /// The marshal stream that came of a source, or why there is none.
-fn stream(compiled: Compiled) -> Result<Vec<u8>, String> {
+fn stream(compiled: Compiled) -> Result<Vec<u8>, Without> {
     match compiled {
-        Compiled::Pyc(pyc) => payload(&pyc).map_err(|e| format!("is not a .pyc file: {e}")),
-        Compiled::Refused(e) => Err(format!("does not compile ({}): {}", e.class, e.message)),
-        Compiled::Faulted(reason) => Err(format!("the compiler did not answer: {reason}")),
+        Compiled::Pyc(pyc) => payload(&pyc).map_err(|e| Without::Other(format!("is not a .pyc file: {e}"))),
+        Compiled::Refused(e) => Err(Without::NotCompiled(e)),
+        Compiled::Faulted(reason) => Err(Without::Other(format!("the compiler did not answer: {reason}"))),
     }
 }
 

@@ -1,0 +1,65 @@
+//! What a campaign tells while it goes on.
+
+use crate::case::Case;
+use crate::observation::Observation;
+use crate::oracle::{Divergence, Signature};
+use crate::statistics::Statistics;
+use reports::{Counts, Level, Reached};
+use std::collections::BTreeMap;
+use std::sync::mpsc::Sender;
+
+/// A divergence with the smallest case that this subject has had of it.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// Whose case it is.
+    pub subject: String,
+    /// That subject's version.
+    pub version: String,
+    /// What differs.
+    pub divergence: Divergence,
+    /// The case.
+    pub case: Case,
+    /// What the core says of it.
+    pub predicted: Observation,
+    /// What the subject says of it.
+    pub observed: Observation,
+    /// The entry of [`Plan::expected`] that lists it.
+    pub expected: Option<usize>,
+}
+
+/// A case that was not answered.
+#[derive(Debug, Clone)]
+pub struct Silence {
+    /// Whose.
+    pub subject: String,
+    /// `SIGSEGV`, `timeout` ...
+    pub kind: String,
+    /// What is known of it.
+    pub detail: String,
+    /// The case.
+    pub case: Case,
+    /// The cause that the model gives, if it predicted that something would happen.
+    pub predicted: Option<String>,
+}
+
+/// What a campaign tells while it goes on.
+pub enum Message {
+    /// A divergence that is new, or has a smaller case.
+    Found(Box<Found>),
+    /// How often signatures occurred in one batch, in which subject, and the entry that lists them.
+    Occurred(String, BTreeMap<Signature, (u64, Option<usize>)>),
+    /// A case was not answered.
+    Silent(Box<Silence>),
+    /// New snapshots for one subject, one for each generator.
+    Counted(Vec<Counts>),
+    /// What the generators made for one subject.
+    Made(Vec<Statistics>),
+    /// A new snapshot of one subject's column of the matrix.
+    Reached(Reached),
+    /// Something that a person should read.
+    Noted(Level, String),
+    /// Everything told before must be on disk before this is answered.
+    Save(Sender<()>),
+    /// A subject can no longer be asked: its id, and why.
+    Broke(String, String),
+}
