@@ -383,7 +383,8 @@ fn is_environment(exception: &Exception, pointer_bits: u8) -> bool {
     exception.class == "MemoryError" || exception.class == "OverflowError" && pointer_bits == 32
 }
 
-/// The exception without what depends on the build: a SystemError begins with a C file's path and a line number.
+/// The exception without what depends on the build: a SystemError begins with a C file's path and a line number; that the
+/// stack is full is said with its size, and with what was to be put on it.
 pub(crate) fn mask(exception: &Exception) -> (&str, &str) {
     let message = exception.message.as_str();
     let tail = || {
@@ -391,7 +392,12 @@ pub(crate) fn mask(exception: &Exception) -> (&str, &str) {
         let (line, tail) = rest.split_once(": ")?;
         line.bytes().all(|b| b.is_ascii_digit()).then_some(tail)
     };
-    (&exception.class, Some(()).filter(|()| exception.class == "SystemError").and_then(|()| tail()).unwrap_or(message))
+    let message = match exception.class.as_str() {
+        "SystemError" => tail().unwrap_or(message),
+        "RecursionError" => message.split_once(" (used ").map_or(message, |(head, _)| head),
+        _ => message,
+    };
+    (&exception.class, message)
 }
 
 /// A few bytes around an offset, in hexadecimal.

@@ -68,6 +68,13 @@ fn what_depends_on_the_build_is_masked() {
         &raises("SystemError", "../codeobject.c:117: other"),
         "message: rejected:SystemError / rejected:SystemError",
     );
+    let predicted = &raises("RecursionError", "Stack overflow (used 0 kB) while hashing a tuple");
+    check(predicted, &raises("RecursionError", "Stack overflow (used 8156 kB) while hashing a frozendict"), "agree");
+    check(
+        predicted,
+        &raises("RecursionError", "maximum recursion depth exceeded"),
+        "message: rejected:RecursionError / rejected:RecursionError",
+    );
     let predicted = &raises("ValueError", "a.c:1: x");
     check(predicted, &raises("ValueError", "a.c:2: x"), "message: rejected:ValueError / rejected:ValueError");
 }

@@ -48,6 +48,8 @@ pub enum ErrorKind {
         /// Whether it is a dict key (else a set member).
         key: bool,
     },
+    /// The hash of a set member or dict key does not end: a tuple in it contains itself.
+    EndlessHash,
     /// More nested than the interpreter allows.
     TooDeep,
     /// The text of a float is not one.
@@ -71,7 +73,8 @@ pub enum ErrorKind {
 /// What the interpreter does instead of answering.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Cause {
-    /// Hashes a tuple that is unfinished or contains itself: NULL dereference or unbounded recursion (3.4 to 3.15).
+    /// Hashes a tuple that is unfinished or, before 3.14.10 and 3.15.2, contains itself: NULL dereference or unbounded
+    /// recursion.
     HashOfUnfinishedTuple,
     /// Walks constants that contain an unfinished tuple or a tuple that contains itself.
     ConstantsContainThemselves,
@@ -226,6 +229,10 @@ impl Error {
                     },
                 )
             }
+            ErrorKind::EndlessHash => {
+                // The number depends on the stack, and so does what is being hashed when it is full.
+                Exception::new("RecursionError", "Stack overflow (used 0 kB) while hashing a tuple")
+            }
             ErrorKind::TooDeep => Exception::new("ValueError", "recursion limit exceeded"),
             ErrorKind::FloatText(text) => {
                 // `%.200s` of a C string; quoted since 3.8.
@@ -274,6 +281,7 @@ impl fmt::Display for ErrorKind {
             ErrorKind::Unhashable { part, key, .. } => {
                 write!(f, "unhashable type '{part}' in a {}", if *key { "dict key" } else { "set member" })
             }
+            ErrorKind::EndlessHash => f.write_str("hash of a tuple that contains itself"),
             ErrorKind::TooDeep => f.write_str("nested too deep"),
             ErrorKind::FloatText(text) => write!(f, "not the text of a float: {:?}", String::from_utf8_lossy(text)),
             ErrorKind::Unicode(e) => {

@@ -60,7 +60,7 @@ impl Release {
         self
     }
 
-    /// Parses `3.14.2`, `3.15.0rc1`, `3.12` (then the latest known release of that version, if there is one).
+    /// Parses `3.14.2`, `3.15.0rc1`, `3.12` (then the release of [`Profile::of`], if there is one).
     #[must_use]
     pub fn parse(text: &str) -> Option<Release> {
         let mut parts = text.trim().split('.');
@@ -142,12 +142,47 @@ pub(crate) enum Wording {
     Python3115,
 }
 
+/// What came with a release that was not the first of its version: interpreters of one version differ in it.
+#[derive(Debug, Clone, Copy)]
+enum Change {
+    /// `I` is read again (bpo-32011).
+    Int64,
+    /// `code: varnames is too small` (bpo-24618).
+    VarnamesChecked,
+    /// Every single byte is checked for the end of the stream (gh-101006).
+    EveryByteChecked,
+    /// An error stops the writer at once (gh-132715).
+    WriterStops,
+    /// One-byte bytes objects come from the cache (gh-128509).
+    OneByteCached,
+    /// Members of sets that have the same dump are not compared any more (gh-159184).
+    MembersNotCompared,
+    /// References to a finished frozendict are resolved (gh-155315).
+    FrozendictReferred,
+    /// A hash that does not end is a RecursionError (gh-154318).
+    HashRecursionChecked,
+}
+
+/// The one table of changes between releases of a version: the first release of each version that has the change. Versions
+/// after the last one have it from the start. The numbers are those of CPython's changelogs, which name each by its issue;
+/// betas are not modelled, so what came with one counts as there from the start.
+static CHANGES: [(Change, &[Release]); 8] = [
+    (Change::Int64, &[Release::new(3, 6, 4)]),
+    (Change::VarnamesChecked, &[Release::new(3, 6, 7), Release::new(3, 7, 1)]),
+    (Change::EveryByteChecked, &[Release::new(3, 11, 5)]),
+    (Change::WriterStops, &[Release::new(3, 13, 12), Release::new(3, 14, 3)]),
+    (Change::OneByteCached, &[Release::new(3, 14, 8), Release::new(3, 15, 0).candidate(3)]),
+    (Change::MembersNotCompared, &[Release::new(3, 14, 9), Release::new(3, 15, 1)]),
+    (Change::FrozendictReferred, &[Release::new(3, 15, 1)]),
+    (Change::HashRecursionChecked, &[Release::new(3, 14, 10), Release::new(3, 15, 2)]),
+];
+
 /// How one interpreter reads and writes marshal streams and .pyc files.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Profile {
     /// 3.12
     pub version: Version,
-    /// The exact release that is modelled; some answers depend on it.
+    /// The exact release that is modelled; some answers depend on it (see [`Profile::turning_points`]).
     pub release: Release,
     /// The 16-bit magic number of final releases.
     pub magic: u16,
@@ -167,7 +202,8 @@ pub struct Profile {
     pub interned_elsewhere: [u64; 4],
 }
 
-/// The one table of versions: the latest known release, magic number, header, marshal version, code layout.
+/// The one table of versions: the newest release that the model was compared with, magic number, header, marshal version,
+/// code layout.
 const fn row(
     release: Release,
     magic: u16,
@@ -195,25 +231,25 @@ static PROFILES: [Profile; 11] = {
     [
         row(Release::new(2, 7, 18), 62211, Mtime, 2, Python27),
         row(Release::new(3, 6, 15), 3379, MtimeSize, 4, Python30),
-        row(Release::new(3, 7, 17), 3394, Flags, 4, Python30),
-        row(Release::new(3, 8, 20), 3413, Flags, 4, Python38),
-        row(Release::new(3, 9, 25), 3425, Flags, 4, Python38),
-        row(Release::new(3, 10, 20), 3439, Flags, 4, Python38),
-        row(Release::new(3, 11, 15), 3495, Flags, 4, Python311),
-        row(Release::new(3, 12, 13), 3531, Flags, 4, Python311),
-        row(Release::new(3, 13, 15), 3571, Flags, 4, Python311),
-        row(Release::new(3, 14, 8), 3627, Flags, 5, Python311),
-        row(Release::new(3, 15, 0), 3666, Flags, 6, Python311),
+        row(Release::new(3, 7, 16), 3394, Flags, 4, Python30),
+        row(Release::new(3, 8, 18), 3413, Flags, 4, Python38),
+        row(Release::new(3, 9, 18), 3425, Flags, 4, Python38),
+        row(Release::new(3, 10, 13), 3439, Flags, 4, Python38),
+        row(Release::new(3, 11, 7), 3495, Flags, 4, Python311),
+        row(Release::new(3, 12, 1), 3531, Flags, 4, Python311),
+        row(Release::new(3, 13, 18), 3571, Flags, 4, Python311),
+        row(Release::new(3, 14, 10), 3627, Flags, 5, Python311),
+        row(Release::new(3, 15, 2), 3666, Flags, 6, Python311),
     ]
 };
 
 impl Profile {
-    /// Every modelled version, each at its latest known release, oldest first.
+    /// Every modelled version, each at the newest release that the model was compared with, oldest first.
     pub fn all() -> impl Iterator<Item = &'static Profile> {
         PROFILES.iter()
     }
 
-    /// The profile of a version at its latest known release.
+    /// The profile of a version, at the newest release of it that the model was compared with.
     #[must_use]
     pub fn of(version: Version) -> Option<&'static Profile> {
         PROFILES.iter().find(|p| p.version == version)
@@ -229,6 +265,28 @@ impl Profile {
     #[must_use]
     pub fn for_magic(magic: u16) -> Option<&'static Profile> {
         PROFILES.iter().find(|p| p.magic == magic)
+    }
+
+    /// The newest release of this version that the model was compared with. A newer one may have changes that no row of the
+    /// tables tells.
+    #[must_use]
+    pub fn compared_up_to(&self) -> Release {
+        Profile::of(self.version).map_or(self.release, |known| known.release)
+    }
+
+    /// One release for each way in which releases of this version answer, oldest first: the first release, and those that
+    /// came with a change. Each answers for all up to the next.
+    #[must_use]
+    pub fn turning_points(&self) -> Vec<Release> {
+        let changes = CHANGES.iter().flat_map(|(_, releases)| releases.iter()).filter(|r| r.version == self.version);
+        let mut points: Vec<Release> = changes.copied().collect();
+        let first = Release::new(self.version.major, self.version.minor, 0);
+        // Candidates write final magic numbers.
+        let is_earlier = points.iter().any(|point| *point <= first);
+        points.push(if is_earlier { first.candidate(1) } else { first });
+        points.sort_unstable();
+        points.dedup();
+        points
     }
 
     /// The same interpreter built with pointers of this size.
@@ -261,6 +319,12 @@ impl Profile {
         self.version >= Version::new(major, minor)
     }
 
+    fn has(&self, change: Change) -> bool {
+        let (_, releases) = CHANGES[change as usize];
+        let newest = releases.iter().rfind(|release| release.version <= self.version);
+        newest.is_some_and(|release| self.release >= *release)
+    }
+
     /// Python 2: `str` is bytes, `int` and `long` differ, streams have no flags and no references to objects.
     #[must_use]
     pub fn is_python2(&self) -> bool {
@@ -270,10 +334,10 @@ impl Profile {
     pub(crate) fn wording(&self) -> Wording {
         if self.is_python2() {
             Wording::Python27
-        } else if self.release < Release::new(3, 11, 5) {
-            Wording::Python34
-        } else {
+        } else if self.has(Change::EveryByteChecked) {
             Wording::Python3115
+        } else {
+            Wording::Python34
         }
     }
 
@@ -284,7 +348,7 @@ impl Profile {
                 true
             }
             b'(' | b'[' | b'{' | b'<' | b'>' | b'c' => true,
-            b'I' => self.is_python2() || self.release >= Release::new(3, 6, 4),
+            b'I' => self.is_python2() || self.has(Change::Int64),
             b'R' => self.is_python2(),
             b'a' | b'A' | b'z' | b'Z' | b')' | b'r' => !self.is_python2(),
             b':' => self.since(3, 14),
@@ -310,7 +374,7 @@ impl Profile {
 
     /// `code: varnames is too small` exists since 3.6.7 and 3.7.1.
     pub(crate) fn checks_varnames(&self) -> bool {
-        !self.is_python2() && self.release >= Release::new(3, 6, 7) && self.release != Release::new(3, 7, 0)
+        self.has(Change::VarnamesChecked)
     }
 
     /// 3.11 and later subtract the numbers of arguments from the number of variables, in 32 bits that may overflow.
@@ -368,10 +432,20 @@ impl Profile {
         self.since(3, 14)
     }
 
-    /// Whether one-byte bytes objects are cached: 3.14 after 3.14.5 (known of 3.14.8), 3.15 after 3.15.0rc1.
+    /// Whether one-byte bytes objects are cached.
     pub(crate) fn caches_one_byte(&self) -> bool {
-        self.since(3, 15) && self.release > Release::new(3, 15, 0).candidate(1)
-            || self.version == Version::new(3, 14) && self.release > Release::new(3, 14, 5)
+        self.has(Change::OneByteCached)
+    }
+
+    /// Whether `r` finds a frozendict that is finished; before, its slot stays empty.
+    #[must_use]
+    pub fn refers_to_frozendicts(&self) -> bool {
+        self.has(Change::FrozendictReferred)
+    }
+
+    /// Whether hashing a tuple that contains itself raises an exception; before, it ends the process.
+    pub(crate) fn limits_hashes(&self) -> bool {
+        self.has(Change::HashRecursionChecked)
     }
 
     /// Whether the empty frozenset is one object.
@@ -400,9 +474,14 @@ impl Profile {
         self.since(3, 13)
     }
 
-    /// An error stops the writer at once (not in 3.14.2; seen in 3.14.8).
+    /// Members of sets whose sort keys are equal are compared themselves.
+    pub(crate) fn compares_members(&self) -> bool {
+        !self.has(Change::MembersNotCompared)
+    }
+
+    /// An error stops the writer at once.
     pub(crate) fn writer_stops_at_first_error(&self) -> bool {
-        self.release > Release::new(3, 14, 2)
+        self.has(Change::WriterStops)
     }
 
     /// Code objects make a new `co_code` when they are dumped.
@@ -429,6 +508,42 @@ mod tests {
         }
         assert_eq!(Release::parse("3.12"), Profile::of(Version::new(3, 12)).map(|p| p.release));
         assert_eq!(Release::parse("3.13.0+"), Release::parse("3.13.0"));
+    }
+
+    /// The releases before and from which each predicate that tells releases apart changes.
+    #[test]
+    fn changes_come_with_the_releases_of_the_table() {
+        for (place, (change, releases)) in CHANGES.iter().enumerate() {
+            assert_eq!(*change as usize, place, "{change:?}");
+            assert!(releases.is_sorted(), "{change:?}");
+        }
+        let check = |predicate: fn(&Profile) -> bool, before: &[&str], after: &[&str]| {
+            for (text, expected) in before.iter().map(|t| (t, false)).chain(after.iter().map(|t| (t, true))) {
+                let profile = Profile::for_release(&Release::parse(text).unwrap()).unwrap();
+                assert_eq!(predicate(&profile), expected, "{text}");
+            }
+        };
+        check(|p| p.reads(b'I'), &["3.6.3"], &["2.7.18", "3.6.4", "3.7.0", "3.15.0"]);
+        check(Profile::checks_varnames, &["2.7.18", "3.6.6", "3.7.0"], &["3.6.7", "3.7.1", "3.8.0"]);
+        check(Profile::writer_stops_at_first_error, &["3.12.1", "3.13.11", "3.14.2"], &["3.13.12", "3.14.3", "3.15.0"]);
+        check(Profile::caches_one_byte, &["3.13.18", "3.14.7", "3.15.0rc2"], &["3.14.8", "3.15.0rc3", "3.15.0"]);
+        check(|p| !p.compares_members(), &["3.13.18", "3.14.8", "3.15.0"], &["3.14.9", "3.15.1"]);
+        check(Profile::refers_to_frozendicts, &["3.14.10", "3.15.0"], &["3.15.1"]);
+        check(Profile::limits_hashes, &["3.13.18", "3.14.9", "3.15.1"], &["3.14.10", "3.15.2"]);
+    }
+
+    #[test]
+    fn each_way_to_answer_has_a_release() {
+        for (version, expected) in [
+            (Version::new(2, 7), "2.7.0"),
+            (Version::new(3, 6), "3.6.0 3.6.4 3.6.7"),
+            (Version::new(3, 12), "3.12.0"),
+            (Version::new(3, 14), "3.14.0 3.14.3 3.14.8 3.14.9 3.14.10"),
+            (Version::new(3, 15), "3.15.0rc1 3.15.0rc3 3.15.1 3.15.2"),
+        ] {
+            let points = Profile::of(version).unwrap().turning_points();
+            assert_eq!(points.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "), expected);
+        }
     }
 
     #[test]

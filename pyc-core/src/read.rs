@@ -250,7 +250,7 @@ impl Reader<'_, '_> {
     }
 
     #[cold]
-    fn fail<T>(&self, kind: ErrorKind, offset: usize) -> Result<T, Fault> {
+    pub(crate) fn fail<T>(&self, kind: ErrorKind, offset: usize) -> Result<T, Fault> {
         debug_assert!(offset <= self.graph.input.len());
         Err(Box::new(Error::new(kind, offset)))
     }
@@ -350,8 +350,8 @@ impl Reader<'_, '_> {
             let is_late = !is_empty && matches!(code, b'>' | b':' | b'c' | b'}');
             slot = small(self.slots.len());
             self.slots.push(Slot { node: id, kind: if is_late { 0 } else { node.kind } });
-            if code == b'}' {
-                // Its slot is never filled (3.15).
+            if code == b'}' && !self.profile.refers_to_frozendicts() {
+                // Its slot is never filled.
                 slot = NO_SLOT;
             }
         }

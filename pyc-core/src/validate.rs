@@ -64,7 +64,19 @@ fn container_hashable(reader: &mut Reader, id: NodeId, key: bool, offset: usize)
             _ => children.get(place).copied(),
         }
     };
-    walk(reader, id, offset, Cause::HashOfUnfinishedTuple, bit::HASHABLE, enter, hashed)
+    let endless = match reader.profile.limits_hashes() {
+        true => ErrorKind::EndlessHash,
+        false => ErrorKind::Undefined(Cause::HashOfUnfinishedTuple),
+    };
+    walk(
+        reader,
+        id,
+        offset,
+        [endless, ErrorKind::Undefined(Cause::HashOfUnfinishedTuple)],
+        bit::HASHABLE,
+        enter,
+        hashed,
+    )
 }
 
 /// The pairs of a frozendict whose values later equal keys replace: these are not there any more, and need no hash.
@@ -153,15 +165,16 @@ fn finite(reader: &mut Reader, consts: NodeId, offset: usize) -> Result<(), Faul
         let (children, size) = reader.children(id);
         size.checked_sub(place + 1).and_then(|i| children.get(i)).copied()
     };
-    walk(reader, consts, offset, Cause::ConstantsContainThemselves, bit::FINITE, enter, last_first)
+    let endless = || ErrorKind::Undefined(Cause::ConstantsContainThemselves);
+    walk(reader, consts, offset, [endless(), endless()], bit::FINITE, enter, last_first)
 }
 
-/// A depth-first walk that fails with `cause` where it meets itself or a missing item of an unfinished tuple.
+/// A depth-first walk that fails in one way where it meets itself, and in the other at a missing item of an unfinished tuple.
 fn walk(
     reader: &mut Reader,
     id: NodeId,
     offset: usize,
-    cause: Cause,
+    [endless, unfinished]: [ErrorKind; 2],
     known: u8,
     enter: impl Fn(u8) -> Result<bool, ErrorKind>,
     mut child: impl FnMut(&Reader, NodeId, usize) -> Option<NodeId>,
@@ -175,7 +188,7 @@ fn walk(
             let node = reader.graph.node(id);
             if enter(node.code).map_err(|kind| Error::new(kind, offset))? && !node.is(known) {
                 if node.is(ON_PATH) {
-                    return reader.undefined(cause, offset);
+                    return reader.fail(endless, offset);
                 }
                 reader.graph.nodes[id.at()].bits |= ON_PATH;
                 path.push((id, 0));
@@ -187,7 +200,7 @@ fn walk(
         if next.is_none() {
             let node = &mut reader.graph.nodes[id.at()];
             if node.is(bit::UNFINISHED) {
-                return reader.undefined(cause, offset);
+                return reader.fail(unfinished, offset);
             }
             node.bits = node.bits & !ON_PATH | known;
             path.pop();

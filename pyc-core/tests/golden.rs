@@ -21,11 +21,14 @@ fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Class and message; of a SystemError without the C file and line number, which depend on the build.
+/// Class and message; of a SystemError without the C file and line number, of a RecursionError without the size of the
+/// stack: they depend on the build.
 fn exception(exception: &Exception) -> Value {
     let message = exception.message.as_str();
     let tail = message.split_once(".c:").and_then(|(_, rest)| rest.split_once(": ")).map(|(_, tail)| tail);
     let message = tail.filter(|_| exception.class == "SystemError").unwrap_or(message);
+    let full = message.split_once(" (used ").map(|(head, _)| head);
+    let message = full.filter(|_| exception.class == "RecursionError").unwrap_or(message);
     [exception.class, message].as_slice().into()
 }
 

@@ -167,9 +167,37 @@ fn references() {
     }
     check(PYTHON_3, b"\xa9\x01r\0\0\0\0", "tuple 1;ref 0");
     check(PYTHON_3, b"\xdb\x02\0\0\0\xf2\0\0\0\0r\0\0\0\0", "list 2;ref 0;ref 0");
-    check(&["3.15.0"], b"\xa9\x02\xfdNT0r\x01\0\0\0", "ValueError: bad marshal data (invalid reference)");
     // None takes no slot.
     check(PYTHON_3, b"\xa9\x02\xcer\x01\0\0\0", "ValueError: bad marshal data (invalid reference)");
+}
+
+/// References to frozendicts: 3.15.0 never fills their slots, and 3.15.1 does.
+#[test]
+fn references_to_frozendicts() {
+    const INVALID: &str = "ValueError: bad marshal data (invalid reference)";
+    let rest = [&b"r\0\0\0\0)\0)\0s\0\0\0\0"[..], &b"z\x01f".repeat(3), &[0; 4], &b"s\0\0\0\0".repeat(2)].concat();
+    let code = [&b")\x02\xfdNT0c"[..], &[0; 20], b"s\0\0\0\0", &rest].concat();
+    for (stream, expected) in [
+        (&b")\x02\xfdNT0r\0\0\0\0"[..], "tuple 2;frozendict 1;none;true;ref 1"),
+        (b"\xa9\x02\xfdNT0r\x01\0\0\0", "tuple 2;frozendict 1;none;true;ref 1"),
+        (b"<\x02\0\0\0\xfdNT0r\0\0\0\0", "set 1;frozendict 1;none;true"),
+        (b"[\x03\0\0\0\xfd0\xfd0r\0\0\0\0", "list 3;frozendict 0;frozendict 0;ref 1"),
+        (&code, "SystemError: Objects/codeobject.c:0: bad argument to internal function"),
+    ] {
+        check(&["3.15.0"], stream, INVALID);
+        check(&["3.15.2"], stream, expected);
+    }
+    // Not while it is read.
+    for stream in [&b"\xfdNr\0\0\0\x000"[..], b"\xfdN[\x01\0\0\0r\0\0\0\x000", b"\xbe\x01\0\0\0\xfdNr\0\0\0\x000"] {
+        check(&["3.15.0", "3.15.2"], stream, INVALID);
+    }
+    for (stream, dump) in [
+        (&b")\x02\xfdNT0r\0\0\0\0"[..], &b")\x02\xfdNT0r\0\0\0\0"[..]),
+        (b")\x03\xfdNT0\xfdNT0r\0\0\0\0", b")\x03\xfdNT0}NT0r\0\0\0\0"),
+        (b"}\xfdNT0r\0\0\0\0r\0\0\0\x000", b"}\xfdNT0r\0\0\0\x000"),
+    ] {
+        check_dump("3.15.2", stream, dump);
+    }
 }
 
 /// Where a string is not UTF-8: 2.7 has a way of its own to count the bytes at fault.
@@ -261,10 +289,34 @@ fn undefined_behaviour_is_named() {
     }
     assert_eq!(outcome("3.12.1", b"{N(\0\0\0\x01"), "EOFError: EOF read where object expected");
     check(PYTHON_3, b"\xa9\x01{r\0\0\0\0N0", "hash-of-unfinished-tuple");
+    check(&["3.14.10", "3.15.2"], b"\xa9\x01<\x01\0\0\0r\0\0\0\0", "hash-of-unfinished-tuple");
     check(PYTHON_3, b"[\x02\0\0\0\xa9\x01r\0\0\0\0<\x01\0\0\0r\0\0\0\0", "hash-of-unfinished-tuple");
     // The unhashable item comes first, so the hole is not reached.
     let list_first = b"\xa9\x02[\0\0\0\0<\x01\0\0\0r\0\0\0\0";
     assert_eq!(outcome("3.12.1", list_first), "TypeError: unhashable type: 'list'");
+}
+
+/// The hash of a tuple that contains itself does not end. 3.14.10 and 3.15.2 raise an exception, unless a hole comes first.
+#[test]
+fn hashes_that_do_not_end() {
+    let error = "RecursionError: Stack overflow (used 0 kB) while hashing a tuple";
+    for stream in [
+        &b"<\x01\0\0\0\xa9\x01r\0\0\0\0"[..],
+        b")\x02\xa9\x01r\0\0\0\0<\x01\0\0\0r\0\0\0\0",
+        b"{\xa9\x01r\0\0\0\0N0",
+        b"<\x01\0\0\0\xa9\x01:r\0\0\0\0NN",
+        b"<\x01\0\0\0\xa9\x02r\0\0\0\0[\0\0\0\0",
+        b"\xa9\x02r\0\0\0\0<\x01\0\0\0r\0\0\0\0",
+    ] {
+        check(&["3.14.10", "3.15.2"], stream, error);
+        for release in ["3.14.8", "3.15.0"] {
+            let fault = read(stream, &profile(release)).unwrap_err();
+            assert_eq!(fault.cause(), Some(pyc_core::Cause::HashOfUnfinishedTuple), "{release} {stream:x?}");
+        }
+    }
+    check(&["3.15.2"], b"<\x01\0\0\0\xa9\x01}Nr\0\0\0\x000", error);
+    let list_first = "TypeError: cannot use 'tuple' as a set element (unhashable type: 'list')";
+    check(&["3.14.8", "3.14.10", "3.15.2"], b"<\x01\0\0\0\xa9\x02[\0\0\0\0r\0\0\0\0", list_first);
 }
 
 /// Versions differ in how they add up 2^31 arguments.
@@ -582,6 +634,41 @@ fn members_without_an_order() {
             let graph = read(stream, &profile).unwrap();
             let dump = Loaded::new(&graph, &profile).dump(profile.marshal_version);
             assert!(matches!(&dump, Dump::Raises(e) if e.class == class), "{release} {dump:?}");
+        }
+    }
+    // 3.14.9 and 3.15.1 compare no members any more.
+    let nan = |code: &[u8]| [code, &f64::NAN.to_le_bytes().repeat(2)].concat();
+    let infinite = [&b"y"[..], &[0; 8], &f64::NAN.to_le_bytes()].concat();
+    let nested = |flag: u8| {
+        let rest = [&b"N"[..], &[b'y' | flag], &infinite[1..], &[b'y' | flag], &infinite[1..]].concat();
+        [&b">\x01\0\0\0"[..], &[b'>' | flag], b"\x03\0\0\0", &rest].concat()
+    };
+    for release in ["3.14.10", "3.15.2"] {
+        let pair = [b"<\x02\0\0\0", &nan(b"y")[..], &nan(b"y")].concat();
+        check_dump(release, &pair, &[b"<\x02\0\0\0", &nan(b"\xf9")[..], &nan(b"\xf9")].concat());
+        check_dump(release, &nested(0), &nested(0x80));
+    }
+}
+
+/// An error stops the writer since 3.13.12 and 3.14.3; before, it goes on, and the last error is raised.
+#[test]
+fn the_first_error_of_a_writer_or_the_last() {
+    let nans = b"<\x02\0\0\0x\x03nan\x03infx\x03nan\x03inf";
+    // Format 2 has no references.
+    let cycle = b"\xdb\x01\0\0\0r\0\0\0\0";
+    let [nans_first, cycle_first] =
+        [[&nans[..], cycle], [cycle, nans]].map(|items| [&b"[\x02\0\0\0"[..], &items.concat()].concat());
+    for (releases, [first, second]) in [
+        (&["3.11.7", "3.12.1", "3.13.0", "3.14.2"][..], ["ValueError", "MemoryError"]),
+        (&["3.13.15", "3.13.18", "3.14.8", "3.15.0"], ["MemoryError", "ValueError"]),
+    ] {
+        for (stream, class) in [(&nans_first, first), (&cycle_first, second)] {
+            for release in releases {
+                let profile = profile(release);
+                let graph = read(stream, &profile).unwrap();
+                let dump = Loaded::new(&graph, &profile).dump(2);
+                assert!(matches!(&dump, Dump::Raises(e) if e.class == class), "{release} {stream:x?}: {dump:?}");
+            }
         }
     }
 }

@@ -6,7 +6,8 @@
 //! from accepted streams.
 
 use super::table::{
-    ALL, FIELDS, ONLY_2, ONLY_3, Row, Rows, SINCE_311, SINCE_314, SINCE_315, TYPES, UNTIL_310, When, each, plain,
+    ALL, FIELDS, ONLY_2, ONLY_3, Row, Rows, SINCE_311, SINCE_314, SINCE_315, SINCE_3151, TYPES, UNTIL_310, When, each,
+    plain,
 };
 use super::{ROWS, Reached, Rule};
 use pyc_core::code::{Code, Field};
@@ -133,8 +134,12 @@ pub(super) fn encodings() -> Rows {
 }
 
 pub(super) fn references() -> Rows {
-    let when = |code| if code == b'I' { |v| v >= (3, 6, 4) } else { in_python3(code) };
-    each(b"iIlfgxystuaAzZ()[{<>:c", Rule::Reference, "reference to #", when)
+    let when = |code| match code {
+        b'I' => |v| v >= (3, 6, 4),
+        b'}' => SINCE_3151,
+        _ => in_python3(code),
+    };
+    each(b"iIlfgxystuaAzZ()[{<>}:c", Rule::Reference, "reference to #", when)
 }
 
 fn in_python3(code: u8) -> When {

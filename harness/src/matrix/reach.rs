@@ -263,6 +263,7 @@ impl Refusal<'_> {
                 let part = ["list", "dict", "set"].iter().position(|name| name == part)?;
                 Rule::Unhashable { part: b"[{<"[part], key: *key }
             }
+            ErrorKind::EndlessHash => Rule::EndlessHash,
             ErrorKind::TooDeep if self.python2 && self.at == self.case.len() => Rule::DepthBeforeType,
             ErrorKind::TooDeep => Rule::TooDeep,
             ErrorKind::FloatText(_) => Rule::FloatText(self.innermost()?.code),

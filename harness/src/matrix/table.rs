@@ -29,6 +29,7 @@ pub(crate) enum Rule {
     ReferenceToFrozendict,
     Unhashable { part: u8, key: bool },
     UnhashableIn(u8),
+    EndlessHash,
     TooDeep,
     FloatText(u8),
     Unicode(u8),
@@ -104,6 +105,8 @@ pub(super) const UNTIL_310: When = |v| v < (3, 11, 0);
 pub(super) const SINCE_311: When = |v| v >= (3, 11, 0);
 pub(super) const SINCE_314: When = |v| v >= (3, 14, 0);
 pub(super) const SINCE_315: When = |v| v >= (3, 15, 0);
+/// The releases that resolve references to frozendicts.
+pub(super) const SINCE_3151: When = |v| v >= (3, 15, 1);
 /// No stream does; the row says why.
 const NEVER: When = |_| false;
 
@@ -196,13 +199,18 @@ fn refusals() -> Rows {
         (Rule::ReferencePastEnd, "reference past the end of the table", ALL),
     ]));
     rows.extend(each(b">c:}", Rule::ReferenceToUnfinished, "reference to # while it is read", in_python3));
-    rows.extend(some([(Rule::ReferenceToFrozendict, "reference to a finished }", SINCE_315)]));
+    rows.extend(some([(Rule::ReferenceToFrozendict, "reference to a finished }", |v| v == (3, 15, 0))]));
     for (part, name) in [(b'[', "list"), (b'{', "dict"), (b'<', "set")] {
         rows.push((Rule::Unhashable { part, key: true }, format!("{name} as, or in, a dict key"), ALL));
         rows.push((Rule::Unhashable { part, key: false }, format!("{name} as, or in, a set member"), ALL));
     }
     rows.extend(each(b"(c:}", Rule::UnhashableIn, "# as key or member, with a part that has no hash", plain));
-    rows.extend(some([(Rule::TooDeep, "nested too deep", ALL)]));
+    rows.extend(some([
+        (Rule::EndlessHash, "tuple that contains itself as, or in, a key or member", |v| {
+            ((3, 14, 10)..(3, 15, 0)).contains(&v) || v >= (3, 15, 2)
+        }),
+        (Rule::TooDeep, "nested too deep", ALL),
+    ]));
     rows.extend(each(b"fx", Rule::FloatText, "text of # is no number", always));
     rows.extend(each(b"u", Rule::Unicode, "payload of # is not UTF-8", always));
     rows.extend(each(b"t", Rule::Unicode, "payload of # is not UTF-8", in_python3));

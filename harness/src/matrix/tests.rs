@@ -104,7 +104,8 @@ fn streams_reach_the_rules_they_were_written_for() {
     check("2.7", b"(\x01", &["size without all its bytes is negative"]);
     check("3.12", b"\xa9\x01r\0\0\0\0", &[") flagged", "r", "reference to ( while it is read"]);
     check("3.12", b"\xbe\x01\0\0\0r\0\0\0\0", &["reference to > while it is read"]);
-    check("3.15", b")\x02\xfdNN0r\0\0\0\0", &["reference to a finished }"]);
+    check("3.15.0", b")\x02\xfdNN0r\0\0\0\0", &["reference to a finished }"]);
+    check("3.15.1", b")\x02\xfdNN0r\0\0\0\0", &[")", "0", "N", "} flagged", "r"]);
     check("3.12", b"r\0\0\0\0", &["reference past the end of the table"]);
     check(
         "3.12",
@@ -117,6 +118,9 @@ fn streams_reach_the_rules_they_were_written_for() {
     check("3.12", b"f\x041.5\0", &["f", "text of a float cut at NUL"]);
     check("3.12", b"Z\x01\xe9", &["Z", "Latin-1 in the \"ASCII\" of Z"]);
     check("3.12", b"\xa9\x01<\x01\0\0\0r\0\0\0\0", &["hash-of-unfinished-tuple"]);
+    check("3.14.9", b"<\x01\0\0\0\xa9\x01r\0\0\0\0", &["hash-of-unfinished-tuple"]);
+    let endless = "tuple that contains itself as, or in, a key or member";
+    check("3.14.10", b"<\x01\0\0\0\xa9\x01r\0\0\0\0", &[endless]);
 }
 
 #[test]

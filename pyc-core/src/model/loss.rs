@@ -17,7 +17,7 @@ pub enum Loss {
     NanBits,
     /// 2.7 writes a pair of surrogates as one character.
     SurrogatePairs,
-    /// 3.15 writes references to frozendicts and refuses to read them.
+    /// 3.15.0 writes references to frozendicts and refuses to read them.
     FrozenDictReference,
     /// Since 3.14 loading writes counters into code that no compiler makes, and they end up elsewhere each time.
     CodeCounters,
@@ -62,7 +62,9 @@ impl Loaded<'_, '_> {
             }
             _ if !self.node(object).has_edges() => None,
             _ if version < 3 && self.is_repeated(object) => Some(Loss::Sharing),
-            Value::FrozenDict(_) if self.is_repeated(object) => Some(Loss::FrozenDictReference),
+            Value::FrozenDict(_) if !self.profile.refers_to_frozendicts() && self.is_repeated(object) => {
+                Some(Loss::FrozenDictReference)
+            }
             Value::Code(_) => {
                 let shown = self.shown_code(object).ok()?;
                 let again = crate::opcode::shown(&shown, self.ints(object).flags, self.profile).ok();

@@ -158,7 +158,7 @@ pub(super) const FAULTS: [Fault; 17] = [
     },
     Fault {
         name: "frozendict-slot-lost",
-        what: "a frozendict takes no slot; it takes one that nothing can name",
+        what: "a frozendict takes no slot",
         cause: "a reader that treats the bug of 3.15.0 as if the flag were ignored",
         versions: FROZENDICTS,
         way: Way::Reads(b"}", |_, object| object.flagged.then(|| Edit { length: 1, by: b"}".to_vec() })),

@@ -86,7 +86,7 @@ impl Writer<'_, '_, '_> {
             if equal.peek().is_some() {
                 self.unpredictable = Some(Aspect::EqualSortKeys);
             }
-            if equal.any(|w| !equality::have_order(self.loaded, w[0].1, w[1].1)) {
+            if profile.compares_members() && equal.any(|w| !equality::have_order(self.loaded, w[0].1, w[1].1)) {
                 return Err(Failure::NoOrder);
             }
             self.ordered.extend(keyed.into_iter().map(|(_, member)| member));
