@@ -52,8 +52,10 @@ pub struct Member {
     pub id: String,
     /// `cpython`
     pub family: String,
-    /// `3.12.1`
+    /// `3.12.1`: the version of the language.
     pub version: String,
+    /// The implementation's own release, which is the same for CPython.
+    pub release: String,
     /// The core under this subject's profile.
     pub core: Core,
     /// What its interpreter says of itself.
@@ -75,6 +77,7 @@ impl Member {
             id: id.into(),
             family: facts.implementation.clone(),
             version: facts.version.clone(),
+            release: facts.implementation_version.clone(),
             core,
             facts: Some(facts.clone()),
             subject: Some(subject),
@@ -89,6 +92,7 @@ impl Member {
         Member {
             id: format!("core:{version}"),
             family: "core".into(),
+            release: version.clone(),
             version,
             core,
             facts: None,

@@ -1,6 +1,7 @@
 //! Campaigns with subjects that behave as a test wants them to.
 
 use super::*;
+use crate::expected::{Entry, Status};
 use crate::observation::{Accepted, Canon, Dump, Fault};
 use crate::oracle::Relation;
 use crate::record::Recorder;
@@ -127,6 +128,7 @@ fn fake(version: &str, behaviour: Behaviour) -> Member {
         id: format!("fake:{version}"),
         family: "fake".into(),
         version: version.into(),
+        release: version.into(),
         core,
         facts: None,
         subject: Some(subject),
@@ -247,6 +249,31 @@ fn each_behaviour_is_seen_for_what_it_is() {
 
     let broken = came(Behaviour::Breaks);
     assert_eq!(broken.broke.len(), 1, "{:?}", broken.broke);
+}
+
+/// An implementation's releases are what an entry of corpus/expected names, not the version of the language.
+#[test]
+fn an_expected_divergence_is_one_of_the_implementations_release() {
+    let check = |releases: &str, listed: bool| {
+        let entry = Entry {
+            relation: Relation::Model,
+            path: "outcome".into(),
+            core: "*".into(),
+            subject: "*".into(),
+            subjects: vec![releases.into()],
+            status: Status::ByDesign,
+            reason: "it rejects all".into(),
+            family: "fake".into(),
+        };
+        let plan = Plan { expected: Expected { entries: vec![entry] }, ..plan(3, 60) };
+        let came = came_of(&plan, vec![Member { release: "7.3.19".into(), ..fake("3.10", Behaviour::RejectsAll) }]);
+        let sum = |count: fn(&Counts) -> u64| came.counts.values().map(count).sum::<u64>();
+        assert_eq!((sum(|c| c.expected) > 0, sum(|c| c.diverged) > 0), (listed, !listed), "{releases}");
+    };
+    check("7.3.19", true);
+    check("7.3", true);
+    check("7.3.1", false);
+    check("3.10", false);
 }
 
 #[test]
