@@ -9,10 +9,13 @@
 //! path = "dump[*].flag"         # a signature's path; * stands for anything
 //! core = "accepted"             # the core's outcome class; * stands for anything
 //! subject = "accepted"          # the subject's outcome class; * stands for anything
-//! subjects = ["3.9", "3.10"]    # versions, down to any component; ["*"] for all
+//! subjects = ["3.9", "3.10"]    # releases of the implementation, down to any component; ["*"] for all
 //! status = "open"               # open: the model is wrong; upstream: the interpreter is; by_design: neither is
 //! reason = "why, or a link"
 //! ```
+//!
+//! An entry holds for the releases in which the difference was seen. PyPy's are its own (`7.3.19`), not the version of the
+//! language that it speaks: two releases for 3.11 differ more than one release for 3.9 and one for 3.11.
 
 use crate::oracle::{Relation, Signature};
 use anyhow::{Context, Result, ensure};
@@ -44,7 +47,7 @@ pub struct Entry {
     pub core: String,
     /// The subject's outcome class, with `*` for anything.
     pub subject: String,
-    /// Versions of the subject, down to any component, or `*`.
+    /// Releases of the subject's implementation, down to any component, or `*`.
     pub subjects: Vec<String>,
     /// Who has to do something.
     pub status: Status,
@@ -72,7 +75,7 @@ struct File {
 impl fmt::Display for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Entry { relation, path, core, subject, subjects, family, .. } = self;
-        write!(f, "{relation} at {path}: core {core}, {family} {subject} ({})", subjects.join(", "))
+        write!(f, "{relation} at {path}: core {core}, {family} {subject} (releases {})", subjects.join(", "))
     }
 }
 
@@ -99,10 +102,10 @@ impl Expected {
         Ok(Expected { entries })
     }
 
-    /// The index of the entry that lists this signature for a subject of this version.
+    /// The index of the entry that lists this signature for this release of the implementation.
     #[must_use]
-    pub fn find(&self, signature: &Signature, version: &str) -> Option<usize> {
-        self.entries.iter().position(|entry| entry.covers(signature, version))
+    pub fn find(&self, signature: &Signature, release: &str) -> Option<usize> {
+        self.entries.iter().position(|entry| entry.covers(signature, release))
     }
 }
 
@@ -114,21 +117,21 @@ fn parse(text: &str, family: &str) -> Result<Vec<Entry>> {
     }
     for (index, entry) in expected.iter().enumerate() {
         ensure!(!entry.reason.trim().is_empty(), "entry {index} ({entry}) has no reason");
-        ensure!(!entry.subjects.is_empty(), "entry {index} ({entry}) names no version; [\"*\"] stands for all");
+        ensure!(!entry.subjects.is_empty(), "entry {index} ({entry}) names no release; [\"*\"] stands for all");
         ensure!(!expected[..index].contains(entry), "entry {index} ({entry}) is there twice");
     }
     Ok(expected)
 }
 
 impl Entry {
-    fn covers(&self, signature: &Signature, version: &str) -> bool {
+    fn covers(&self, signature: &Signature, release: &str) -> bool {
         self.relation == signature.relation
             && self.family == signature.family
             && matches(&self.path, &signature.path)
             && matches(&self.core, &signature.core)
             && matches(&self.subject, &signature.subject)
             && self.subjects.iter().any(|prefix| {
-                let rest = version.strip_prefix(prefix.as_str());
+                let rest = release.strip_prefix(prefix.as_str());
                 prefix == "*" || rest.is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_digit()))
             })
     }
@@ -171,17 +174,17 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_covers_its_versions_and_paths_and_nothing_else() {
+    fn an_entry_covers_its_releases_and_paths_and_nothing_else() {
         let list = Expected { entries: parse(LIST, "cpython").unwrap() };
         #[track_caller]
-        fn check(list: &Expected, signature: &Signature, version: &str, expected: Option<usize>) {
-            assert_eq!(list.find(signature, version), expected, "{signature} of {version}");
+        fn check(list: &Expected, signature: &Signature, release: &str, expected: Option<usize>) {
+            assert_eq!(list.find(signature, release), expected, "{signature} of {release}");
         }
-        for version in ["3.9.18", "3.9", "3.11.7"] {
-            check(&list, &signature("dump[4].flag"), version, Some(0));
+        for release in ["3.9.18", "3.9", "3.11.7"] {
+            check(&list, &signature("dump[4].flag"), release, Some(0));
         }
-        for version in ["3.10.1", "3.11.2", "3.11.71", "3.90.1", "2.7.18"] {
-            check(&list, &signature("dump[4].flag"), version, None);
+        for release in ["3.10.1", "3.11.2", "3.11.71", "3.90.1", "2.7.18"] {
+            check(&list, &signature("dump[4].flag"), release, None);
         }
         for path in ["dump[4].bytes", "dump[4].flags", "xdump[4].flag", ""] {
             check(&list, &signature(path), "3.9.18", None);
@@ -199,7 +202,7 @@ mod tests {
             assert!(error.contains(expected), "{error}");
         }
         check(&LIST.replace("because", " "), "has no reason");
-        check(&LIST.replace(r#"["3.9", "3.11.7"]"#, "[]"), "names no version");
+        check(&LIST.replace(r#"["3.9", "3.11.7"]"#, "[]"), "names no release");
         check(&LIST.repeat(2), "is there twice");
         check(&LIST.replace("open", "someday"), "unknown variant");
         check(&LIST.replace("status", "state"), "unknown field");

@@ -436,7 +436,7 @@ impl<'a> Hunter<'a> {
         observed: &Observation,
     ) -> Option<usize> {
         let signature = divergence.signature.clone();
-        let expected = self.plan.expected.find(&signature, &self.member.version);
+        let expected = self.plan.expected.find(&signature, &self.member.release);
         self.occurred.entry(signature.clone()).or_insert((0, expected)).0 += 1;
         if self.smallest.get(&signature).is_none_or(|&length| case.bytes.len() < length) {
             self.smallest.insert(signature, case.bytes.len());

@@ -36,8 +36,10 @@ pub struct Plan {
 pub struct Member {
     /// `cpython:3.12`, or `core:3.12` for the core alone.
     pub id: String,
-    /// `3.12.1`
+    /// `3.12.1`: the version of the language.
     pub version: String,
+    /// The implementation's own release, which is the same for CPython.
+    pub release: String,
     /// The core under this subject's profile, and the subject.
     pub pair: Pair,
     /// What its interpreter says of itself.
@@ -56,6 +58,7 @@ impl Member {
         Member {
             id: id.into(),
             version: facts.version.clone(),
+            release: facts.implementation_version.clone(),
             pair: Pair::new(&facts.implementation, core, subject),
             facts: Some(facts.clone()),
             killers: KILLERS,

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::comparison::Pair;
-use crate::expected::Expected;
+use crate::expected::{Entry, Expected, Status};
 use crate::generators::Generator;
 use crate::observation::Observation;
 use crate::observation::{Accepted, Canon, Dump, Fault};
@@ -136,7 +136,8 @@ fn fake(version: &str, behaviour: Behaviour) -> Member {
     let killers = std::sync::Arc::default();
     let subject = Box::new(Fake { core: core.clone(), behaviour, fresh: false, asked: 0, killers });
     let pair = Pair::new("fake", core, subject);
-    Member { id: format!("fake:{version}"), version: version.into(), pair, facts: None, killers: KILLERS }
+    let (id, release) = (format!("fake:{version}"), version.to_owned());
+    Member { id, version: version.into(), release, pair, facts: None, killers: KILLERS }
 }
 
 /// What a campaign came to: the last numbers, without the time, and each finding with the hash of its case.
@@ -252,6 +253,31 @@ fn each_behaviour_is_seen_for_what_it_is() {
 
     let broken = came(Behaviour::Breaks);
     assert_eq!(broken.broke.len(), 1, "{:?}", broken.broke);
+}
+
+/// An implementation's releases are what an entry of corpus/expected names, not the version of the language.
+#[test]
+fn an_expected_divergence_is_one_of_the_implementations_release() {
+    let check = |releases: &str, listed: bool| {
+        let entry = Entry {
+            relation: Relation::Model,
+            path: "outcome".into(),
+            core: "*".into(),
+            subject: "*".into(),
+            subjects: vec![releases.into()],
+            status: Status::ByDesign,
+            reason: "it rejects all".into(),
+            family: "fake".into(),
+        };
+        let plan = Plan { expected: Expected { entries: vec![entry] }, ..plan(3, 60) };
+        let came = came_of(&plan, vec![Member { release: "7.3.19".into(), ..fake("3.10", Behaviour::RejectsAll) }]);
+        let sum = |count: fn(&Counts) -> u64| came.counts.values().map(count).sum::<u64>();
+        assert_eq!((sum(|c| c.expected) > 0, sum(|c| c.diverged) > 0), (listed, !listed), "{releases}");
+    };
+    check("7.3.19", true);
+    check("7.3", true);
+    check("7.3.1", false);
+    check("3.10", false);
 }
 
 #[test]

@@ -272,7 +272,11 @@ pub(crate) fn interpreters(s: &Summary) -> Option<Markup> {
                         (subject_heading(row))
                         @if let Some(facts) = &subject.facts {
                             td { (facts.version) }
-                            td { (facts.implementation) ", " (facts.platform) }
+                            td {
+                                (facts.implementation)
+                                @if facts.implementation_version != facts.version { " " (facts.implementation_version) }
+                                ", " (facts.platform)
+                            }
                             (driver(subject))
                             td.n data-v=(facts.pointer_bits) { (facts.pointer_bits) }
                             td { @if facts.gil { "yes" } @else { strong { "no" } } }
