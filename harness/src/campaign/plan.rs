@@ -69,6 +69,7 @@ impl Member {
     #[must_use]
     pub fn alone(core: Core) -> Member {
         let version = core.profile().version.to_string();
-        Member { id: format!("core:{version}"), version, pair: Pair::alone(core), facts: None, killers: 0 }
+        let (id, release) = (format!("core:{version}"), version.clone());
+        Member { id, version, release, pair: Pair::alone(core), facts: None, killers: 0 }
     }
 }
