@@ -6,9 +6,10 @@
 use crate::case::{hex, sha256_hex};
 use crate::observation::{Accepted, Canon, Dump, Fault, Observation};
 use crate::subjects::core::{Core, guard};
-use pyc_core::Pyc;
 use pyc_core::pyc::{Header, PycError};
+use pyc_core::{Profile, Pyc, Release};
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::fmt::{self, Write};
 
 /// How much of the canon is shown to people, in lines; JSON has all of it.
@@ -23,8 +24,12 @@ pub struct Report {
     pub length: usize,
     /// SHA-256 in hexadecimal.
     pub sha256: String,
-    /// The Python that is meant: from the magic number, or as asked for.
+    /// The release of Python that is modelled: as asked for, or the newest known with this magic number.
     pub python: Option<String>,
+    /// What to keep in mind about that.
+    pub caution: Option<String>,
+    /// What other releases of that version answer, where it is something else.
+    pub others: Vec<Other>,
     /// The .pyc header; none for a marshal stream without one.
     pub header: Option<HeaderReport>,
     /// What is wrong, if something is.
@@ -44,6 +49,19 @@ pub struct HeaderReport {
     pub fields: String,
     /// What is odd about it.
     pub warning: Option<String>,
+}
+
+/// Releases that answer otherwise.
+#[derive(Debug, Clone, Serialize)]
+pub struct Other {
+    /// The first of them.
+    pub from: String,
+    /// One of them, for `--as`.
+    pub r#as: String,
+    /// The first release after them, if there is one.
+    pub before: Option<String>,
+    /// What is other about their answer.
+    pub what: String,
 }
 
 /// What is wrong with a file.
@@ -100,7 +118,9 @@ pub fn check(bytes: &[u8], python: Option<&str>) -> Result<Report, String> {
         ok: false,
         length: bytes.len(),
         sha256: sha256_hex(bytes),
-        python: asked.as_ref().map(|core| core.profile().version.to_string()),
+        python: None,
+        caution: None,
+        others: Vec::new(),
         header: None,
         problem: None,
         value: None,
@@ -114,7 +134,6 @@ pub fn check(bytes: &[u8], python: Option<&str>) -> Result<Report, String> {
         (Ok(Ok(pyc)), asked) => {
             let from_magic = Core::named(&pyc.profile().version.to_string())?;
             report.header = Some(header(&pyc));
-            report.python.get_or_insert(pyc.profile().version.to_string());
             (asked.unwrap_or(from_magic), pyc.payload_offset())
         }
         (Ok(Err(PycError::Empty)), _) => {
@@ -128,6 +147,9 @@ pub fn check(bytes: &[u8], python: Option<&str>) -> Result<Report, String> {
             return Ok(report);
         }
     };
+    report.python = Some(core.profile().release.to_string());
+    report.caution = core.caution();
+    report.others = others(&core, &bytes[start.min(bytes.len())..]);
     look(&mut report, &core, bytes, start);
     Ok(report)
 }
@@ -198,6 +220,51 @@ fn look(report: &mut Report, core: &Core, bytes: &[u8], start: usize) {
     }
 }
 
+/// What other releases of the same version answer.
+fn others(core: &Core, stream: &[u8]) -> Vec<Other> {
+    let profile = core.profile();
+    let points = profile.turning_points();
+    if points.len() < 2 {
+        return Vec::new();
+    }
+    let observe = |core: &Core| guard(|| core.observe(stream)).ok();
+    let own = observe(core);
+    let answer = |release: &Release| observe(&Core::with(Profile { release: *release, ..profile.clone() }));
+    let answers: Vec<(&Release, Option<Observation>)> = points.iter().map(|point| (point, answer(point))).collect();
+    let ways: Vec<_> = answers.chunk_by(|(_, one), (_, next)| one == next).collect();
+    let before = ways.iter().skip(1).map(|next| Some(next[0].0.to_string())).chain([None]);
+    let other = |(way, before): (&&[(&Release, Option<Observation>)], Option<String>)| {
+        let ((from, answer), (last, _)) = (way.first()?, way.last()?);
+        let what = difference(own.as_ref()?, answer.as_ref().filter(|answer| own.as_ref() != Some(answer))?);
+        Some(Other { from: from.to_string(), r#as: last.to_string(), before, what })
+    };
+    ways.iter().zip(before).filter_map(other).collect()
+}
+
+/// What is other about an answer, in a few words.
+fn difference(own: &Observation, other: &Observation) -> String {
+    let (Observation::Accepted(own), Observation::Accepted(other)) = (own, other) else {
+        return match other {
+            Observation::Accepted(_) => "it loads".into(),
+            Observation::Rejected(e) => format!("raises {}: {}", e.class, e.message),
+            Observation::Undefined(cause) => format!("undefined in that Python: {cause}"),
+            other => other.to_string(),
+        };
+    };
+    if own.canon != other.canon {
+        return "another value".into();
+    }
+    let mut versions_of: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for ((version, own), (_, other)) in own.dumps.iter().zip(&other.dumps).filter(|(own, other)| own != other) {
+        let both_bytes = matches!((own, other), (Dump::Bytes { .. }, Dump::Bytes { .. }));
+        let outcome = describe(*version, other.clone(), &[]).outcome;
+        let said = format!("{}{outcome}", if both_bytes { "other " } else { "" });
+        versions_of.entry(said).or_default().push(version.to_string());
+    }
+    let said = versions_of.iter().map(|(said, versions)| format!("dumps {}: {said}", versions.join(", ")));
+    said.collect::<Vec<_>>().join("; ")
+}
+
 fn panicked(message: &str) -> String {
     format!("pyc-core panicked: {message}")
 }
@@ -246,6 +313,7 @@ fn describe(version: u8, dump: Dump, stream: &[u8]) -> DumpReport {
         Dump::Bytes { bytes, unpredictable: Some(aspect), .. } => {
             (format!("{} bytes, one of several possible forms ({aspect})", bytes.len()), Some(bytes))
         }
+        Dump::Raises(e) if e.message.is_empty() => (e.class, None),
         Dump::Raises(e) => (format!("{}: {}", e.class, e.message), None),
         Dump::Undefined(cause) => (format!("undefined in that Python: {cause}"), None),
     };
@@ -302,6 +370,13 @@ impl fmt::Display for Report {
         }
         if let Some(python) = &self.python {
             writeln!(f, "  python    {python}")?;
+        }
+        if let Some(caution) = &self.caution {
+            writeln!(f, "  caution   {caution}")?;
+        }
+        for Other { from, r#as, before, what } in &self.others {
+            let before = before.as_ref().map_or(String::new(), |before| format!(", before {before}"));
+            writeln!(f, "  otherwise --as {} (from {from} on{before}): {what}", r#as)?;
         }
         if let Some(value) = &self.value {
             let trailing = match value.trailing {

@@ -37,7 +37,7 @@ fn check(bytes: &[u8], python: Option<&str>, expected: Result<u64, (usize, &str)
 fn good_files_load_and_name_their_python() {
     for (core, file) in Core::all().zip(files()) {
         let report = super::check(&file, None).unwrap();
-        assert_eq!(report.python, Some(core.profile().version.to_string()));
+        assert_eq!(report.python, Some(core.profile().release.to_string()));
         assert!(report.ok, "{report}");
         let value = report.value.unwrap();
         assert!(value.preserved && value.trailing == 0);
@@ -64,6 +64,37 @@ fn accidents_are_told_apart() {
 #[test]
 fn what_kills_python_is_refused_and_named() {
     check(b"\xa9\x01<\x01\0\0\0r\0\0\0\0", Some("3.12"), Err((7, "do not load")));
+}
+
+/// Which releases answer otherwise, and what.
+#[test]
+fn other_releases_that_answer_otherwise_are_told() {
+    let check = |stream: &[u8], python: &str, others: &[&str]| {
+        let report = super::check(stream, Some(python)).unwrap();
+        let said: Vec<String> =
+            report.to_string().lines().filter_map(|l| Some(l.split_once("otherwise ")?.1.into())).collect();
+        assert_eq!(said, others, "{python} {stream:02x?}");
+    };
+    let nan = [&b"y"[..], &f64::NAN.to_le_bytes().repeat(2)].concat();
+    let nans = [b"<\x02\0\0\0", &nan[..], &nan].concat();
+    let raises = "dumps 0, 1, 2, 3, 4, 5: MemoryError";
+    check(&nans, "3.14.10", &[&format!("--as 3.14.8 (from 3.14.0 on, before 3.14.9): {raises}")]);
+    check(&nans, "3.13.18", &[]);
+    let frozen = b")\x02\xfdNT0r\0\0\0\0";
+    let invalid = "raises ValueError: bad marshal data (invalid reference)";
+    check(frozen, "3.15", &[&format!("--as 3.15.0rc3 (from 3.15.0rc1 on, before 3.15.1): {invalid}")]);
+    check(frozen, "3.15.0", &["--as 3.15.2 (from 3.15.1 on): it loads"]);
+    check(b"s\x01\0\0\0a", "3.14.2", &["--as 3.14.10 (from 3.14.8 on): dumps 3, 4, 5: other 6 bytes"]);
+    check(b"N", "3.14.2", &[]);
+}
+
+#[test]
+fn a_release_that_is_newer_than_the_model_is_told() {
+    for (python, told) in [("3.14.10", false), ("3.14.99", true)] {
+        let report = super::check(b"N", Some(python)).unwrap();
+        assert_eq!((report.python.as_deref(), report.caution.is_some()), (Some(python), told));
+        assert_eq!(report.to_string().contains("caution"), told);
+    }
 }
 
 #[test]

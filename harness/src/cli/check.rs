@@ -13,8 +13,8 @@ pub(crate) struct Check {
     /// .pyc files, or marshal streams with --as; - reads standard input
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Which Python is meant: needed for streams without a .pyc header, overrides the magic number of others
-    #[arg(long = "as", value_name = "X.Y")]
+    /// Which Python is meant, such as 3.14 or 3.14.2: needed for streams without a .pyc header, overrides the magic number
+    #[arg(long = "as", value_name = "X.Y[.Z]")]
     python: Option<String>,
     /// Also show all bytes of the file
     #[arg(long)]
