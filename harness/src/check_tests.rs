@@ -82,7 +82,7 @@ fn other_releases_that_answer_otherwise_are_told() {
     check(&nans, "3.13.18", &[]);
     let frozen = b")\x02\xfdNT0r\0\0\0\0";
     let invalid = "raises ValueError: bad marshal data (invalid reference)";
-    check(frozen, "3.15", &[&format!("--as 3.15.0rc3 (from 3.15.0rc1 on, before 3.15.1): {invalid}")]);
+    check(frozen, "3.15", &[&format!("--as 3.15.0 (from 3.15.0rc1 on, before 3.15.1): {invalid}")]);
     check(frozen, "3.15.0", &["--as 3.15.2 (from 3.15.1 on): it loads"]);
     check(b"s\x01\0\0\0a", "3.14.2", &["--as 3.14.10 (from 3.14.8 on): dumps 3, 4, 5: other 6 bytes"]);
     check(b"N", "3.14.2", &[]);

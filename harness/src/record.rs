@@ -16,7 +16,7 @@ use crate::oracle::Signature;
 use crate::repro::{self, Kept};
 use crate::statistics::Statistics;
 use anyhow::{Context, Result};
-use reports::{Case, Counts, Event, FaultEvent, Finding, Level, Log, Note, Outcome, Reached, Side};
+use reports::{Case, Counts, Event, FaultEvent, Finding, Level, Log, Note, Outcome, Reached, Side, Subject};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{ErrorKind, Write};
@@ -42,6 +42,8 @@ pub struct Recorder {
     /// What generators made, by subject and generator.
     made: BTreeMap<(String, Generator), Statistics>,
     met: BTreeSet<usize>,
+    /// What to keep in mind about subjects, by their ids.
+    cautions: BTreeMap<String, String>,
     broken: Vec<(String, String)>,
     snapshot: Instant,
     statistics: Instant,
@@ -105,6 +107,7 @@ impl Recorder {
             reached: BTreeMap::new(),
             made: BTreeMap::new(),
             met: BTreeSet::new(),
+            cautions: BTreeMap::new(),
             broken: Vec::new(),
             snapshot: Instant::now(),
             statistics: Instant::now(),
@@ -123,6 +126,18 @@ impl Recorder {
     /// When the disk is full or gone.
     pub fn write(&mut self, event: &Event) -> Result<()> {
         self.log.write(event).with_context(|| format!("cannot write to {}", self.log.path().display()))
+    }
+
+    /// Writes who a subject is, and what to keep in mind about it.
+    ///
+    /// # Errors
+    /// As for [`Recorder::write`].
+    pub fn introduce(&mut self, subject: Subject) -> Result<()> {
+        if let Some(caution) = &subject.caution {
+            self.note(Level::Warning, format!("{}: {caution}", subject.id))?;
+            self.cautions.insert(subject.id.clone(), caution.clone());
+        }
+        self.write(&Event::Subject(subject))
     }
 
     /// Writes a note.
@@ -246,6 +261,12 @@ impl Recorder {
         &self.broken
     }
 
+    /// What to keep in mind about subjects, by their ids.
+    #[must_use]
+    pub fn cautions(&self) -> &BTreeMap<String, String> {
+        &self.cautions
+    }
+
     /// The entries of corpus/expected that this run did not meet.
     pub fn unmet(&self) -> impl Iterator<Item = &crate::expected::Entry> {
         self.expected.entries.iter().enumerate().filter(|(index, _)| !self.met.contains(index)).map(|(_, entry)| entry)
@@ -323,6 +344,7 @@ impl Recorder {
         let mut seen_in: BTreeSet<String> =
             old.as_ref().map(|record| record.finding.seen_in.iter().cloned().collect()).unwrap_or_default();
         seen_in.insert(subject.clone());
+        let caution = caution(&self.cautions, signature, seen_in.iter());
         let finding = Finding {
             signature: signature.to_string(),
             relation: signature.relation.to_string(),
@@ -338,6 +360,7 @@ impl Recorder {
             occurrences: old.as_ref().map_or(1, |record| record.finding.occurrences),
             smallest: false,
             expected_entry: expected.map(|index| self.expected.entries[index].reason.clone()),
+            caution,
         };
         self.write(&Event::Finding(finding.clone()))?;
         // The batch's message about how often it occurred counts this one too.
@@ -360,6 +383,7 @@ impl Recorder {
             }
             if !record.finding.seen_in.iter().any(|id| id == subject) {
                 record.finding.seen_in.push(subject.into());
+                record.finding.caution = caution(&self.cautions, &signature, record.finding.seen_in.iter());
             }
         }
     }
@@ -369,6 +393,17 @@ impl Recorder {
         let case = Some(self.keep(&case)?);
         self.write(&Event::Fault(FaultEvent { subject, kind, detail, case, expected_by_model: predicted }))
     }
+}
+
+/// What to keep in mind about the subjects that a finding has been seen in; those of the core alone are about none of them.
+fn caution<'a>(
+    cautions: &BTreeMap<String, String>,
+    signature: &Signature,
+    seen_in: impl Iterator<Item = &'a String>,
+) -> Option<String> {
+    let told = seen_in.filter_map(|id| cautions.get(id).map(|caution| format!("{id}: {caution}")));
+    let told: Vec<String> = told.filter(|_| signature.family != "core").collect();
+    (!told.is_empty()).then(|| told.join("; "))
 }
 
 /// A file that is on disk when this returns.

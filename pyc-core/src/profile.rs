@@ -274,16 +274,18 @@ impl Profile {
         Profile::of(self.version).map_or(self.release, |known| known.release)
     }
 
-    /// One release for each way in which releases of this version answer, oldest first: the first release, and those that
-    /// came with a change. Each answers for all up to the next.
+    /// A release for each way in which releases of this version answer, oldest first: the first one, and those that came with
+    /// a change. Each answers for all up to the next.
     #[must_use]
     pub fn turning_points(&self) -> Vec<Release> {
         let changes = CHANGES.iter().flat_map(|(_, releases)| releases.iter()).filter(|r| r.version == self.version);
         let mut points: Vec<Release> = changes.copied().collect();
         let first = Release::new(self.version.major, self.version.minor, 0);
         // Candidates write final magic numbers.
-        let is_earlier = points.iter().any(|point| *point <= first);
-        points.push(if is_earlier { first.candidate(1) } else { first });
+        points.push(first);
+        if points.iter().any(|point| *point < first) {
+            points.push(first.candidate(1));
+        }
         points.sort_unstable();
         points.dedup();
         points
@@ -539,7 +541,7 @@ mod tests {
             (Version::new(3, 6), "3.6.0 3.6.4 3.6.7"),
             (Version::new(3, 12), "3.12.0"),
             (Version::new(3, 14), "3.14.0 3.14.3 3.14.8 3.14.9 3.14.10"),
-            (Version::new(3, 15), "3.15.0rc1 3.15.0rc3 3.15.1 3.15.2"),
+            (Version::new(3, 15), "3.15.0rc1 3.15.0rc3 3.15.0 3.15.1 3.15.2"),
         ] {
             let points = Profile::of(version).unwrap().turning_points();
             assert_eq!(points.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "), expected);

@@ -87,7 +87,7 @@ pub struct Host {
 }
 
 /// A subject: what it is and whether it can take part. A later event with the same id replaces this one.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Subject {
@@ -110,6 +110,8 @@ pub struct Subject {
     pub found_by: Option<String>,
     /// From the start of the process to its first answer, in milliseconds.
     pub start_up_ms: Option<u64>,
+    /// What to keep in mind about its results: that the model was never compared with a release as new as this one.
+    pub caution: Option<String>,
 }
 
 /// How far one subject has got with one generator since the run started. Cumulative: the last snapshot counts.
@@ -283,6 +285,8 @@ pub struct Finding {
     pub smallest: bool,
     /// The reason given in corpus/expected, if the signature is listed there.
     pub expected_entry: Option<String>,
+    /// What to keep in mind about the subjects in which it has been seen, if there is something.
+    pub caution: Option<String>,
 }
 
 /// One input.

@@ -93,6 +93,7 @@ fn events() -> Vec<Event> {
         driver_reason: Some("has a shared library".into()),
         found_by: Some("PATH".into()),
         start_up_ms: Some(12),
+        caution: Some("newer than the model".into()),
     };
     let unusable = Subject {
         usable: false,
@@ -103,6 +104,7 @@ fn events() -> Vec<Event> {
         driver_reason: None,
         found_by: None,
         start_up_ms: None,
+        caution: None,
         ..subject.clone()
     };
     let counts = Counts {
@@ -127,6 +129,7 @@ fn events() -> Vec<Event> {
         occurrences: 3,
         smallest: true,
         expected_entry: Some("by design".into()),
+        caution: Some("newer than the model".into()),
     };
     let bare = Finding {
         case: Case { path: None, truncated: true, ..case() },
@@ -136,6 +139,7 @@ fn events() -> Vec<Event> {
         repro_python: None,
         repro_rust: None,
         expected_entry: None,
+        caution: None,
         ..finding.clone()
     };
     let skipped = Finding { observed: side(Outcome::Skipped), ..bare.clone() };

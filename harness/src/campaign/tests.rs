@@ -389,6 +389,34 @@ fn a_finding_is_on_disk_before_the_next_batch_and_survives_a_kill() {
     assert!(occurrences >= diverged, "{occurrences} and {diverged}");
 }
 
+/// A release that nobody has compared with the model: each finding says so, and the same finding of another release does not.
+#[test]
+fn findings_of_a_newer_release_than_the_model_bear_a_caution() {
+    let check = |versions: &[&str], cautioned: &[&str]| {
+        let out = tempfile::tempdir().unwrap();
+        let plan = plan(4, 150);
+        let mut recorder = Recorder::create(out.path(), plan.seed, &plan.expected).unwrap();
+        let members: Vec<Member> = versions.iter().map(|version| fake(version, Behaviour::RejectsAll)).collect();
+        for Member { id, core, .. } in &members {
+            let (id, caution) = (id.clone(), core.caution());
+            let subject = reports::Subject { id, usable: true, caution, ..reports::Subject::default() };
+            recorder.introduce(subject).unwrap();
+        }
+        run(&plan, members, &AtomicBool::new(false), &mut |message| recorder.hear(message)).unwrap();
+        assert!(recorder.unexpected() > 0);
+        for finding in recorder.findings() {
+            let caution = finding.caution.as_deref().unwrap_or_default();
+            for version in versions {
+                let told = caution.contains(&format!("fake:{version}: the model may be behind"));
+                assert_eq!(told, cautioned.contains(version), "{caution:?}");
+            }
+        }
+    };
+    check(&["3.14.200"], &["3.14.200"]);
+    check(&["3.14.2"], &[]);
+    check(&["3.14.200", "3.14.2"], &["3.14.200"]);
+}
+
 #[test]
 fn a_failing_listener_ends_the_campaign_with_its_error() {
     let error = run(&plan(1, u64::MAX), vec![fake("3.10", Behaviour::Honest)], &AtomicBool::new(false), &mut |_| {

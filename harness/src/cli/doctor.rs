@@ -36,6 +36,8 @@ struct Patient<'a> {
     #[serde(flatten)]
     interpreter: &'a Interpreter,
     smoke: Smoke,
+    /// What to keep in mind about what it will be compared with.
+    caution: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -51,8 +53,8 @@ impl Doctor {
     pub(crate) fn run(&self) -> Result<u8> {
         let Discovery { found, named_is_unusable, not_built } = self.search.run();
         let Found { interpreters, unusable } = &found;
-        let patients: Vec<Patient> =
-            interpreters.iter().map(|interpreter| Patient { interpreter, smoke: smoke(interpreter) }).collect();
+        let examine = |interpreter| Patient { interpreter, smoke: smoke(interpreter), caution: caution(interpreter) };
+        let patients: Vec<Patient> = interpreters.iter().map(examine).collect();
         let healthy = patients.iter().all(|patient| patient.smoke.ok);
         let mut out = std::io::stdout().lock();
         let embedded_worker = not_built.as_deref().unwrap_or("built");
@@ -79,7 +81,7 @@ impl Doctor {
 }
 
 fn show(out: &mut impl Write, patient: &Patient) -> Result<()> {
-    let Patient { interpreter, smoke } = patient;
+    let Patient { interpreter, smoke, caution } = patient;
     let Interpreter { id, facts, driver, driver_reason, found_by, path, start_up, .. } = interpreter;
     let debug = if facts.debug { ", debug build" } else { "" };
     let gil = if facts.gil { "GIL" } else { "no GIL" };
@@ -91,7 +93,9 @@ fn show(out: &mut impl Write, patient: &Patient) -> Result<()> {
     writeln!(out, "  driver  {}{why}, starts in {} ms", driver.name(), start_up.as_millis())?;
     writeln!(out, "  found   {} (by: {found_by})", path.display())?;
     let verdict = if smoke.ok { "answers" } else { "DOES NOT ANSWER" };
-    writeln!(out, "  smoke   {verdict} in {} ms: {}\n", smoke.ms, smoke.says)?;
+    writeln!(out, "  smoke   {verdict} in {} ms: {}", smoke.ms, smoke.says)?;
+    caution.iter().try_for_each(|caution| writeln!(out, "  caution {caution}"))?;
+    writeln!(out)?;
     Ok(())
 }
 
@@ -99,6 +103,10 @@ fn show(out: &mut impl Write, patient: &Patient) -> Result<()> {
 fn magic_number(digits: &str) -> String {
     let byte = |at: usize| digits.get(at..at + 2).and_then(|digits| u16::from_str_radix(digits, 16).ok());
     byte(0).zip(byte(2)).map_or_else(|| "?".into(), |(low, high)| (low | high << 8).to_string())
+}
+
+fn caution(interpreter: &Interpreter) -> Option<String> {
+    Core::of(&interpreter.facts).ok()?.caution()
 }
 
 fn smoke(interpreter: &Interpreter) -> Smoke {

@@ -199,7 +199,7 @@ impl Hunt {
         let mut members = Vec::new();
         for interpreter in selected {
             let core = Core::of(&interpreter.facts);
-            recorder.write(&Event::Subject(introduce(interpreter, core.as_ref().err())))?;
+            recorder.introduce(introduce(interpreter, &core))?;
             match core {
                 Ok(core) => {
                     let subject = Box::new(Reality::new(interpreter, Limits::default()));
@@ -233,7 +233,8 @@ fn describe(unusable: &Unusable) -> String {
     format!("{}: {}; {}", unusable.what, unusable.reason, unusable.advice)
 }
 
-fn introduce(interpreter: &Interpreter, no_core: Option<&String>) -> Subject {
+fn introduce(interpreter: &Interpreter, core: &Result<Core, String>) -> Subject {
+    let no_core = core.as_ref().err();
     Subject {
         id: interpreter.id.clone(),
         usable: no_core.is_none(),
@@ -244,6 +245,7 @@ fn introduce(interpreter: &Interpreter, no_core: Option<&String>) -> Subject {
         driver_reason: interpreter.driver_reason.clone(),
         found_by: Some(interpreter.found_by.clone()),
         start_up_ms: u64::try_from(interpreter.start_up.as_millis()).ok(),
+        caution: core.as_ref().ok().and_then(Core::caution),
     }
 }
 
@@ -258,6 +260,7 @@ fn unusable_subject(unusable: &Unusable) -> Subject {
         driver_reason: None,
         found_by: None,
         start_up_ms: None,
+        caution: None,
     }
 }
 
@@ -272,6 +275,7 @@ fn core_subject(member: &Member) -> Subject {
         driver_reason: Some("pyc-core by itself: oracles that need no interpreter".into()),
         found_by: None,
         start_up_ms: None,
+        caution: None,
     }
 }
 
@@ -321,9 +325,13 @@ fn finish(recorder: &mut Recorder, ids: &[String], compares: bool, interrupted: 
         println!("  {}  {}", finding.observed.subject, finding.observed.detail);
         let case = recorder.folder().join(finding.case.path.as_deref().unwrap_or_default());
         println!("  cargo provost replay {}", case.display());
+        finding.caution.iter().for_each(|caution| println!("  {caution}"));
     }
     if !unmet.is_empty() {
         println!("\n{} entries of corpus/expected were not met in this run", unmet.len());
+    }
+    for (id, caution) in recorder.cautions() {
+        println!("\n{id}: {caution}");
     }
     for (id, reason) in &broken {
         println!("\nBROKEN {id}: {reason}");

@@ -79,6 +79,8 @@ pub struct Target {
     pub max_depth: u32,
     /// Whether it has CPython's code objects.
     pub codes: bool,
+    /// Whether it finds a frozendict that a reference names.
+    pub frozendict_references: bool,
 }
 
 impl Target {
@@ -94,6 +96,7 @@ impl From<&Profile> for Target {
             marshal_version: profile.marshal_version,
             max_depth: profile.max_depth,
             codes: true,
+            frozendict_references: profile.refers_to_frozendicts(),
         }
     }
 }

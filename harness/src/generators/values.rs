@@ -121,11 +121,13 @@ impl Emitter<'_, '_> {
         facts
     }
 
-    /// A dict or a frozendict. A flagged frozendict takes a slot that nothing can ever name, and no writer's stream that
-    /// refers to one can be loaded, so only odd encodings have flagged ones.
+    /// A dict or a frozendict. In 3.15.0 a flagged frozendict takes a slot that nothing can ever name, and no writer's stream
+    /// that refers to one can be loaded, so only odd encodings have flagged ones.
     fn dict(&mut self, code: u8, n: usize, place: Place, level: u32) -> Facts {
         let slot = if code == b'{' {
             self.open(code, Kind::Other, State::Open)
+        } else if self.target.frozendict_references {
+            self.open(code, Kind::Other, State::Sealed)
         } else {
             let flagged = self.style == Style::Any && self.u.one_in(8);
             self.open_flagged(code, flagged, Kind::Other, State::Sealed);

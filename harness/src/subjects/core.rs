@@ -63,7 +63,7 @@ impl Core {
         Ok(Core { profile, owed })
     }
 
-    /// The core for a version (then its latest known release) or an exact release of CPython.
+    /// The core for a version (then for the newest release that the model was compared with) or an exact release of CPython.
     ///
     /// # Errors
     /// When the text is no version, or pyc-core has no profile for it.
@@ -91,6 +91,17 @@ impl Core {
     #[must_use]
     pub fn profile(&self) -> &Profile {
         &self.profile
+    }
+
+    /// What to keep in mind about the predictions: that nobody has compared them with a release as new as this one.
+    #[must_use]
+    pub fn caution(&self) -> Option<String> {
+        let (release, newest) = (self.profile.release, self.profile.compared_up_to());
+        (self.is_model() && release > newest).then(|| {
+            format!(
+                "the model may be behind: {release} is newer than {newest}, the newest release it was compared with"
+            )
+        })
     }
 
     /// Whether the interpreter is CPython, of which everything is predicted.
@@ -283,6 +294,9 @@ mod tests {
     fn versions_without_a_profile_are_refused_with_a_list() {
         for (version, expected) in [("3.12", "3.12"), ("3.14.2", "3.14")] {
             assert_eq!(Core::named(version).unwrap().profile().version.to_string(), expected);
+        }
+        for (version, newer) in [("3.14", false), ("3.14.2", false), ("3.14.200", true), ("3.15.0rc1", false)] {
+            assert_eq!(Core::named(version).unwrap().caution().is_some_and(|text| text.contains(version)), newer);
         }
         assert!(Core::named("9.9").unwrap_err().contains("it has 2.7, 3.6"));
         assert!(Core::named("latest").unwrap_err().contains("no version"));

@@ -60,6 +60,7 @@ fn card(f: &Finding, number: usize, open: bool) -> Markup {
             }
             div.body {
                 @if let Some(reason) = &f.expected_entry { p.entry { strong { "Known: " } (reason) } }
+                @if let Some(caution) = &f.caution { p.entry { strong { "Caution: " } (caution) } }
                 @if let Some(place) = &f.first_difference { p { "First difference: " code { (place) } } }
                 (sides(&f.expected, &f.observed))
                 h4 {
