@@ -30,6 +30,9 @@ const FOLDERS: [(&str, &str); 20] = [
     ("system folder", "/opt/*/python/bin"),
 ];
 
+/// How those are found that the user named.
+const NAMED: &str = "named by the user";
+
 /// What may be run, or opened, to find out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Candidate {
@@ -37,6 +40,12 @@ pub(crate) struct Candidate {
     pub(crate) found_by: &'static str,
     /// A libpython, to be opened, not run.
     pub(crate) is_library: bool,
+}
+
+impl Candidate {
+    pub(crate) fn is_named(&self) -> bool {
+        self.found_by == NAMED
+    }
 }
 
 /// The environment, as a function so that a search can be tested.
@@ -71,9 +80,9 @@ pub(crate) fn search(environment: Environment) -> Vec<Candidate> {
 /// What a path or command that the user named stands for.
 pub(crate) fn explicit(named: &Path, environment: Environment) -> Result<Vec<Candidate>, Unusable> {
     let unusable = |reason: String, advice: &str| {
-        Err(Unusable { what: named.display().to_string(), reason, advice: advice.into() })
+        Err(Unusable { what: named.display().to_string(), reason, advice: advice.into(), named: true })
     };
-    let candidate = |path: PathBuf, is_library| Candidate { path, found_by: "named by the user", is_library };
+    let candidate = |path: PathBuf, is_library| Candidate { path, found_by: NAMED, is_library };
     let advice = "give an executable, a shared libpython, or the prefix that holds bin or lib";
     if named.is_dir() {
         let named = real(named);
@@ -84,13 +93,11 @@ pub(crate) fn explicit(named: &Path, environment: Environment) -> Result<Vec<Can
         if !paths.is_empty() {
             return Ok(paths.into_iter().map(|path| candidate(path, false)).collect());
         }
-        let mut libraries: Vec<_> = list(&named.join("lib")).into_iter().filter(|path| is_library(path)).collect();
-        // libpython3.so only forwards to the real one.
-        libraries.retain(|path| !path.to_string_lossy().ends_with("libpython3.so"));
-        return match libraries.first() {
-            Some(path) => Ok(vec![candidate(path.clone(), true)]),
-            None => unusable("the folder holds neither bin/python* nor lib/libpython*".into(), advice),
-        };
+        let libraries = libraries(&named);
+        if libraries.is_empty() {
+            return unusable("the folder holds neither bin/python* nor lib/libpython*".into(), advice);
+        }
+        return Ok(libraries.into_iter().map(|path| candidate(path, true)).collect());
     }
     if named.is_file() {
         let path = std::path::absolute(named).unwrap_or_else(|_| named.to_owned());
@@ -185,6 +192,32 @@ fn is_library(path: &Path) -> bool {
     name.starts_with("lib") && (name.contains(".so") || name.ends_with(".dylib")) && path.is_file()
 }
 
+/// The libpythons of a prefix, or of a folder of them, each once. Debian has a folder for each machine in `lib`.
+fn libraries(prefix: &Path) -> Vec<PathBuf> {
+    let lib = prefix.join("lib");
+    let folders = list(&lib).into_iter().filter(|folder| folder.is_dir());
+    let mut paths: Vec<_> = [prefix, &lib].into_iter().flat_map(list).chain(folders.flat_map(|f| list(&f))).collect();
+    // libpython3.so only forwards to the real one.
+    paths.retain(|path| is_library(path) && version_of(path).is_some_and(|version| version.contains('.')));
+    let mut seen = BTreeSet::new();
+    paths.into_iter().map(|path| real(&path)).filter(|path| seen.insert(path.clone())).collect()
+}
+
+/// The version that a libpython is named after: `3.13`, of libpython3.13d.so.1.0.
+fn version_of(library: &Path) -> Option<&str> {
+    let name = library.file_name()?.to_str()?.strip_prefix("libpython")?;
+    let end = name.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(name.len());
+    Some(name[..end].trim_end_matches('.')).filter(|version| !version.is_empty())
+}
+
+/// The prefix that a libpython is in the `lib` of, if the standard library of its version is there, too.
+pub(crate) fn prefix_of(library: &Path) -> Option<PathBuf> {
+    let stdlib = Path::new(&format!("python{}", version_of(library)?)).join("os.py");
+    let mut folders = library.ancestors().skip(1);
+    let is_it = |lib: &&Path| (lib.ends_with("lib") || lib.ends_with("lib64")) && lib.join(&stdlib).is_file();
+    Some(folders.find(is_it)?.parent()?.to_owned())
+}
+
 fn is_executable(path: &Path) -> bool {
     path.metadata().is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
 }
@@ -256,6 +289,12 @@ mod tests {
             "both/lib/libpython3.12.so.1.0",
             "library/lib/libpython3.12.so.1.0",
             "library/lib/libpython3.so",
+            "debian/lib/x86_64-linux-gnu/libpython3.13.so.1.0",
+            "debian/lib/x86_64-linux-gnu/libpython3.13.so -> debian/lib/x86_64-linux-gnu/libpython3.13.so.1.0",
+            "debian/lib/x86_64-linux-gnu/libc.so.6",
+            "debian/lib/python3.13/os.py",
+            "private/libpython3.9.so.1.0",
+            "private/libpython3.13d.so.1.0",
             "nothing/README",
             "anything",
         ]);
@@ -272,10 +311,34 @@ mod tests {
         check(root.join("both/bin/python3"), &[("both/bin/python3", false)]);
         check(root.join("both/lib/libpython3.12.so.1.0"), &[("both/lib/libpython3.12.so.1.0", true)]);
         check(root.join("library"), &[("library/lib/libpython3.12.so.1.0", true)]);
+        check(root.join("debian"), &[("debian/lib/x86_64-linux-gnu/libpython3.13.so.1.0", true)]);
+        check(root.join("private"), &[("private/libpython3.13d.so.1.0", true), ("private/libpython3.9.so.1.0", true)]);
         check(root.join("anything"), &[("anything", false)]);
         check("python3".into(), &[("both/bin/python3", false)]);
         check("python2".into(), &[]);
         check(root.join("nothing"), &[]);
         check(root.join("missing/python"), &[]);
+    }
+
+    #[test]
+    fn a_library_is_of_the_prefix_that_has_its_standard_library() {
+        let root = tree(&[
+            "usr/lib/python3.11/os.py",
+            "usr/lib/libpython3.11.so.1.0",
+            "usr/lib/x86_64-linux-gnu/libpython3.11d.so.1.0",
+            "usr/lib/x86_64-linux-gnu/libpython3.12.so.1.0",
+            "usr/lib64/python3.13/os.py",
+            "usr/lib64/libpython3.13.so.1.0",
+            "usr/private/libpython3.11.so.1.0",
+        ]);
+        let check = |library: &str, prefix: Option<&str>| {
+            let prefix = prefix.map(|prefix| root.path().join(prefix));
+            assert_eq!(prefix_of(&root.path().join(library)), prefix, "{library}");
+        };
+        check("usr/lib/libpython3.11.so.1.0", Some("usr"));
+        check("usr/lib/x86_64-linux-gnu/libpython3.11d.so.1.0", Some("usr"));
+        check("usr/lib/x86_64-linux-gnu/libpython3.12.so.1.0", None);
+        check("usr/lib64/libpython3.13.so.1.0", Some("usr"));
+        check("usr/private/libpython3.11.so.1.0", None);
     }
 }

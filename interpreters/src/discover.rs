@@ -3,13 +3,13 @@
 //! The fastest driver that really answers is taken, and why another was not is remembered, because a campaign that runs
 //! slower, or without a version that its author counts on, has to say so.
 
-use crate::candidates::{self, Candidate, real};
+use crate::candidates::{self, Candidate, prefix_of, real};
 use crate::interpreter::{Driver, Found, Interpreter, Options, Unusable, name};
 use crate::launch::Launch;
-use crate::probe::{Probe, probe};
+use crate::probe::{Failure, Probe, probe};
 use crate::process::Worker;
 use crate::pyodide;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -23,8 +23,10 @@ const PROBE: Duration = Duration::from_secs(20);
 
 /// A distinct interpreter that has not been talked to yet.
 struct Plan {
+    /// What is started, or opened.
     path: PathBuf,
     found_by: &'static str,
+    named: bool,
     start: Start,
 }
 
@@ -65,6 +67,7 @@ pub fn discover_with(options: &Options, progress: &dyn Fn(&str)) -> Found {
             Ok(launches) => plans.extend(launches.into_iter().map(|(path, launch)| Plan {
                 path,
                 found_by: "package.json",
+                named: false,
                 start: Start::Package(launch),
             })),
             Err(failure) => unusable.push(failure),
@@ -82,32 +85,50 @@ pub fn discover_with(options: &Options, progress: &dyn Fn(&str)) -> Found {
 }
 
 /// Probes the executables and keeps one plan for each program, whatever the paths, links and environments it came by.
+///
+/// What the user named is started rather than what a search found, and a program rather than a wrapper that starts it.
 fn fold(mut candidates: Vec<Candidate>, options: &Options, unusable: &mut Vec<Unusable>) -> Vec<Plan> {
     let mut seen = BTreeSet::new();
-    candidates.retain(|candidate| seen.insert(real(&candidate.path)));
+    candidates.retain(|candidate| {
+        let (file, name) = (seen.insert(real(&candidate.path)), seen.insert(candidate.path.clone()));
+        // What a wrapper starts may depend on the name that it is called by.
+        file || (name && candidate.is_named())
+    });
     let probed = in_parallel(&candidates, |candidate| {
         if candidate.is_library { None } else { Some(probe(&candidate.path, options.limits.start.min(PROBE))) }
     });
-    // python3.6 and python3.6m are hard links to one file. One file under two prefixes is two interpreters.
-    let identity = |probe: &Probe| {
-        let file = probe.executable.metadata().map(|meta| (meta.dev(), meta.ino())).ok();
-        (probe.prefix.clone(), file.ok_or_else(|| probe.executable.clone()))
-    };
-    let mut seen = BTreeSet::new();
+    // The index of the plan, and whether it starts a wrapper.
+    let mut chosen: BTreeMap<Identity, (usize, bool)> = BTreeMap::new();
     let mut libraries = BTreeSet::new();
-    let mut plans = Vec::new();
+    let mut plans: Vec<Plan> = Vec::new();
     let mut unpaired = Vec::new();
     for (candidate, probed) in candidates.into_iter().zip(probed) {
+        let named = candidate.is_named();
         let Candidate { path, found_by, .. } = candidate;
+        let plan = |path, start| Plan { path, found_by, named, start };
         match probed {
-            Some(Ok(probe)) if seen.insert(identity(&probe)) => {
+            Some(Ok(probe)) => {
                 libraries.extend(probe.library.clone());
-                let path = probe.executable.clone();
-                plans.push(Plan { path, found_by, start: Start::Executable(Box::new(probe)) });
+                let is_wrapper = file(&path) != file(&probe.executable);
+                let path = if is_wrapper { path } else { probe.executable.clone() };
+                let identity = (probe.prefix.clone(), file(&probe.executable));
+                let plan = plan(path, Start::Executable(Box::new(probe)));
+                match chosen.get(&identity) {
+                    None => {
+                        chosen.insert(identity, (plans.len(), is_wrapper));
+                        plans.push(plan);
+                    }
+                    Some(&(index, true)) if !is_wrapper && named == plans[index].named => {
+                        chosen.insert(identity, (index, false));
+                        plans[index] = plan;
+                    }
+                    Some(_) => {}
+                }
             }
-            Some(Ok(_)) => {}
-            Some(Err(failure)) => unusable.push(failure),
-            None => unpaired.push(Plan { path: real(&path), found_by, start: Start::Library }),
+            Some(Err(Failure { reason, advice, .. })) => {
+                unusable.push(Unusable { what: path.display().to_string(), reason, advice, named });
+            }
+            None => unpaired.push(plan(real(&path), Start::Library)),
         }
     }
     // A library whose executable was found as well is that interpreter, and better known through it.
@@ -115,10 +136,18 @@ fn fold(mut candidates: Vec<Candidate>, options: &Options, unusable: &mut Vec<Un
     plans
 }
 
+/// A prefix and an executable. One file under two prefixes is two interpreters.
+type Identity = (PathBuf, Result<(u64, u64), PathBuf>);
+
+/// What all names of a file have in common: python3.6 and python3.6m are hard links. Its path, if there is no file.
+fn file(path: &Path) -> Result<(u64, u64), PathBuf> {
+    path.metadata().map(|meta| (meta.dev(), meta.ino())).map_err(|_| path.to_owned())
+}
+
 /// Starts the best worker that works and asks it for its facts.
 fn start(plan: &Plan, options: &Options) -> Result<Interpreter, Unusable> {
     let unusable = |reason: String, advice: &str| {
-        Err(Unusable { what: plan.path.display().to_string(), reason, advice: advice.into() })
+        Err(Unusable { what: plan.path.display().to_string(), reason, advice: advice.into(), named: plan.named })
     };
     let mut driver_reason = None;
     if options.driver != Some(Driver::Script) {
@@ -130,10 +159,7 @@ fn start(plan: &Plan, options: &Options) -> Result<Interpreter, Unusable> {
                 };
             }
             Start::Executable(probe) => embed(probe, options),
-            Start::Library => {
-                let prefix = prefix_of(&plan.path);
-                check_host(options).map(|()| embedded(&plan.path, &prefix, None, options))
-            }
+            Start::Library => check_host(options).map(|()| embedded(&plan.path, prefix_of(&plan.path), None, options)),
         };
         match attempt.and_then(|launch| converse(plan, launch, None, options)) {
             Ok(interpreter) => return Ok(interpreter),
@@ -148,14 +174,16 @@ fn start(plan: &Plan, options: &Options) -> Result<Interpreter, Unusable> {
             let launch = Launch::Script {
                 python: plan.path.clone(),
                 worker: absolute(&options.home.script),
-                library_path: probe.library_path.clone(),
+                needs: probe.needs.clone(),
             };
             let reason = driver_reason.or_else(|| Some("the script driver was asked for".into()));
             converse(plan, launch, reason, options).or_else(|reason| {
                 unusable(format!("its worker did not start: {reason}"), "run the script worker with it by hand")
             })
         }
-        (_, Some(reason)) => unusable(reason, "give the executable instead of the library"),
+        (_, Some(reason)) => {
+            unusable(reason, "give the executable instead, or put its standard library into lib/pythonX.Y beside it")
+        }
         (_, None) => unusable("a library cannot run a script".into(), "give the executable instead of the library"),
     }
 }
@@ -180,7 +208,7 @@ fn embed(probe: &Probe, options: &Options) -> Result<Launch, String> {
     }
     let library = probe.library.as_ref().ok_or("it has no shared libpython")?;
     check_host(options)?;
-    Ok(embedded(library, &probe.prefix, probe.stdlib.as_deref(), options))
+    Ok(embedded(library, Some(probe.prefix.clone()), probe.stdlib.as_deref(), options))
 }
 
 fn check_host(options: &Options) -> Result<(), String> {
@@ -192,24 +220,14 @@ fn check_host(options: &Options) -> Result<(), String> {
     Ok(())
 }
 
-fn embedded(libpython: &Path, prefix: &Path, stdlib: Option<&Path>, options: &Options) -> Launch {
+fn embedded(libpython: &Path, prefix: Option<PathBuf>, stdlib: Option<&Path>, options: &Options) -> Launch {
     Launch::Embedded {
         host: absolute(&options.home.host),
         libpython: libpython.to_owned(),
-        prefix: prefix.to_owned(),
+        prefix,
         worker: absolute(&options.home.worker),
         stdlib: stdlib.map(Path::to_owned),
     }
-}
-
-/// The folder above a libpython that holds a standard library: usually two up, three where `lib` has a folder per machine.
-fn prefix_of(library: &Path) -> PathBuf {
-    let has_stdlib = |prefix: &&Path| {
-        let folders = std::fs::read_dir(prefix.join("lib")).into_iter().flatten().flatten();
-        folders.map(|folder| folder.path()).any(|folder| folder.join("os.py").is_file())
-    };
-    let usual = library.parent().and_then(Path::parent).unwrap_or(Path::new("/"));
-    library.ancestors().skip(1).find(has_stdlib).unwrap_or(usual).to_owned()
 }
 
 /// Workers run in another folder than this program.
@@ -227,10 +245,13 @@ fn converse(plan: &Plan, launch: Launch, reason: Option<String>, options: &Optio
         return Err(format!("it says that it is the {:?} driver, and is the {:?} one", facts.driver, driver.name()));
     }
     let version = (facts.version_info.0, facts.version_info.1, facts.version_info.2);
-    if let Start::Executable(probe) = &plan.start
-        && probe.version != version
-    {
-        return Err(format!("its executable is version {:?} and its worker {version:?}", probe.version));
+    if let Start::Executable(probe) = &plan.start {
+        if probe.version != version {
+            return Err(format!("its executable is version {:?} and its worker {version:?}", probe.version));
+        }
+        if build(&probe.build) != build(&facts.build) {
+            return Err(format!("its executable is {:?} and its worker {:?}", probe.build, facts.build));
+        }
     }
     Ok(Interpreter {
         id: String::new(),
@@ -242,6 +263,14 @@ fn converse(plan: &Plan, launch: Launch, reason: Option<String>, options: &Optio
         start_up,
         launch,
     })
+}
+
+/// A `sys.version` without line ends and the time of day: a distribution compiles program and library one after the other.
+fn build(version: &str) -> String {
+    let is_time = |word: &&str| {
+        word.split(':').count() == 3 && word.trim_end_matches(')').ends_with(|c: char| c.is_ascii_digit())
+    };
+    version.split_whitespace().filter(|word| !is_time(word)).collect::<Vec<_>>().join(" ")
 }
 
 /// Maps in order, two to four at a time: starting interpreters is waiting as much as computing.

@@ -72,7 +72,10 @@ impl Fault {
     /// The fault of a process that ended with this status, and whether the case is certainly the cause.
     pub(crate) fn of_exit(status: ExitStatus, stderr: String, cpu_seconds: u64) -> (Fault, bool) {
         let starved = OUT_OF_MEMORY.iter().any(|text| stderr.contains(text));
-        match (status.signal(), status.code()) {
+        // A shell that started the worker and waits for it passes its signal on like this.
+        let of_shell =
+            status.code().map(|code| code - 128).filter(|signal| NAMES.iter().any(|n| n.0.as_raw() == *signal));
+        match (status.signal().or(of_shell), status.code()) {
             (Some(signal), _) if signal == Signal::ABORT.as_raw() && starved => (Fault::OutOfMemory { stderr }, true),
             (Some(signal), _) if signal == Signal::XCPU.as_raw() => {
                 (Fault::Timeout { after: Duration::from_secs(cpu_seconds) }, false)
@@ -130,6 +133,9 @@ mod tests {
             true,
         );
         check(exit(70), "", "it crashed with wasm trap", true);
+        check(exit(128 + 11), "Segmentation fault", "it crashed with SIGSEGV (Segmentation fault)", true);
+        check(exit(128 + 9), "Killed", "it crashed with SIGKILL (Killed)", false);
+        check(exit(255), "", "it exited with status 255", false);
         check(9, "", "it crashed with SIGKILL", false);
         check(15, "", "it crashed with SIGTERM", false);
         check(34, "", "it crashed with signal 34", false);

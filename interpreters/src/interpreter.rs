@@ -72,7 +72,7 @@ impl Driver {
 /// What a worker may use. Memory and CPU time are enforced by the worker on itself, wall-clock time by the supervisor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
-    /// Address space, in MiB. Not applied to Pyodide.
+    /// Address space beyond what the worker takes when it starts, in MiB. Not applied to Pyodide.
     pub memory_mib: u64,
     /// CPU time for one request, which is a whole batch, in seconds.
     pub cpu_seconds: u64,
@@ -108,7 +108,8 @@ pub struct Options {
 /// An interpreter that has answered.
 #[derive(Debug, Clone, Serialize)]
 pub struct Interpreter {
-    /// `cpython:3.12`; with the full version, and then `#1`, `#2`, as far as needed to be unique.
+    /// `cpython:3.12`; with the full version, and then `#1`, `#2`, as far as needed to be unique. A build that is not an
+    /// ordinary one always says so: `cpython:3.13t`, `cpython:3.14-debug`, `cpython:3.11-32bit`.
     pub id: String,
     /// What its worker says of it.
     pub facts: Facts,
@@ -118,7 +119,7 @@ pub struct Interpreter {
     pub driver_reason: Option<String>,
     /// Which part of the search found it first.
     pub found_by: String,
-    /// The real executable, libpython, or Pyodide package.
+    /// The executable, without links unless it is a wrapper; the libpython; or the Pyodide package.
     pub path: PathBuf,
     /// From the start of the process to its first answer; in JSON milliseconds.
     #[serde(rename = "start_up_ms", serialize_with = "milliseconds")]
@@ -132,9 +133,9 @@ impl Interpreter {
     /// a script.
     #[must_use]
     pub fn script(&self, script: &Path) -> Option<Command> {
-        let Launch::Script { python, library_path, .. } = &self.launch else { return None };
-        let (python, library_path, worker) = (python.clone(), library_path.clone(), script.to_owned());
-        Some(Launch::Script { python, worker, library_path }.command(0, &Limits::default()))
+        let Launch::Script { python, needs, .. } = &self.launch else { return None };
+        let (python, needs, worker) = (python.clone(), needs.clone(), script.to_owned());
+        Some(Launch::Script { python, worker, needs }.command(0, &Limits::default()))
     }
 }
 
@@ -151,6 +152,8 @@ pub struct Unusable {
     pub reason: String,
     /// What to do about it.
     pub advice: String,
+    /// Whether the user named it, or the folder that it is in.
+    pub named: bool,
 }
 
 /// The result of a discovery.
@@ -165,8 +168,6 @@ pub struct Found {
 /// Sorts interpreters and gives each the shortest id that is unique among them.
 pub(crate) fn name(interpreters: &mut [Interpreter]) {
     interpreters.sort_by(|a, b| order(&a.facts, &b.facts).then_with(|| a.path.cmp(&b.path)));
-    let short = |f: &Facts| format!("{}:{}.{}", f.implementation, f.version_info.0, f.version_info.1);
-    let full = |f: &Facts| format!("{}:{}", f.implementation, f.version);
     let ids: Vec<String> = interpreters
         .iter()
         .enumerate()
@@ -174,12 +175,12 @@ pub(crate) fn name(interpreters: &mut [Interpreter]) {
             let same = |name: &dyn Fn(&Facts) -> String, among: &[Interpreter]| {
                 among.iter().filter(|other| name(&other.facts) == name(&one.facts)).count()
             };
-            if same(&short, interpreters) == 1 {
-                short(&one.facts)
-            } else if same(&full, interpreters) == 1 {
-                full(&one.facts)
+            if same(&short_id, interpreters) == 1 {
+                short_id(&one.facts)
+            } else if same(&full_id, interpreters) == 1 {
+                full_id(&one.facts)
             } else {
-                format!("{}#{}", full(&one.facts), 1 + same(&full, &interpreters[..index]))
+                format!("{}#{}", full_id(&one.facts), 1 + same(&full_id, &interpreters[..index]))
             }
         })
         .collect();
@@ -188,15 +189,72 @@ pub(crate) fn name(interpreters: &mut [Interpreter]) {
     }
 }
 
+/// `cpython:3.14`, `cpython:3.14-debug`, `pypy:3.11`
+fn short_id(facts: &Facts) -> String {
+    let (major, minor, ..) = facts.version_info;
+    format!("{}:{major}.{minor}{}", facts.implementation, Build::of(facts).suffix())
+}
+
+/// `cpython:3.14.8`, `cpython:3.14.8-debug`, `pypy:3.11-8.0.1`: the release of another implementation decides the rest of
+/// the version.
+fn full_id(facts: &Facts) -> String {
+    let Facts { implementation, version, implementation_version, .. } = facts;
+    let suffix = Build::of(facts).suffix();
+    if version == implementation_version {
+        return format!("{implementation}:{version}{suffix}");
+    }
+    let (major, minor, ..) = facts.version_info;
+    format!("{implementation}:{major}.{minor}-{implementation_version}{suffix}")
+}
+
+/// In what a build is not the ordinary one, which is a 64-bit release build. WebAssembly has but one build.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+struct Build {
+    is_free_threaded: bool,
+    is_debug: bool,
+    has_32_bits: bool,
+}
+
+impl Build {
+    fn of(facts: &Facts) -> Build {
+        Build {
+            is_free_threaded: facts.free_threaded,
+            is_debug: facts.debug,
+            has_32_bits: facts.pointer_bits == 32 && !is_wasm(facts),
+        }
+    }
+
+    /// What every id of such a build ends with; nothing for an ordinary one.
+    fn suffix(self) -> String {
+        let part = |is: bool, text: &'static str| if is { text } else { "" };
+        [part(self.is_free_threaded, "t"), part(self.is_debug, "-debug"), part(self.has_32_bits, "-32bit")].concat()
+    }
+}
+
+fn is_wasm(facts: &Facts) -> bool {
+    facts.platform == "emscripten"
+}
+
+/// By implementation, version and release, ordinary builds first.
 fn order(a: &Facts, b: &Facts) -> Ordering {
     // "alpha" < "beta" < "candidate" < "final", as it happens.
-    a.implementation.cmp(&b.implementation).then_with(|| a.version_info.cmp(&b.version_info))
+    let version = |a: &Facts, b: &Facts| a.version_info.cmp(&b.version_info);
+    let release = |facts: &Facts| -> Vec<u32> {
+        facts.implementation_version.split('.').map(|number| number.parse().unwrap_or(0)).collect()
+    };
+    a.implementation
+        .cmp(&b.implementation)
+        .then_with(|| version(a, b))
+        .then_with(|| release(a).cmp(&release(b)))
+        .then_with(|| Build::of(a).cmp(&Build::of(b)))
 }
 
 /// Whether a selector that a person wrote means the interpreter with this id and these facts.
 ///
 /// A selector is an id, or an implementation, or a version down to any component, or both: `cpython:3.11.7#2`, `pypy`,
-/// `3`, `3.11`, `cpython:3.11`, `cpython:3.11.7`. `cpython:3.11` selects every 3.11, however long their ids are.
+/// `3`, `3.11`, `cpython:3.11`, `cpython:3.11.7`, `pypy:3.11-8.0.1`. `cpython:3.11` selects every 3.11, however long their
+/// ids are, but ordinary builds only; others are selected by a version with what they are: `3.13t`, `3.14-debug`,
+/// `3.11-32bit`, `3.14t-debug`. `3.14-wasm` selects ordinary builds that are Pyodide's.
 #[must_use]
 pub fn selects(selector: &str, id: &str, facts: &Facts) -> bool {
     if selector == id || selector == facts.implementation {
@@ -207,16 +265,35 @@ pub fn selects(selector: &str, id: &str, facts: &Facts) -> bool {
         Some(_) => return false,
         None => selector,
     };
-    let whole_component = |rest: &str| !rest.starts_with(|c: char| c.is_ascii_digit());
-    let by_id = id.split_once(':').is_some_and(|(_, tail)| tail == version);
-    let by_version = version.ends_with(|c: char| c.is_ascii_digit())
-        && facts.version.strip_prefix(version).is_some_and(whole_component);
-    by_id || by_version
+    id.split_once(':').is_some_and(|(_, tail)| tail == version) || describes(version, facts)
+}
+
+/// Whether this is the version, and the build, of the interpreter with these facts.
+fn describes(version: &str, facts: &Facts) -> bool {
+    let is_start_of = |start: &str, whole: &str| {
+        start.ends_with(|c: char| c.is_ascii_digit())
+            && whole.strip_prefix(start).is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_digit()))
+    };
+    let mut words = version.split('-');
+    let version = words.next().unwrap_or_default();
+    let (version, is_free_threaded) = version.strip_suffix('t').map_or((version, false), |version| (version, true));
+    let mut build = Build { is_free_threaded, ..Build::default() };
+    let mut rest = is_start_of(version, &facts.version);
+    for word in words {
+        match word {
+            "debug" => build.is_debug = true,
+            "32bit" => build.has_32_bits = true,
+            "wasm" => rest &= is_wasm(facts),
+            release => rest &= is_start_of(release, &facts.implementation_version),
+        }
+    }
+    rest && build == Build::of(facts)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::launch::Needs;
 
     fn facts(implementation: &str, version: (u8, u8, u8), suffix: &str) -> Facts {
         let (major, minor, micro) = version;
@@ -257,50 +334,117 @@ mod tests {
                 found_by: String::new(),
                 path: PathBuf::new(),
                 start_up: Duration::ZERO,
-                launch: Launch::Script { python: PathBuf::new(), worker: PathBuf::new(), library_path: None },
+                launch: Launch::Script { python: PathBuf::new(), worker: PathBuf::new(), needs: Needs::default() },
             })
             .collect();
         name(&mut interpreters);
         interpreters.into_iter().map(|i| i.id).collect()
     }
 
-    #[test]
-    fn ids_are_as_short_as_unique_allows_and_sorted_by_version() {
-        let found = [
-            facts("pypy", (3, 9, 19), ""),
-            facts("cpython", (3, 11, 7), ""),
-            facts("cpython", (3, 9, 18), ""),
-            facts("cpython", (3, 15, 0), "rc1"),
-            facts("cpython", (3, 11, 2), ""),
-            facts("cpython", (3, 11, 7), ""),
-        ];
-        let expected =
-            ["cpython:3.9", "cpython:3.11.2", "cpython:3.11.7#1", "cpython:3.11.7#2", "cpython:3.15", "pypy:3.9"];
-        assert_eq!(ids(&found), expected);
+    fn other(facts: Facts, change: impl Fn(&mut Facts)) -> Facts {
+        let mut facts = facts;
+        change(&mut facts);
+        facts
+    }
+
+    fn debug(micro: u8) -> Facts {
+        other(facts("cpython", (3, 14, micro), ""), |facts| facts.debug = true)
+    }
+
+    fn free_threaded() -> Facts {
+        other(facts("cpython", (3, 13, 15), ""), |facts| facts.free_threaded = true)
+    }
+
+    fn narrow() -> Facts {
+        other(facts("cpython", (3, 11, 2), ""), |facts| facts.pointer_bits = 32)
+    }
+
+    fn wasm() -> Facts {
+        other(facts("cpython", (3, 14, 2), ""), |facts| {
+            (facts.pointer_bits, facts.platform) = (32, "emscripten".into())
+        })
+    }
+
+    fn pypy(micro: u8, release: &str) -> Facts {
+        other(facts("pypy", (3, 11, micro), ""), |facts| facts.implementation_version = release.into())
     }
 
     #[test]
-    fn a_selector_selects_whole_components() {
+    fn ids_are_as_short_as_unique_allows_and_sorted_by_version() {
         #[track_caller]
-        fn check(selector: &str, id: &str, facts: &Facts, expected: bool) {
-            assert_eq!(selects(selector, id, facts), expected, "{selector} and {id}");
+        fn check(found: &[Facts], expected: &[&str]) {
+            assert_eq!(ids(found), expected);
         }
-        let c2 = &facts("cpython", (3, 11, 2), "");
-        let c7 = &facts("cpython", (3, 11, 7), "");
-        for selector in ["cpython", "3", "3.11", "cpython:3", "cpython:3.11"] {
-            check(selector, "cpython:3.11.2", c2, true);
-            check(selector, "cpython:3.11.7#2", c7, true);
+        let cpython = |version| facts("cpython", version, "");
+        check(
+            &[
+                facts("pypy", (3, 9, 19), ""),
+                cpython((3, 11, 7)),
+                cpython((3, 9, 18)),
+                facts("cpython", (3, 15, 0), "rc1"),
+                cpython((3, 11, 2)),
+                cpython((3, 11, 7)),
+            ],
+            &["cpython:3.9", "cpython:3.11.2", "cpython:3.11.7#1", "cpython:3.11.7#2", "cpython:3.15", "pypy:3.9"],
+        );
+        check(
+            &[debug(8), wasm(), cpython((3, 14, 8)), narrow(), free_threaded(), pypy(13, "8.0.1")],
+            &[
+                "cpython:3.11-32bit",
+                "cpython:3.13t",
+                "cpython:3.14.2",
+                "cpython:3.14.8",
+                "cpython:3.14-debug",
+                "pypy:3.11",
+            ],
+        );
+        check(&[wasm(), debug(10), debug(8)], &["cpython:3.14", "cpython:3.14.8-debug", "cpython:3.14.10-debug"]);
+        check(&[pypy(11, "10.0.0"), pypy(11, "7.3.19")], &["pypy:3.11-7.3.19", "pypy:3.11-10.0.0"]);
+        check(&[other(debug(8), |facts| facts.free_threaded = true)], &["cpython:3.14t-debug"]);
+    }
+
+    #[test]
+    fn a_selector_selects_whole_components_and_one_kind_of_build() {
+        #[track_caller]
+        fn check(facts: &Facts, id: &str, selected_by: &[&str], not_by: &[&str]) {
+            for (selectors, expected) in [(selected_by, true), (not_by, false)] {
+                for selector in selectors {
+                    assert_eq!(selects(selector, id, facts), expected, "{selector} and {id}");
+                }
+            }
         }
-        for selector in ["cpython:3.11.7", "3.11.7", "cpython:3.11.7#2", "3.11.7#2"] {
-            check(selector, "cpython:3.11.2", c2, false);
-            check(selector, "cpython:3.11.7#2", c7, true);
-        }
-        for selector in ["", "3.", "3.1", "pypy", "pypy:3.11", "cpython:", "cpython:3.11.7#1", "3.11.7#1", "11"] {
-            check(selector, "cpython:3.11.7#2", c7, false);
-        }
-        let preview = &facts("cpython", (3, 15, 0), "rc1");
-        for selector in ["3.15", "3.15.0", "3.15.0rc1", "cpython:3.15"] {
-            check(selector, "cpython:3.15", preview, true);
-        }
+        check(
+            &facts("cpython", (3, 11, 2), ""),
+            "cpython:3.11.2",
+            &["cpython", "3", "3.11", "cpython:3", "cpython:3.11", "3.11.2", "cpython:3.11-3.11.2"],
+            &["cpython:3.11.7", "3.11.7", "cpython:3.11.7#2", "3.11.7#2", "3.11-32bit", "3.11t", "3.11-wasm", "3.11-x"],
+        );
+        check(
+            &facts("cpython", (3, 11, 7), ""),
+            "cpython:3.11.7#2",
+            &["cpython", "3", "cpython:3.11", "cpython:3.11.7", "3.11.7", "cpython:3.11.7#2", "3.11.7#2"],
+            &["", "3.", "3.1", "pypy", "pypy:3.11", "cpython:", "cpython:3.11.7#1", "3.11.7#1", "11", "3.11-", "t"],
+        );
+        check(
+            &facts("cpython", (3, 15, 0), "rc1"),
+            "cpython:3.15",
+            &["3.15", "3.15.0", "3.15.0rc1", "cpython:3.15"],
+            &["3.15.0rc", "3.15.0rc1t"],
+        );
+        check(
+            &debug(8),
+            "cpython:3.14-debug",
+            &["cpython", "3.14-debug", "cpython:3.14.8-debug", "3-debug"],
+            &["3.14", "cpython:3.14.8", "3.14.10-debug", "3.14t-debug", "3.14-debug-32bit"],
+        );
+        check(&free_threaded(), "cpython:3.13t", &["3.13t", "cpython:3.13.15t"], &["3.13", "3.13.15", "3.13t-debug"]);
+        check(&narrow(), "cpython:3.11-32bit", &["3.11-32bit", "cpython:3.11.2-32bit"], &["3.11", "cpython:3.11.2"]);
+        check(&wasm(), "cpython:3.14", &["3.14", "3.14-wasm", "cpython:3.14.2"], &["3.14-32bit", "3.13-wasm"]);
+        check(
+            &pypy(13, "8.0.1"),
+            "pypy:3.11",
+            &["pypy", "3.11", "pypy:3.11-8.0.1", "pypy:3.11-8", "pypy:3.11.13"],
+            &["pypy:3.11-7.3.19", "pypy:3.11-8.0.1-debug", "cpython:3.11-8.0.1", "pypy:8.0.1"],
+        );
     }
 }

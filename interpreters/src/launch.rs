@@ -1,7 +1,8 @@
 //! The command line and the environment of a worker process.
 //!
 //! A verdict must not depend on who runs the campaign, so a worker sees only the variables that are listed here, and no
-//! site packages, .pth files or `PYTHONPATH` of the user.
+//! site packages, .pth files or `PYTHONPATH` of the user. A wrapper sets what its Python needs itself; only one that does
+//! not start like this gets the variables of the user, without Python's own.
 
 use crate::interpreter::{Driver, Limits};
 use crate::pyodide;
@@ -10,12 +11,37 @@ use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
+/// What a Python needs of the environment besides what every worker gets.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Needs {
+    /// The LD_LIBRARY_PATH without which it does not start.
+    pub(crate) library_path: Option<OsString>,
+    /// Every variable of this program but Python's: a wrapper that does not start without them.
+    pub(crate) everything: bool,
+}
+
 /// Everything needed to start a worker, again and again. All paths are absolute.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Launch {
-    Embedded { host: PathBuf, libpython: PathBuf, prefix: PathBuf, worker: PathBuf, stdlib: Option<PathBuf> },
-    Script { python: PathBuf, worker: PathBuf, library_path: Option<OsString> },
-    Pyodide { node: PathBuf, worker: PathBuf, modules: PathBuf, package: String },
+    /// Without a prefix, libpython looks where it was built for.
+    Embedded {
+        host: PathBuf,
+        libpython: PathBuf,
+        prefix: Option<PathBuf>,
+        worker: PathBuf,
+        stdlib: Option<PathBuf>,
+    },
+    Script {
+        python: PathBuf,
+        worker: PathBuf,
+        needs: Needs,
+    },
+    Pyodide {
+        node: PathBuf,
+        worker: PathBuf,
+        modules: PathBuf,
+        package: String,
+    },
 }
 
 impl Launch {
@@ -32,7 +58,10 @@ impl Launch {
         let mut command = match self {
             Launch::Embedded { host, libpython, prefix, worker, stdlib } => {
                 let mut command = Command::new(host);
-                command.arg("--libpython").arg(libpython).arg("--prefix").arg(prefix).arg("--worker").arg(worker);
+                command.arg("--libpython").arg(libpython).arg("--worker").arg(worker);
+                if let Some(prefix) = prefix {
+                    command.arg("--prefix").arg(prefix);
+                }
                 if let Some(stdlib) = stdlib {
                     command.arg("--stdlib").arg(stdlib);
                 }
@@ -49,25 +78,14 @@ impl Launch {
                 command
             }
         };
-        command.env_clear();
-        for name in ["PATH", "HOME"] {
-            if let Some(value) = std::env::var_os(name) {
-                command.env(name, value);
-            }
-        }
         match self {
-            Launch::Script { library_path: Some(path), .. } => command.env("LD_LIBRARY_PATH", path),
-            Launch::Pyodide { modules, .. } => command.env(pyodide::MODULES, modules),
-            _ => &mut command,
-        };
+            Launch::Script { needs, .. } => set_environment(&mut command, needs),
+            _ => set_environment(&mut command, &Needs::default()),
+        }
+        if let Launch::Pyodide { modules, .. } = self {
+            command.env(pyodide::MODULES, modules);
+        }
         command
-            .env("LANG", "C.UTF-8")
-            .env("PYTHONHASHSEED", "0")
-            // A stream may claim a large tuple. What the C library gives back to the system after each such case, the kernel
-            // has to clear again for the next.
-            .env("MALLOC_MMAP_THRESHOLD_", "33554432")
-            .env("MALLOC_TRIM_THRESHOLD_", "67108864")
-            .env("PYTHONDONTWRITEBYTECODE", "1")
             .env("PROVOST_MEMORY_MIB", limits.memory_mib.to_string())
             .env("PROVOST_CPU_SECONDS", limits.cpu_seconds.to_string())
             .current_dir("/")
@@ -77,4 +95,25 @@ impl Launch {
             .process_group(0);
         command
     }
+}
+
+/// The environment of workers, and of what is asked whether it can be one.
+pub(crate) fn set_environment(command: &mut Command, needs: &Needs) {
+    let of_python = |name: &OsString| name.as_encoded_bytes().starts_with(b"PYTHON");
+    let kept = |name: &OsString| match needs.everything {
+        true => !of_python(name),
+        false => name == "PATH" || name == "HOME",
+    };
+    command.env_clear().envs(std::env::vars_os().filter(|(name, _)| kept(name)));
+    if let Some(path) = &needs.library_path {
+        command.env("LD_LIBRARY_PATH", path);
+    }
+    command
+        .env("LANG", "C.UTF-8")
+        .env("PYTHONHASHSEED", "0")
+        // A stream may claim a large tuple. What the C library gives back to the system after each such case, the kernel
+        // has to clear again for the next.
+        .env("MALLOC_MMAP_THRESHOLD_", "33554432")
+        .env("MALLOC_TRIM_THRESHOLD_", "67108864")
+        .env("PYTHONDONTWRITEBYTECODE", "1");
 }

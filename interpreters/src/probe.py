@@ -19,7 +19,9 @@ else:
     implementation = implementation.name
 
 var = sysconfig.get_config_var
-folders = [var("LIBDIR"), os.path.join(base, "lib"), os.path.join(base, "lib64"), var("LIBPL")]
+# Where it is comes before where it was meant to be: a prefix may have been moved, and another one left in its place.
+folders = [os.path.join(base, "lib"), os.path.join(base, "lib64"), os.path.join(base, "lib", var("MULTIARCH") or "")]
+folders += [var("LIBDIR"), var("LIBPL")]
 names = [var("INSTSONAME"), var("LDLIBRARY")]
 libraries = [
     os.path.join(folder, name)
@@ -31,6 +33,7 @@ sys.stdout.write("\nPROBED " + json.dumps({
     "prefix": base,
     "implementation": implementation.lower(),
     "version": sys.version_info[:3],
+    "build": sys.version,
     "pointer_bits": struct.calcsize("P") * 8,
     "free_threaded": bool(var("Py_GIL_DISABLED")),
     "library": next((os.path.realpath(path) for path in libraries if os.path.isfile(path)), None),

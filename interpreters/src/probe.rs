@@ -3,10 +3,9 @@
 //! What is on PATH may be a shim that fails, a program for another machine, or something that never ends; so a probe runs
 //! in a process group of its own, with a time limit, in a folder where no version file changes what a shim does.
 
-use crate::interpreter::Unusable;
+use crate::launch::{Needs, set_environment};
 use rustix::process::{Pid, Signal, kill_process_group};
 use serde::Deserialize;
-use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -26,54 +25,53 @@ pub(crate) struct Probe {
     /// The shared libpython, if there is one.
     pub(crate) library: Option<PathBuf>,
     pub(crate) stdlib: Option<PathBuf>,
-    /// The LD_LIBRARY_PATH without which it does not start.
+    /// `sys.version`
+    pub(crate) build: String,
+    /// What it was started with.
     #[serde(skip)]
-    pub(crate) library_path: Option<OsString>,
+    pub(crate) needs: Needs,
+}
+
+/// Why an executable did not say what it is.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) reason: String,
+    pub(crate) advice: String,
+    /// Whether it ran to its end.
+    ended: bool,
 }
 
 /// Runs an executable and asks.
 ///
 /// # Errors
 /// When it cannot be run, does not end in time, or is no Python.
-pub(crate) fn probe(path: &Path, limit: Duration) -> Result<Probe, Unusable> {
-    let mut attempts = vec![None];
+pub(crate) fn probe(path: &Path, limit: Duration) -> Result<Probe, Failure> {
+    let failure = match attempt(path, Needs::default(), limit) {
+        Err(failure) if failure.ended => failure,
+        other => return other,
+    };
     // A Python with a shared library outside the linker's folders needs to be told; usually the library is next to it.
     let inherited = std::env::var_os("LD_LIBRARY_PATH").unwrap_or_default();
     let beside = path.parent().and_then(Path::parent).map(|prefix| prefix.join("lib"));
     let folders = beside.into_iter().chain(std::env::split_paths(&inherited));
-    attempts.push(std::env::join_paths(folders.filter(|folder| folder.is_dir())).ok());
-    let mut first_failure = None;
-    for library_path in attempts {
-        match attempt(path, library_path.as_ref(), limit) {
-            Ok(probe) => return Ok(Probe { library_path, ..probe }),
-            Err(failure) => {
-                let missing_library = failure.reason.contains("shared librar");
-                let failure = first_failure.get_or_insert(failure);
-                if !missing_library {
-                    return Err(failure.clone());
-                }
-            }
-        }
+    let library_path = std::env::join_paths(folders.filter(|folder| folder.is_dir())).ok();
+    if failure.reason.contains("shared librar")
+        && let Ok(probe) = attempt(path, Needs { library_path, ..Needs::default() }, limit)
+    {
+        return Ok(probe);
     }
-    Err(first_failure.expect("every attempt failed"))
+    // A wrapper may be made for the environment of its user.
+    attempt(path, Needs { everything: true, ..Needs::default() }, limit).map_err(|_| failure)
 }
 
-fn attempt(path: &Path, library_path: Option<&OsString>, limit: Duration) -> Result<Probe, Unusable> {
-    let unusable = |reason: String, advice: &str| {
-        Err(Unusable { what: path.display().to_string(), reason, advice: advice.into() })
-    };
+fn attempt(path: &Path, needs: Needs, limit: Duration) -> Result<Probe, Failure> {
+    let failure = |reason: String, advice: &str, ended| Err(Failure { reason, advice: advice.into(), ended });
     let mut command = Command::new(path);
     command.args(["-s", "-B", "-c", include_str!("probe.py")]).current_dir("/");
-    for (name, _) in std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"PYTHON")) {
-        command.env_remove(name);
-    }
-    match library_path {
-        Some(value) => command.env("LD_LIBRARY_PATH", value),
-        None => command.env_remove("LD_LIBRARY_PATH"),
-    };
+    set_environment(&mut command, &needs);
     let output = match run(command, limit) {
         Ok(output) => output,
-        Err(reason) => return unusable(reason, "remove it from the search path, or give one that runs here"),
+        Err(reason) => return failure(reason, "remove it from the search path, or give one that runs here", false),
     };
     let text = String::from_utf8_lossy(&output.stdout);
     let Some(line) = text.lines().rev().find_map(|line| line.strip_prefix("PROBED ")) else {
@@ -82,14 +80,12 @@ fn attempt(path: &Path, library_path: Option<&OsString>, limit: Duration) -> Res
         // A program that is no Python may quote the whole question.
         let words: String = words.unwrap_or("no message").chars().take(200).collect();
         let reason = format!("asked what it is, it ended with {}: {words}", output.status);
-        return unusable(
-            reason,
-            "run it by hand; a shim needs a version to be selected, so name the interpreter behind it instead",
-        );
+        let advice = "run it by hand; a shim needs a version to be selected, so name the interpreter behind it instead";
+        return failure(reason, advice, true);
     };
     match serde_json::from_str(line) {
-        Ok(probe) => Ok(probe),
-        Err(e) => unusable(format!("its answer {line:?} is not understood: {e}"), "report this"),
+        Ok(probe) => Ok(Probe { needs, ..probe }),
+        Err(e) => failure(format!("its answer {line:?} is not understood: {e}"), "report this", true),
     }
 }
 

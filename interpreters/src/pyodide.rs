@@ -38,7 +38,8 @@ pub(crate) fn launches(
     progress: &dyn Fn(&str),
 ) -> Result<Vec<(PathBuf, Launch)>, Unusable> {
     let folder = &home.pyodide;
-    let unusable = |reason: String, advice: &str| Unusable { what: "Pyodide".into(), reason, advice: advice.into() };
+    let unusable =
+        |reason: String, advice: &str| Unusable { what: "Pyodide".into(), reason, advice: advice.into(), named: false };
     let manifest = folder.join("package.json");
     let package: Package = std::fs::read(&manifest)
         .map_err(|e| e.to_string())

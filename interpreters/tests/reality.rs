@@ -1,8 +1,10 @@
 //! Discovery and supervision against the interpreters of this machine; what is not there is skipped, and said.
 
-use interpreters::{Driver, Found, Interpreter, Limits, Options, Outcome, Supervisor, Workspace, discover, selects};
+use interpreters::{
+    Driver, Fault, Found, Interpreter, Limits, Options, Outcome, Supervisor, Workspace, discover, selects,
+};
 use protocol::{Answer, CanonMode, Compile, Load};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -96,18 +98,21 @@ fn every_way_to_name_an_interpreter_finds_it_once() {
     }
 }
 
+/// The libpython of an embedded interpreter; `None` with a note if it is not where it says.
+fn library_of(one: &Interpreter) -> Option<PathBuf> {
+    let script = "from sysconfig import get_config_var as v; print(v('LIBDIR') + '/' + v('INSTSONAME'))";
+    let output = Command::new(&one.path).args(["-c", script]).output().unwrap();
+    let library = PathBuf::from(String::from_utf8(output.stdout).unwrap().trim());
+    if !library.is_file() {
+        eprintln!("skipped: {} is not where {} says", library.display(), one.id);
+    }
+    library.is_file().then_some(library)
+}
+
 #[test]
 fn a_library_alone_is_an_interpreter() {
     for one in all().iter().filter(|one| one.driver == Driver::Embedded) {
-        let output = Command::new(&one.path)
-            .args(["-c", "from sysconfig import get_config_var as v; print(v('LIBDIR') + '/' + v('INSTSONAME'))"])
-            .output()
-            .unwrap();
-        let library = PathBuf::from(String::from_utf8(output.stdout).unwrap().trim());
-        if !library.is_file() {
-            eprintln!("skipped: {} is not where {} says", library.display(), one.id);
-            continue;
-        }
+        let Some(library) = library_of(one) else { continue };
         let found = discover(&options(vec![library.clone()], None));
         assert!(found.unusable.is_empty(), "{:?}", found.unusable);
         assert_eq!(found.interpreters[0].facts.build, one.facts.build);
@@ -135,6 +140,156 @@ fn a_virtual_environment_is_its_base() {
     }
 }
 
+/// A shell script called `name` that does this; `PYTHON` stands for the interpreter's executable.
+fn wrapper(folder: &Path, name: &str, text: &str, python: &Path) -> PathBuf {
+    let path = folder.join(name);
+    let text = text.replace("PYTHON", &format!("'{}'", python.display()));
+    std::fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
+    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    path
+}
+
+/// The interpreters of which a script can start the executable.
+fn executables() -> impl Iterator<Item = &'static Interpreter> {
+    all().iter().filter(|one| one.driver != Driver::Pyodide)
+}
+
+/// The one interpreter that is found by these names with this driver.
+#[track_caller]
+fn only(pythons: Vec<PathBuf>, driver: Option<Driver>) -> Interpreter {
+    let mut found = discover(&options(pythons, driver));
+    assert!(found.unusable.is_empty(), "{:?}", found.unusable);
+    assert_eq!(found.interpreters.len(), 1, "{:?}", found.interpreters);
+    found.interpreters.remove(0)
+}
+
+#[test]
+fn a_wrapper_is_started_wherever_its_program_is_needed() {
+    for one in executables() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("log");
+        let named =
+            wrapper(folder.path(), "python", &format!("echo >>'{}'; exec PYTHON \"$@\"", log.display()), &one.path);
+        let starts = || std::fs::read_to_string(&log).unwrap_or_default().len();
+        let scripted = only(vec![named.clone()], Some(Driver::Script));
+        assert_eq!((&scripted.path, &scripted.facts.build, starts()), (&named, &one.facts.build, 2), "{}", one.id);
+        Supervisor::new(&scripted, Limits::default()).load(&batch(1)).unwrap();
+        assert_eq!(starts(), 3, "{}", one.id);
+        // Where the library can be loaded as well, that is as good.
+        assert_eq!(only(vec![named.clone()], None).driver, one.driver, "{}", one.id);
+        // What the wrapper starts is the same interpreter, and needs no wrapper.
+        assert_eq!(only(vec![named, one.path.clone()], None).path, one.path);
+    }
+}
+
+#[test]
+fn a_wrapper_may_go_on_running() {
+    let killer = b"\xa9\x01<\x01\x00\x00\x00r\x00\x00\x00\x00".to_vec();
+    let Some(one) = executables().filter(|one| one.facts.implementation == "cpython").last() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let named = wrapper(folder.path(), "python", "PYTHON \"$@\"", &one.path);
+    let scripted = only(vec![named], Some(Driver::Script));
+    let mut supervisor = Supervisor::new(&scripted, Limits::default());
+    let load = Load { cases: vec![b"N".to_vec(), killer, b"T".to_vec()], ..batch(0) };
+    let outcomes = supervisor.load(&load).unwrap();
+    check_loaded(b"N", &outcomes[0], &one.id);
+    let crashed = matches!(&outcomes[1], Outcome::Fault(Fault::Crash { signal, .. }) if signal == "SIGSEGV");
+    assert!(crashed, "{:?}", outcomes[1]);
+    check_loaded(b"T", &outcomes[2], &one.id);
+    assert_eq!(supervisor.restarts(), 1);
+}
+
+#[test]
+fn a_wrapper_has_the_environment_that_it_sets_and_that_it_needs() {
+    for one in executables().filter(|one| one.facts.implementation == "cpython" && one.facts.version_info.0 == 3) {
+        let folder = tempfile::tempdir().unwrap();
+        let prefix = folder.path().canonicalize().unwrap().join("prefix");
+        std::os::unix::fs::symlink(&one.facts.prefix, &prefix).unwrap();
+        let text = format!("PYTHONHOME='{}' exec PYTHON \"$@\"", prefix.display());
+        let named = wrapper(folder.path(), "sets", &text, &one.path);
+        assert_eq!(Path::new(&only(vec![named], Some(Driver::Script)).facts.prefix), prefix, "{}", one.id);
+        // A variable that every test has, and no worker.
+        let text = "exec \"${CARGO_MANIFEST_DIR:?}/../../../../../../..\"PYTHON \"$@\"";
+        let named = wrapper(folder.path(), "needs", text, &one.path);
+        assert_eq!(only(vec![named.clone()], Some(Driver::Script)).path, named, "{}", one.id);
+    }
+}
+
+#[test]
+fn one_wrapper_with_two_names_may_be_two_interpreters() {
+    let mut two = executables().filter(|one| one.driver_reason.is_none());
+    let (Some(one), Some(other)) = (two.next(), two.next()) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let text = format!("case $0 in */one) exec PYTHON \"$@\";; *) exec '{}' \"$@\";; esac", other.path.display());
+    let named = wrapper(folder.path(), "one", &text, &one.path);
+    let link = folder.path().join("other");
+    std::os::unix::fs::symlink(&named, &link).unwrap();
+    let found = discover(&options(vec![named.clone(), link.clone()], Some(Driver::Script)));
+    let paths: Vec<_> = found.interpreters.iter().map(|one| one.path.clone()).collect();
+    assert_eq!(paths, [named, link], "{:?}", found.unusable);
+}
+
+/// Copies the libpython of an embedded interpreter into a folder; `None` with a note if it is not where it says.
+fn copy_library(one: &Interpreter, folder: &Path) -> Option<PathBuf> {
+    let library = library_of(one)?;
+    std::fs::create_dir_all(folder).unwrap();
+    let copy = folder.canonicalize().unwrap().join(library.file_name().unwrap());
+    std::fs::copy(&library, &copy).unwrap();
+    Some(copy)
+}
+
+/// The files that a worker of an interpreter has opened to run them; `None` where nobody can tell.
+fn maps(one: &Interpreter) -> Option<String> {
+    let mut supervisor = Supervisor::new(one, Limits::default());
+    supervisor.load(&batch(1)).unwrap();
+    std::fs::read_to_string(format!("/proc/{}/maps", supervisor.process_id()?)).ok()
+}
+
+#[test]
+fn a_library_in_the_folder_of_a_machine_below_a_moved_prefix_is_found() {
+    for one in all().iter().filter(|one| one.driver == Driver::Embedded) {
+        let folder = tempfile::tempdir().unwrap();
+        let (prefix, (major, minor, ..)) = (folder.path().canonicalize().unwrap(), &one.facts.version_info);
+        let script = "from sysconfig import get_config_var as v; print(v('MULTIARCH') or '')";
+        let output = Command::new(&one.path).args(["-c", script]).output().unwrap();
+        let machine = String::from_utf8(output.stdout).unwrap();
+        if machine.trim().is_empty() {
+            continue;
+        }
+        let Some(library) = copy_library(one, &prefix.join("lib").join(machine.trim())) else { continue };
+        let stdlib = prefix.join("lib").join(format!("python{major}.{minor}"));
+        std::os::unix::fs::symlink(&one.facts.stdlib, stdlib).unwrap();
+        std::fs::create_dir(prefix.join("bin")).unwrap();
+        let text = format!("PYTHONHOME='{}' exec PYTHON \"$@\"", prefix.display());
+        wrapper(&prefix.join("bin"), "python3", &text, &one.path);
+        let found = only(vec![prefix.clone()], None);
+        assert_eq!(found.driver, Driver::Embedded, "{:?}", found.driver_reason);
+        assert_eq!(Path::new(&found.facts.prefix), prefix);
+        let Some(maps) = maps(&found) else { continue };
+        assert!(maps.contains(library.to_str().unwrap()), "{maps}");
+    }
+}
+
+#[test]
+fn a_folder_of_libraries_is_as_many_interpreters() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut expected = Vec::new();
+    for one in all().iter().filter(|one| one.driver == Driver::Embedded) {
+        // A library that is named after the same version would take the place of another.
+        if expected.iter().all(|build: &(String, PathBuf)| build.0[..4] != one.facts.build[..4])
+            && let Some(copy) = copy_library(one, folder.path())
+        {
+            let alone = only(vec![copy.clone()], None);
+            assert_eq!((&alone.facts.build, &alone.path), (&one.facts.build, &copy));
+            assert_eq!(alone.facts.stdlib, one.facts.stdlib, "the folder has none");
+            expected.push((one.facts.build.clone(), copy));
+        }
+    }
+    let found = discover(&options(vec![folder.path().into()], None));
+    let builds: Vec<_> = found.interpreters.iter().map(|i| (i.facts.build.clone(), i.path.clone())).collect();
+    assert_eq!(builds, expected, "{:?}", found.unusable);
+}
+
 #[test]
 fn what_is_no_interpreter_is_unusable() {
     #[track_caller]
@@ -147,7 +302,7 @@ fn what_is_no_interpreter_is_unusable() {
         let found = discover(&Options { limits, ..options(vec![file.clone()], None) });
         assert!(found.interpreters.is_empty());
         assert_eq!(found.unusable.len(), 1);
-        assert_eq!(found.unusable[0].what, file.display().to_string());
+        assert_eq!((&found.unusable[0].what, found.unusable[0].named), (&file.display().to_string(), true));
         assert!(found.unusable[0].reason.contains(reason), "{:?}", found.unusable);
     }
     check("#!/bin/sh\necho 'pyenv: python3: command not found' >&2; exit 127\n", 0o755, "python3: command not found");
@@ -195,11 +350,7 @@ fn a_killer_stream_costs_its_case_and_one_restart() {
         assert_eq!(outcomes.len(), load.cases.len());
         for (index, (stream, outcome)) in load.cases.iter().zip(&outcomes).enumerate() {
             if index == 10 {
-                assert!(
-                    matches!(outcome, Outcome::Fault(interpreters::Fault::Crash { .. })),
-                    "{}: {outcome:?}",
-                    one.id
-                );
+                assert!(matches!(outcome, Outcome::Fault(Fault::Crash { .. })), "{}: {outcome:?}", one.id);
             } else {
                 check_loaded(stream, outcome, &one.id);
             }

@@ -13,7 +13,7 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::Parser;
 use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_LOCAL, RTLD_NOW};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use std::ffi::{CStr, CString, c_char, c_int};
+use std::ffi::{CStr, CString, OsString, c_char, c_int};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
@@ -25,9 +25,9 @@ struct Args {
     /// The interpreter's shared library, such as /usr/lib/libpython3.12.so.1.0
     #[arg(long)]
     libpython: PathBuf,
-    /// The directory that holds the interpreter's lib/python3.X
+    /// The directory that holds the interpreter's lib/python3.X, if it is not the one that the library was built for
     #[arg(long)]
-    prefix: PathBuf,
+    prefix: Option<PathBuf>,
     /// The embedded worker, libworker.so
     #[arg(long)]
     worker: PathBuf,
@@ -48,7 +48,7 @@ fn main() -> ExitCode {
 
 fn run(args: &Args) -> Result<ExitCode> {
     die_of_signals_like_python();
-    limit_resources()?;
+    set_limit(Resource::Core, 0)?;
     let answers = take_stdout().context("cannot duplicate standard output")?;
     set_environment(args);
     let libpython = open_libpython(args)?;
@@ -60,6 +60,7 @@ fn run(args: &Args) -> Result<ExitCode> {
     // SAFETY: the signature is the one that the worker exports the symbol with.
     let serve = unsafe { worker.get::<unsafe extern "C" fn(c_int, *const c_char) -> c_int>(b"provost_serve") }
         .with_context(|| format!("{} is not a Provost worker", args.worker.display()))?;
+    limit_memory()?;
     // SAFETY: `answers` is open and `stdlib` ends in NUL; both outlive the call. It is the only call in this process.
     let status = unsafe { serve(answers.as_raw_fd(), stdlib.as_ptr()) };
     // An interpreter that has run must not be unmapped: its exit handlers are still to come.
@@ -76,14 +77,20 @@ fn die_of_signals_like_python() {
     }
 }
 
-fn limit_resources() -> Result<()> {
-    set_limit(Resource::Core, 0)?;
-    if let Some(text) = std::env::var_os("PROVOST_MEMORY_MIB") {
-        let mib: Option<u64> = text.to_str().and_then(|t| t.parse().ok());
-        let mib = mib.with_context(|| format!("PROVOST_MEMORY_MIB is {text:?}, not a number of MiB"))?;
-        set_limit(Resource::As, mib.saturating_mul(1 << 20))?;
-    }
-    Ok(())
+/// Limits the address space to what is taken already and what the environment grants: libraries of sanitizers reserve
+/// terabytes.
+fn limit_memory() -> Result<()> {
+    let Some(text) = std::env::var_os("PROVOST_MEMORY_MIB") else { return Ok(()) };
+    let mib: Option<u64> = text.to_str().and_then(|t| t.parse().ok());
+    let mib = mib.with_context(|| format!("PROVOST_MEMORY_MIB is {text:?}, not a number of MiB"))?;
+    set_limit(Resource::As, address_space().saturating_add(mib.saturating_mul(1 << 20)))
+}
+
+/// How many bytes of address space this process takes; 0 where there is no /proc.
+fn address_space() -> u64 {
+    let pages = std::fs::read_to_string("/proc/self/statm").ok();
+    let pages: Option<u64> = pages.and_then(|text| text.split(' ').next()?.parse().ok());
+    pages.unwrap_or(0).saturating_mul(rustix::param::page_size() as u64)
 }
 
 /// Sets the soft limit, which is the one that acts, as near to `wanted` as the hard limit allows.
@@ -102,16 +109,16 @@ fn take_stdout() -> rustix::io::Result<OwnedFd> {
 
 /// Leaves the interpreter no variable of the user's that changes what it does.
 fn set_environment(args: &Args) {
-    let inherited = std::env::vars_os().map(|(name, _)| name).filter(|name| name.as_bytes().starts_with(b"PYTHON"));
-    for name in inherited.collect::<Vec<_>>() {
+    // A Python on PATH would tell it where another one's standard library is.
+    let misleads = |name: &OsString| name.as_bytes().starts_with(b"PYTHON") || name == "PATH";
+    for name in std::env::vars_os().map(|(name, _)| name).filter(misleads).collect::<Vec<_>>() {
         // SAFETY: no other thread exists yet, so nobody reads the environment meanwhile.
         unsafe { std::env::remove_var(name) };
     }
-    for (name, value) in [
-        ("PYTHONHOME", args.prefix.as_os_str()),
-        ("PYTHONHASHSEED", "0".as_ref()),
-        ("PYTHONDONTWRITEBYTECODE", "1".as_ref()),
-    ] {
+    let home = args.prefix.as_ref().map(|prefix| ("PYTHONHOME", prefix.as_os_str()));
+    for (name, value) in
+        home.into_iter().chain([("PYTHONHASHSEED", "0".as_ref()), ("PYTHONDONTWRITEBYTECODE", "1".as_ref())])
+    {
         // SAFETY: as above.
         unsafe { std::env::set_var(name, value) };
     }
