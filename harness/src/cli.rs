@@ -4,6 +4,7 @@
 
 mod bench;
 mod check;
+mod corpus;
 mod doctor;
 mod faults;
 mod generate;
@@ -43,6 +44,8 @@ enum Task {
     Faults(faults::Faults),
     /// Write corpus/golden anew: what every interpreter found answers
     Golden(golden::Golden),
+    /// Say which rules have no fixture, write fixtures for them, and write the tables of the corpus
+    Corpus(corpus::Corpus),
 }
 
 /// Where interpreters are looked for.
@@ -193,6 +196,7 @@ pub fn main() -> ExitCode {
         Task::Bench(bench) => bench.run(),
         Task::Faults(faults) => faults.run(),
         Task::Golden(golden) => golden.run(),
+        Task::Corpus(corpus) => corpus.run(),
     };
     match result {
         Ok(status) => ExitCode::from(status),

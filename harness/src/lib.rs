@@ -14,6 +14,7 @@ pub mod canon;
 pub mod case;
 pub mod check;
 pub mod cli;
+pub mod corpus;
 pub mod expected;
 pub mod faults;
 pub mod generators;
