@@ -6,6 +6,7 @@ mod bench;
 mod check;
 mod corpus;
 mod doctor;
+mod export;
 mod faults;
 mod generate;
 mod golden;
@@ -46,6 +47,8 @@ enum Task {
     Golden(golden::Golden),
     /// Say which rules have no fixture, write fixtures for them, and write the tables of the corpus
     Corpus(corpus::Corpus),
+    /// Write the corpus, with the answers of interpreters, for tests of another reader; needs no Python
+    Export(export::ExportTo),
 }
 
 /// Where interpreters are looked for.
@@ -197,6 +200,7 @@ pub fn main() -> ExitCode {
         Task::Faults(faults) => faults.run(),
         Task::Golden(golden) => golden.run(),
         Task::Corpus(corpus) => corpus.run(),
+        Task::Export(export) => export.run(),
     };
     match result {
         Ok(status) => ExitCode::from(status),

@@ -16,6 +16,7 @@ pub mod check;
 pub mod cli;
 pub mod corpus;
 pub mod expected;
+pub mod export;
 pub mod faults;
 pub mod generators;
 pub mod golden;
