@@ -11,6 +11,7 @@ mod faults;
 mod generate;
 mod golden;
 mod hunt;
+mod promote;
 mod replay;
 
 use anyhow::Result;
@@ -47,6 +48,8 @@ enum Task {
     Golden(golden::Golden),
     /// Say which rules have no fixture, write fixtures for them, and write the tables of the corpus
     Corpus(corpus::Corpus),
+    /// Make a finding of a run a fixture of corpus/regressions
+    Promote(promote::Promote),
     /// Write the corpus, with the answers of interpreters, for tests of another reader; needs no Python
     Export(export::ExportTo),
 }
@@ -200,6 +203,7 @@ pub fn main() -> ExitCode {
         Task::Faults(faults) => faults.run(),
         Task::Golden(golden) => golden.run(),
         Task::Corpus(corpus) => corpus.run(),
+        Task::Promote(promote) => promote.run(),
         Task::Export(export) => export.run(),
     };
     match result {

@@ -143,7 +143,7 @@ fn described(bytes: &[u8]) -> String {
 }
 
 /// Asks in full, also for what the model calls undefined: whoever replays a killer wants to see it.
-fn ask(subject: &mut dyn Subject, case: &[u8], predicted: &Observation) -> Result<Observation> {
+pub(super) fn ask(subject: &mut dyn Subject, case: &[u8], predicted: &Observation) -> Result<Observation> {
     let (canon, versions) = match predicted {
         Observation::Accepted(Accepted { canon: Canon::Undefined(_), .. }) => (CanonMode::None, Vec::new()),
         Observation::Accepted(accepted) => {

@@ -10,6 +10,7 @@
 //! corpus/README.md says for people who reads which and when to add where.
 
 pub mod cover;
+pub mod promote;
 pub mod tables;
 
 use crate::generators::seeds;
