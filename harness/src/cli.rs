@@ -4,11 +4,14 @@
 
 mod bench;
 mod check;
+mod corpus;
 mod doctor;
+mod export;
 mod faults;
 mod generate;
 mod golden;
 mod hunt;
+mod promote;
 mod replay;
 
 use anyhow::Result;
@@ -43,6 +46,12 @@ enum Task {
     Faults(faults::Faults),
     /// Write corpus/golden anew: what every interpreter found answers
     Golden(golden::Golden),
+    /// Say which rules have no fixture, write fixtures for them, and write the tables of the corpus
+    Corpus(corpus::Corpus),
+    /// Make a finding of a run a fixture of corpus/regressions
+    Promote(promote::Promote),
+    /// Write the corpus, with the answers of interpreters, for tests of another reader; needs no Python
+    Export(export::ExportTo),
 }
 
 /// Where interpreters are looked for.
@@ -193,6 +202,9 @@ pub fn main() -> ExitCode {
         Task::Bench(bench) => bench.run(),
         Task::Faults(faults) => faults.run(),
         Task::Golden(golden) => golden.run(),
+        Task::Corpus(corpus) => corpus.run(),
+        Task::Promote(promote) => promote.run(),
+        Task::Export(export) => export.run(),
     };
     match result {
         Ok(status) => ExitCode::from(status),

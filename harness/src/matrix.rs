@@ -65,11 +65,30 @@ impl Reached {
 
     /// Whether a rule is in the set.
     pub(crate) fn has(&self, rule: Rule) -> bool {
-        ROWS.get(&rule).is_some_and(|index| self.rows[index / 64] >> (index % 64) & 1 != 0)
+        ROWS.get(&rule).is_some_and(|&row| self.has_row(row))
+    }
+
+    /// What is in both sets.
+    pub(crate) fn and(self, other: Reached) -> Reached {
+        let mut rows = self.rows;
+        rows.iter_mut().zip(other.rows).for_each(|(mine, others)| *mine &= others);
+        Reached { rows, ..self }
+    }
+
+    /// What is in this set and not in the other.
+    pub(crate) fn without(self, other: Reached) -> Reached {
+        let mut rows = self.rows;
+        rows.iter_mut().zip(other.rows).for_each(|(mine, others)| *mine &= !others);
+        Reached { rows, ..self }
+    }
+
+    /// Whether the row of this number is in the set.
+    pub(crate) fn has_row(self, row: usize) -> bool {
+        self.rows[row / 64] >> (row % 64) & 1 != 0
     }
 
     /// The numbers of the rows, ascending.
-    fn rows(self) -> impl Iterator<Item = usize> {
+    pub(crate) fn rows(self) -> impl Iterator<Item = usize> {
         self.rows.into_iter().enumerate().flat_map(|(word, mut bits)| {
             std::iter::from_fn(move || {
                 let bit = bits.trailing_zeros() as usize;
@@ -85,6 +104,27 @@ impl Reached {
 pub fn rules() -> reports::Rules {
     let rule = |row: &Row| reports::Rule { group: row.group.into(), name: row.name.clone() };
     reports::Rules { rules: TABLE.iter().map(rule).collect() }
+}
+
+/// The rows that an interpreter of this profile can reach.
+pub(crate) fn reachable(profile: &Profile) -> Reached {
+    let release = (profile.version.major, profile.version.minor, profile.release.micro);
+    let mut reached = Reached::default();
+    (0..TABLE.len()).filter(|&row| TABLE[row].can(release)).for_each(|row| reached.insert_row(row));
+    reached
+}
+
+/// The set of one row.
+#[cfg(test)]
+pub(crate) fn row(row: usize) -> Reached {
+    let mut reached = Reached::default();
+    reached.insert_row(row);
+    reached
+}
+
+/// Group and name of a row.
+pub(crate) fn label(row: usize) -> (&'static str, &'static str) {
+    (TABLE[row].group, &TABLE[row].name)
 }
 
 /// How many of the rows that were not reached are named in the terminal; the report has all.
@@ -128,8 +168,8 @@ pub(crate) struct Tally {
 
 impl Tally {
     pub(crate) fn new(subject: &str, profile: &Profile) -> Tally {
-        let release = (profile.version.major, profile.version.minor, profile.release.micro);
-        let rows = TABLE.iter().map(|row| (row.can(release), 0)).collect();
+        let can = reachable(profile);
+        let rows = TABLE.iter().map(|row| (can.has(row.rule), 0)).collect();
         Tally {
             subject: subject.into(),
             compared: 0,

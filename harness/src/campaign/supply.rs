@@ -5,6 +5,7 @@
 
 use super::plan::{Member, Plan};
 use crate::case::{Case, Form, Origin};
+use crate::corpus::Kind;
 use crate::generators::{self, Generated, Generator, Target, programs, pyc};
 use crate::golden;
 use crate::stdlib::{Cache, Item, Library};
@@ -300,10 +301,10 @@ fn stream(compiled: Compiled) -> Result<Vec<u8>, Without> {
     }
 }
 
-/// The streams of the corpus, with their paths in it: seeds, regressions, and those that this very version was asked before.
+/// The streams of the corpus, with their paths in it: all fixtures, and those that this very version was asked before.
 fn corpus(folder: &Path, member: &Member) -> Vec<(String, Vec<u8>)> {
     let mut streams = Vec::new();
-    for name in ["seeds", "regressions"] {
+    for name in Kind::ALL.map(Kind::folder) {
         // A corpus that is not there, or a folder of it, is an empty one.
         for (file, bytes) in generators::seeds(&folder.join(name)).unwrap_or_default() {
             // What is no .pyc file in spite of its name is still bytes to start from.

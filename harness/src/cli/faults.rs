@@ -1,8 +1,11 @@
 //! `provost faults`: whether the generators find bugs that are known to be there.
 
 use super::{Places, root, target_dir};
+use crate::corpus::cover::caught;
+use crate::corpus::{self, Fixture};
 use crate::faults::report::{Terms, document, summary, table};
 use crate::faults::{Contest, Fault};
+use crate::progress;
 use crate::stdlib::{Cache, Library};
 use crate::subjects::core::{Core, payload};
 use crate::subjects::{Compiled, Reality};
@@ -10,6 +13,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use interpreters::{Found, Interpreter, Limits};
 use pyc_core::Profile;
+use serde::Serialize;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -33,6 +37,9 @@ pub(crate) struct Faults {
     /// One JSON object for each fault
     #[arg(long)]
     json: bool,
+    /// Ask the fixtures of the corpus instead of the generators; writes no file
+    #[arg(long, conflicts_with_all = ["seeds", "cases", "out", "cache"])]
+    corpus: bool,
     /// Where to write the table, as Markdown [default: docs/FAULTS.md, unless --only, --seeds or --cases is given]
     #[arg(long, value_name = "PATH", conflicts_with = "no_write")]
     out: Option<PathBuf>,
@@ -46,10 +53,32 @@ pub(crate) struct Faults {
     places: Places,
 }
 
+/// A fault, and the shortest fixture that shows it.
+#[derive(Debug, Serialize)]
+struct Caught {
+    name: &'static str,
+    what: &'static str,
+    cause: &'static str,
+    caught_by: Option<String>,
+    length: Option<usize>,
+    python: Option<String>,
+}
+
+impl Caught {
+    fn cells(&self) -> Vec<String> {
+        let or_none = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".into());
+        let length = self.length.map(|length| length.to_string());
+        vec![self.name.to_owned(), or_none(&self.python), or_none(&length), or_none(&self.caught_by)]
+    }
+}
+
 impl Faults {
     /// Exit status 0 if all generators together find every fault from every seed, 1 if not.
     pub(crate) fn run(&self) -> Result<u8> {
         let faults = self.chosen()?;
+        if self.corpus {
+            return self.run_corpus(faults);
+        }
         let found = self.places.scripts().found;
         let cache = self.cache.clone().unwrap_or_else(|| target_dir().join("provost").join("stdlib"));
         let corpus = root().join("corpus");
@@ -91,6 +120,37 @@ impl Faults {
             eprintln!("written {}", path.display());
         }
         Ok(u8::from(!rows.iter().all(crate::faults::Row::is_found)))
+    }
+
+    /// Exit status 0 if each fault is caught by a fixture, 1 if not.
+    fn run_corpus(&self, faults: Vec<&'static Fault>) -> Result<u8> {
+        let fixtures = corpus::all(&root().join("corpus"))?;
+        let streams: Vec<Vec<u8>> = fixtures.iter().map(Fixture::stream).collect();
+        let caught: Vec<Caught> = caught(&streams, faults.into_iter())
+            .into_iter()
+            .map(|(fault, by)| Caught {
+                name: fault.name,
+                what: fault.what,
+                cause: fault.cause,
+                caught_by: by.map(|(index, _)| fixtures[index].name.clone()),
+                length: by.map(|(index, _)| streams[index].len()),
+                python: by.map(|(_, profile)| profile.version.to_string()),
+            })
+            .collect();
+        let mut out = std::io::stdout().lock();
+        if self.json {
+            for row in &caught {
+                writeln!(out, "{}", serde_json::to_string(row)?)?;
+            }
+        } else {
+            let found = caught.iter().filter(|row| row.caught_by.is_some()).count();
+            let rows: Vec<Vec<String>> =
+                std::iter::once(["fault", "python", "bytes", "caught by"].map(String::from).to_vec())
+                    .chain(caught.iter().map(Caught::cells))
+                    .collect();
+            writeln!(out, "{}\nThe corpus catches {found} of {} faults.", progress::table(&rows), caught.len())?;
+        }
+        Ok(u8::from(caught.iter().any(|row| row.caught_by.is_none())))
     }
 
     fn chosen(&self) -> Result<Vec<&'static Fault>> {

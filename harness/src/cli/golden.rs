@@ -3,6 +3,7 @@
 use super::{Search, root, select};
 use crate::case::{Case, Origin};
 use crate::comparison::Pair;
+use crate::corpus::{Kind, tables};
 use crate::generators::{Generator, generate, seeds};
 use crate::golden::{self, ByHand, Entry, Head, Novelty, Outcome, open, print};
 use crate::subjects::Reality;
@@ -79,6 +80,10 @@ impl Golden {
             disagreements.iter().for_each(|line| println!("  DIVERGE {line}"));
             disagreed |= !disagreements.is_empty();
         }
+        if self.out.is_none() {
+            // The fixtures tell in short what was answered.
+            tables::write(&root().join("corpus"))?;
+        }
         Ok(u8::from(disagreed))
     }
 
@@ -86,7 +91,7 @@ impl Golden {
     fn cases(&self, core: &Core, before: Vec<Entry>) -> Result<Vec<Case>> {
         let corpus = root().join("corpus");
         let mut chosen = Vec::new();
-        for folder in [corpus.join("seeds"), corpus.join("regressions")].iter().chain(&self.add) {
+        for folder in Kind::ALL.map(|kind| corpus.join(kind.folder())).iter().chain(&self.add) {
             for (name, bytes) in seeds(folder).with_context(|| format!("cannot read {}", folder.display()))? {
                 let origin = Origin::File(name.clone());
                 if !name.ends_with(".pyc") {

@@ -128,7 +128,8 @@ impl Fault {
     }
 
     /// What this implementation does with a case; `None` if that is what is right.
-    fn observe(&self, core: &Core, case: &[u8], right: &Observation) -> Option<Observation> {
+    #[must_use]
+    pub fn observe(&self, core: &Core, case: &[u8], right: &Observation) -> Option<Observation> {
         let target = core.target();
         match &self.way {
             Way::Reads(codes, wrong) => {

@@ -215,29 +215,6 @@ fn skimming_finds_the_joints() {
     check(b"x\x010\x02-0N", &[(0, 6)], true);
 }
 
-/// Every seed has a row in the README, and where the row has bytes they are the file's.
-#[test]
-fn the_table_of_seeds_is_true() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../corpus/seeds");
-    let readme = fs::read_to_string(folder.join("README.md")).unwrap();
-    let rows: Vec<Vec<&str>> = readme
-        .lines()
-        .map(|line| line.split('|').map(str::trim).skip(1).collect())
-        .filter(|row: &Vec<&str>| row.first().is_some_and(|name| name.contains('.')))
-        .collect();
-    let seeds = seeds(&folder).unwrap();
-    let names: BTreeSet<&str> = seeds.iter().map(|(name, _)| name.as_str()).collect();
-    let listed: BTreeSet<&str> = rows.iter().map(|row| row[0]).collect();
-    assert_eq!(names, listed);
-    for (name, bytes) in &seeds {
-        let row = rows.iter().find(|row| row[0] == name).unwrap();
-        if row[1].starts_with('`') && name.ends_with(".marshal") {
-            let hex: Vec<String> = bytes.iter().map(|b| format!("{b:02x}")).collect();
-            assert_eq!(row[1].trim_matches('`'), hex.join(" "), "{name}");
-        }
-    }
-}
-
 #[test]
 fn generators_have_names() {
     for generator in Generator::ALL {
