@@ -397,8 +397,8 @@ fn findings_of_a_newer_release_than_the_model_bear_a_caution() {
         let plan = plan(4, 150);
         let mut recorder = Recorder::create(out.path(), plan.seed, &plan.expected).unwrap();
         let members: Vec<Member> = versions.iter().map(|version| fake(version, Behaviour::RejectsAll)).collect();
-        for Member { id, core, .. } in &members {
-            let (id, caution) = (id.clone(), core.caution());
+        for Member { id, pair, .. } in &members {
+            let (id, caution) = (id.clone(), pair.core().caution());
             let subject = reports::Subject { id, usable: true, caution, ..reports::Subject::default() };
             recorder.introduce(subject).unwrap();
         }

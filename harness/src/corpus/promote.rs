@@ -240,6 +240,7 @@ mod tests {
             repro_rust: None,
             occurrences: 1,
             smallest: false,
+            caution: None,
             expected_entry: None,
         }
     }
