@@ -203,3 +203,17 @@ fn faults_are_counted_and_one_that_is_not_found_is_bad() {
     );
     faults(&["--only", "nothing"], 2, &["no fault is called \"nothing\""]);
 }
+
+#[test]
+fn the_corpus_is_covered_promoted_to_and_exported() {
+    check(&["corpus", "cover"], b"", 0, &["has a fixture"]);
+    check(&["faults", "--corpus"], b"", 0, &["int-unsigned", "coverage/", "The corpus catches"]);
+    check(&["faults", "--corpus", "--json", "--only", "int-unsigned"], b"", 0, &["\"caught_by\":\""]);
+    check(&["faults", "--corpus", "--seeds", "1"], b"", 2, &["cannot be used with"]);
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().to_str().unwrap();
+    check(&[&["promote", folder], &NOBODY[..]].concat(), b"", 2, &["neither the folder of a run nor a case in one"]);
+    check(&["export", "--format", "jsonl", folder], b"", 0, &["answers of", "README.md"]);
+    check(&["export", "--format", "jsonl", folder], b"", 2, &["is not empty"]);
+    check(&["export", "--format", "xml", folder], b"", 2, &["rust", "pytest", "jsonl", "libfuzzer"]);
+}
