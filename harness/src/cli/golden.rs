@@ -6,7 +6,7 @@ use crate::generators::{Generator, generate, seeds};
 use crate::golden::{ByHand, Entry, Head, Novelty, open, print};
 use crate::hunter::question;
 use crate::observation::{Accepted, Canon, Dump, Observation};
-use crate::oracle::{self, Verdict};
+use crate::oracle::{self, Verdict, mask};
 use crate::subjects::core::{Core, payload};
 use crate::subjects::{Reality, Subject};
 use anyhow::{Context, Result};
@@ -242,7 +242,7 @@ fn answers(
     Ok(answers)
 }
 
-/// An answer without the bytes that depend on more than the value.
+/// An answer without the bytes that depend on more than the value, and without what depends on the process in a message.
 fn settled(predicted: &Observation, real: &Observation) -> Observation {
     let mut real = real.clone();
     if let (Observation::Accepted(expected), Observation::Accepted(real)) = (predicted, &mut real) {
@@ -256,6 +256,9 @@ fn settled(predicted: &Observation, real: &Observation) -> Observation {
         if let Canon::Failed(reason) = &mut real.canon {
             reason.clear();
         }
+    }
+    if let Observation::Rejected(e) = &mut real {
+        e.message = mask(e).1.to_owned();
     }
     real
 }
