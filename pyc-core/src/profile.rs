@@ -11,6 +11,7 @@
 //! assert_eq!(profile.marshal_version, 4);
 //! ```
 
+use crate::prelude::*;
 use core::fmt;
 
 /// A Python feature version such as 3.12.

@@ -5,7 +5,7 @@ use super::Entry;
 use crate::case::Case;
 use crate::comparison::{Pair, Question};
 use crate::observation::{Accepted, Canon, Dump, Observation};
-use crate::oracle::Verdict;
+use crate::oracle::{Verdict, mask};
 use crate::subjects::Broken;
 use crate::subjects::core::Prediction;
 use protocol::CanonMode;
@@ -129,7 +129,7 @@ fn answers(
     Ok(answers)
 }
 
-/// An answer without the bytes that depend on more than the value.
+/// An answer without the bytes that depend on more than the value, and without what depends on the process in a message.
 fn settled(predicted: &Observation, real: &Observation) -> Observation {
     let mut real = real.clone();
     if let (Observation::Accepted(expected), Observation::Accepted(real)) = (predicted, &mut real) {
@@ -143,6 +143,9 @@ fn settled(predicted: &Observation, real: &Observation) -> Observation {
         if let Canon::Failed(reason) = &mut real.canon {
             reason.clear();
         }
+    }
+    if let Observation::Rejected(e) = &mut real {
+        e.message = mask(e).1.to_owned();
     }
     real
 }
