@@ -24,7 +24,10 @@ fn crashes(signal: &str) -> Observation {
 }
 
 fn times_out() -> Observation {
-    Observation::Faulted(Fault::Worker(WorkerFault::Timeout { after: std::time::Duration::from_secs(1) }))
+    Observation::Faulted(Fault::Worker(WorkerFault::Timeout {
+        after: std::time::Duration::from_secs(1),
+        limit: interpreters::TimeLimit::Cpu,
+    }))
 }
 
 /// A reader for which a stream is the code points of its canon.

@@ -34,6 +34,15 @@ const NAMES: [(Signal, &str); 15] = [
 const OUT_OF_MEMORY: [&str; 5] =
     ["memory allocation of", "annot allocate memory", "ut of memory", "MemoryError", "memory exhausted"];
 
+/// What a limit of time is a limit of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TimeLimit {
+    /// Of CPU time: the worker was at work.
+    Cpu,
+    /// By the clock: the worker used no CPU time all the while, or nobody can tell how much.
+    Silence,
+}
+
 /// A case that was not answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {
@@ -53,8 +62,10 @@ pub enum Fault {
     },
     /// No answer in time.
     Timeout {
-        /// The limit: of wall-clock time, or of CPU time if the worker's own limit struck.
+        /// The limit.
         after: Duration,
+        /// What it is a limit of.
+        limit: TimeLimit,
     },
     /// The process died and said that it could not allocate memory. (A `MemoryError` that is raised is a rejection.)
     OutOfMemory {
@@ -78,7 +89,7 @@ impl Fault {
         match (status.signal().or(of_shell), status.code()) {
             (Some(signal), _) if signal == Signal::ABORT.as_raw() && starved => (Fault::OutOfMemory { stderr }, true),
             (Some(signal), _) if signal == Signal::XCPU.as_raw() => {
-                (Fault::Timeout { after: Duration::from_secs(cpu_seconds) }, false)
+                (Fault::Timeout { after: Duration::from_secs(cpu_seconds), limit: TimeLimit::Cpu }, false)
             }
             (Some(signal), _) => {
                 let certain = CRASHES.iter().any(|crash| crash.as_raw() == signal);
@@ -101,7 +112,12 @@ impl fmt::Display for Fault {
         let stderr = match self {
             Fault::Crash { signal, stderr } => write!(f, "it crashed with {signal}").map(|()| stderr.as_str()),
             Fault::Exit { status, stderr } => write!(f, "it exited with status {status}").map(|()| stderr.as_str()),
-            Fault::Timeout { after } => write!(f, "it did not answer within {after:?}").map(|()| ""),
+            Fault::Timeout { after, limit: TimeLimit::Cpu } => {
+                write!(f, "it did not answer within {after:?} of CPU time").map(|()| "")
+            }
+            Fault::Timeout { after, limit: TimeLimit::Silence } => {
+                write!(f, "it gave no sign of life for {after:?}").map(|()| "")
+            }
             Fault::OutOfMemory { stderr } => write!(f, "it ran out of memory").map(|()| stderr.as_str()),
             Fault::Protocol { reason } => write!(f, "it broke the worker protocol: {reason}").map(|()| ""),
         }?;
@@ -139,7 +155,7 @@ mod tests {
         check(9, "", "it crashed with SIGKILL", false);
         check(15, "", "it crashed with SIGTERM", false);
         check(34, "", "it crashed with signal 34", false);
-        check(Signal::XCPU.as_raw(), "", "it did not answer within 7s", false);
+        check(Signal::XCPU.as_raw(), "", "it did not answer within 7s of CPU time", false);
         check(exit(0), "", "it exited with status 0", false);
         check(exit(1), "a\nMemoryError\n", "it ran out of memory (MemoryError)", false);
         check(exit(0), "MemoryError", "it exited with status 0 (MemoryError)", false);

@@ -69,22 +69,31 @@ impl Driver {
     }
 }
 
-/// What a worker may use. Memory and CPU time are enforced by the worker on itself, wall-clock time by the supervisor.
+/// What a worker may use. Memory and the CPU time of a request are enforced by the worker on itself, the time for a case by
+/// the supervisor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
     /// Address space beyond what the worker takes when it starts, in MiB. Not applied to Pyodide.
     pub memory_mib: u64,
     /// CPU time for one request, which is a whole batch, in seconds.
     pub cpu_seconds: u64,
-    /// How long to wait for the answer to one case.
-    pub wall: Duration,
-    /// How long an interpreter may take to start: Pyodide takes seconds, on a busy machine many.
+    /// CPU time for one case, as far as it can be measured.
+    pub case_cpu: Duration,
+    /// How long a worker that owes an answer may use no CPU time at all; how long to wait where that cannot be measured.
+    pub silence: Duration,
+    /// The same two for the start of an interpreter: Pyodide takes seconds.
     pub start: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { memory_mib: 512, cpu_seconds: 60, wall: Duration::from_secs(10), start: Duration::from_secs(60) }
+        Limits {
+            memory_mib: 512,
+            cpu_seconds: 60,
+            case_cpu: Duration::from_secs(10),
+            silence: Duration::from_secs(60),
+            start: Duration::from_secs(60),
+        }
     }
 }
 

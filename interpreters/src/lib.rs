@@ -12,12 +12,13 @@ mod discover;
 mod fault;
 mod interpreter;
 mod launch;
+mod patience;
 mod probe;
 mod process;
 mod pyodide;
 mod supervisor;
 
 pub use discover::{discover, discover_with};
-pub use fault::Fault;
+pub use fault::{Fault, TimeLimit};
 pub use interpreter::{Driver, Found, Interpreter, Limits, Options, Unusable, Workspace, selects};
 pub use supervisor::{Broken, Outcome, Supervisor};

@@ -2,11 +2,13 @@
 //!
 //! A worker that waits for room in its answer pipe while its parent waits for room in the request pipe would wait for
 //! ever. So nothing here blocks on one pipe: a single `poll` loop writes requests, reads answers and drains stderr,
-//! whichever is ready. That needs no threads, and a silent worker is simply a poll that times out.
+//! whichever is ready. That needs no threads, and a silent worker is simply a poll that times out; what it did meanwhile is
+//! then looked at (see `patience`).
 
-use crate::fault::Fault;
+use crate::fault::{Fault, TimeLimit};
 use crate::interpreter::Limits;
 use crate::launch::Launch;
+use crate::patience::Patience;
 use protocol::{Answer, Facts, MAX_FRAME, Request, VERSION};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
@@ -45,8 +47,8 @@ pub(crate) struct Worker {
 pub(crate) enum Stop {
     /// The answer pipe ended, so the process has ended or is about to.
     Closed,
-    /// Nothing for this long.
-    Silent(Duration),
+    /// It took too long.
+    Silent { after: Duration, limit: TimeLimit },
     /// Something that is not an answer.
     Nonsense(String),
 }
@@ -66,7 +68,7 @@ impl Worker {
     pub(crate) fn start(launch: &Launch, optimize: u8, limits: &Limits) -> Result<(Worker, Facts), String> {
         let mut worker = Worker::spawn(launch, optimize, limits)?;
         worker.send(&Request::Hello.encode())?;
-        let payload = match worker.receive(limits.start) {
+        let payload = match worker.receive(limits.start, limits.start) {
             Ok(payload) => payload,
             Err(stop) => return Err(worker.bury(stop, limits).0.to_string()),
         };
@@ -123,19 +125,20 @@ impl Worker {
         self.taken < self.incoming.len()
     }
 
-    /// The next answer. The time runs from the last sign of life: a part of the request taken, or this call.
-    pub(crate) fn receive(&mut self, limit: Duration) -> Result<Vec<u8>, Stop> {
+    /// The next answer, for which the worker may use this much CPU time and be silent for this long.
+    pub(crate) fn receive(&mut self, cpu: Duration, silence: Duration) -> Result<Vec<u8>, Stop> {
         if let Some(frame) = self.take_frame()? {
             return Ok(frame);
         }
-        let mut deadline = Instant::now() + limit;
+        let mut patience = Patience::new(self.id(), cpu, silence);
         loop {
-            let left = deadline.saturating_duration_since(Instant::now());
+            let left = patience.left();
             if left.is_zero() {
-                return Err(Stop::Silent(limit));
+                patience.look()?;
+                continue;
             }
             match self.pump(left)? {
-                Progress::Wrote => deadline = Instant::now() + limit,
+                Progress::Wrote => patience.restart(),
                 Progress::Other => {}
                 Progress::Closed => return Err(Stop::Closed),
             }
@@ -280,7 +283,7 @@ impl Worker {
     pub(crate) fn bury(mut self, stop: Stop, limits: &Limits) -> (Fault, bool) {
         match stop {
             // Nobody takes a time-out for a verdict, and asking again would take as long again.
-            Stop::Silent(after) => (Fault::Timeout { after }, true),
+            Stop::Silent { after, limit } => (Fault::Timeout { after, limit }, true),
             Stop::Nonsense(reason) => (Fault::Protocol { reason }, false),
             Stop::Closed => {
                 self.listen_until_closed(GRACE);

@@ -168,7 +168,7 @@ impl Supervisor {
         let mut stop = None;
         for _ in 0..count {
             let answer = worker
-                .receive(self.limits.wall)
+                .receive(self.limits.case_cpu, self.limits.silence)
                 .and_then(|payload| Answer::decode(&payload, versions).map_err(|e| Stop::Nonsense(e.to_string())));
             match answer {
                 Ok(answer) if answers(&answer) => outcomes.push(Outcome::Answer(answer)),

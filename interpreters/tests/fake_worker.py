@@ -7,6 +7,7 @@ import os
 import signal
 import struct
 import sys
+import time
 
 MODE = "honest"
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -93,6 +94,16 @@ def answer(case):
         die(signal.SIGABRT)
     elif word == "hang":
         signal.pause()
+    elif word == "spin":
+        while True:
+            pass
+    elif word == "doze":
+        begin = time.time()
+        while time.time() < begin + 10:
+            until = time.process_time() + 0.03
+            while time.process_time() < until:
+                pass
+            time.sleep(1)
     elif word == "close":
         os.close(OUT)
         signal.pause()

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 /// Time limits that a case which hangs does reach and a busy machine does not.
 fn limits() -> Limits {
-    Limits { wall: Duration::from_secs(5), ..Limits::default() }
+    Limits { case_cpu: Duration::from_secs(1), silence: Duration::from_secs(5), ..Limits::default() }
 }
 
 /// Discovers the `python3` of this machine with the fake worker in this mode; `None`, with a note, if there is none.
@@ -90,8 +90,20 @@ fn what_may_come_from_outside_is_tried_twice() {
     check(&["a", "SIGKILL", "b"], &["a", "it crashed with SIGKILL", "b"], 2);
     check(&["a", "SIGTERM", "b"], &["a", "it crashed with SIGTERM", "b"], 2);
     check(&["a", "exit", "b"], &["a", "it exited with status 3 (last words)", "b"], 2);
-    check(&["a", "hang", "b"], &["a", "it did not answer within 5s", "b"], 1);
-    check(&["SIGXCPU", "b"], &["it did not answer within 60s", "b"], 2);
+    check(&["SIGXCPU", "b"], &["it did not answer within 60s of CPU time", "b"], 2);
+}
+
+#[test]
+fn a_worker_that_does_nothing_is_measured_by_the_clock_and_any_other_by_its_work() {
+    check(&["a", "hang", "b"], &["a", "it gave no sign of life for 5s", "b"], 1);
+    check(&["SIGSTOP", "b"], &["it gave no sign of life for 5s", "b"], 1);
+    if !Path::new("/proc/self").exists() {
+        eprintln!("skipped: there is no /proc");
+        return;
+    }
+    check(&["a", "spin", "b"], &["a", "it did not answer within 1s of CPU time", "b"], 1);
+    // Twice as long as it may do nothing, and it does a little all the while.
+    check(&["a", "doze", "b"], &["a", "doze", "b"], 0);
 }
 
 #[test]
@@ -182,7 +194,7 @@ fn a_worker_that_does_not_introduce_itself_is_unusable() {
     check("dies", "exited with status 1 (no interpreter today)");
     check("crashes", "crashed with SIGSEGV");
     check("closes", "exited with status 0");
-    check("silent", "did not answer within 10s");
+    check("silent", "gave no sign of life for 10s");
     check("garbage", "broke the worker protocol");
     check("no facts", "broke the worker protocol");
     check("other protocol", "speaks worker protocol 0");

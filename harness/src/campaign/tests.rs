@@ -54,7 +54,8 @@ impl Fake {
         let observation = self.core.predict(case).observation;
         let used = self.behaviour == Behaviour::WrongOnlyWhenUsed && !self.fresh;
         let crash = || interpreters::Fault::Crash { signal: "SIGSEGV".into(), stderr: String::new() };
-        let timeout = || interpreters::Fault::Timeout { after: Duration::from_secs(1) };
+        let timeout =
+            || interpreters::Fault::Timeout { after: Duration::from_secs(1), limit: interpreters::TimeLimit::Cpu };
         match observation {
             Observation::Undefined(_) => {
                 self.killers.fetch_add(1, Ordering::Relaxed);
