@@ -16,7 +16,7 @@ mod replay;
 
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use interpreters::{Driver, Found, Interpreter, Limits, Options, Workspace, discover_with, selects};
+use interpreters::{Driver, Found, Interpreter, Limits, Options, Unusable, Workspace, discover_with, selects};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
@@ -57,7 +57,8 @@ enum Task {
 /// Where interpreters are looked for.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Places {
-    /// Also this interpreter: an executable, a shared libpython or a prefix (repeatable; PROVOST_PYTHONS: a list of paths)
+    /// Also this interpreter: an executable or a script that starts one, a prefix, a shared libpython or a folder of them
+    /// (repeatable; PROVOST_PYTHONS: a list of paths)
     #[arg(long, value_name = "PATH")]
     python: Vec<PathBuf>,
     /// Do not search PATH and the usual folders
@@ -86,12 +87,26 @@ enum DriverName {
 }
 
 /// What a search came to.
+#[derive(Default)]
 pub(crate) struct Discovery {
     pub(crate) found: Found,
-    /// Whether something that was named by the user cannot be used.
-    pub(crate) named_is_unusable: bool,
     /// Why the embedded worker is missing, if it is.
     pub(crate) not_built: Option<String>,
+}
+
+impl Discovery {
+    /// What cannot be used although the user named it.
+    pub(crate) fn missed(&self) -> impl Iterator<Item = &Unusable> {
+        self.found.unusable.iter().filter(|unusable| unusable.named)
+    }
+
+    /// The same, unless something that the user named cannot be used; the error says what and why.
+    pub(crate) fn whole(self) -> Result<Discovery> {
+        let line = |one: &Unusable| format!("\n{}: {}; {}", one.what, one.reason, one.advice);
+        let lines: String = self.missed().map(line).collect();
+        anyhow::ensure!(lines.is_empty(), "an interpreter that was named cannot be used:{lines}");
+        Ok(self)
+    }
 }
 
 impl Places {
@@ -115,7 +130,7 @@ impl Search {
         let needs_worker = !matches!(driver, Some(Driver::Script | Driver::Pyodide));
         let (home, not_built) = workspace(needs_worker);
         let options = Options {
-            pythons: pythons.clone(),
+            pythons,
             search: !self.places.no_search,
             driver,
             pyodide: !self.no_pyodide,
@@ -123,10 +138,7 @@ impl Search {
             limits: Limits::default(),
         };
         let found = discover_with(&options, &|message| eprintln!("{message}"));
-        let named =
-            |what: &str| pythons.iter().any(|path| Path::new(what) == path || real(path) == real(Path::new(what)));
-        let named_is_unusable = found.unusable.iter().any(|unusable| named(&unusable.what));
-        Discovery { found, named_is_unusable, not_built }
+        Discovery { found, not_built }
     }
 }
 
@@ -146,7 +158,8 @@ fn target_dir() -> PathBuf {
     program.ancestors().skip(1).take(3).find(made_by_cargo).map_or_else(|| root().join("target"), Path::to_owned)
 }
 
-/// The files that workers are made of; builds the embedded worker if it is wanted. The text says why it is not there.
+/// The files that workers are made of; builds the embedded worker if it is wanted. The text says why it is not there, or not
+/// the newest.
 fn workspace(build: bool) -> (Workspace, Option<String>) {
     let target = target_dir();
     let home = Workspace::at(&root().join("interpreters"), &target.join("release"));
@@ -164,6 +177,8 @@ fn workspace(build: bool) -> (Workspace, Option<String>) {
     let why = match result {
         Ok(status) if status.success() => None,
         Ok(status) => Some(format!("cargo build -p worker -p host failed ({status})")),
+        // Who has only the programs has nothing to build them from.
+        Err(_) if home.host.is_file() && home.worker.is_file() => None,
         Err(e) => Some(format!("{} cannot be run: {e}", cargo.display())),
     };
     (home, why.map(|why| format!("{why}; going on with the other drivers")))

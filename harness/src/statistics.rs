@@ -18,6 +18,11 @@ const ONE_IN: u64 = 8;
 /// So many cases must have been looked at before what is missing counts as missing.
 const ENOUGH: u64 = 10_000;
 
+/// So many valid cases must have been refused, and one in so many, before that is more than an accident: a case that takes
+/// too long, or too much memory.
+const REFUSED: u64 = 10;
+const ONE_REFUSED_IN: u64 = 1000;
+
 /// What one generator made for one subject.
 #[derive(Debug, Clone)]
 pub struct Statistics {
@@ -107,9 +112,10 @@ impl Statistics {
         if self.wanted && self.cases == 0 {
             reasons.push("made no case".to_owned());
         }
-        // 99.9 %
-        if self.owes && self.accepted * 1000 < self.valid * 999 {
-            reasons.push(format!("{} of {} valid cases were accepted", self.accepted, self.valid));
+        let refused = self.valid - self.accepted;
+        if self.owes && refused >= REFUSED && refused * ONE_REFUSED_IN > self.valid {
+            let share = 100.0 * refused as f64 / self.valid as f64;
+            reasons.push(format!("{refused} of {} valid cases were not accepted ({share:.1} %)", self.valid));
         }
         if self.sampled >= ENOUGH {
             let missing = TABLE.iter().zip(self.features);
@@ -206,8 +212,15 @@ mod tests {
         }
         check(&[], &["made no case"]);
         check(&[(b"N", true)], &[]);
-        check(&[(b"N", true), (b"?", true)], &["1 of 2 valid cases were accepted"]);
+        check(&[(b"N", true), (b"?", true)], &[]);
         check(&[(b"N", true), (b"?", false)], &[]);
+        let refused = |n: usize, of: usize| -> Vec<(&[u8], bool)> {
+            (0..of).map(|i| (if i < n { &b"?"[..] } else { b"N" }, true)).collect()
+        };
+        check(&refused(9, 9), &[]);
+        check(&refused(10, 10), &["10 of 10 valid cases were not accepted (100.0 %)"]);
+        check(&refused(10, 10_000), &[]);
+        check(&refused(11, 10_000), &["11 of 10000 valid cases were not accepted (0.1 %)"]);
         let enough = usize::try_from(ENOUGH * ONE_IN).unwrap();
         check(&vec![(&b"N"[..], true); enough], &["no list", "no shared object"]);
     }

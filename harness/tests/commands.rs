@@ -86,6 +86,45 @@ fn a_wrong_command_is_refused_before_anything_runs() {
     check(&["bench", "--no-search", "--subject", "1.5"], b"", 2, &["--subject 1.5 selects nothing"]);
 }
 
+/// Whoever names an interpreter counts on it.
+#[test]
+fn a_named_interpreter_that_cannot_be_used_ends_every_command_that_asks_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let bin = folder.path().join("prefix").join("bin");
+    std::fs::create_dir_all(&bin).unwrap();
+    let wrapper = bin.join("python3");
+    std::fs::write(&wrapper, "#!/bin/sh\necho 'Error: no Python today' >&2\nexit 7\n").unwrap();
+    std::fs::set_permissions(&wrapper, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let link = folder.path().join("link");
+    std::os::unix::fs::symlink(&wrapper, &link).unwrap();
+    let library = folder.path().join("libpython3.12.so.1.0");
+    std::fs::write(&library, "no library").unwrap();
+    let case = folder.path().join("case.marshal");
+    std::fs::write(&case, b"N").unwrap();
+    let out = folder.path().join("out");
+    let (case, out) = (case.to_str().unwrap(), out.to_str().unwrap());
+    let commands: [&[&str]; 6] = [
+        &["doctor", "--no-pyodide", "--driver", "script"],
+        &["hunt", "--no-pyodide", "--driver", "script", "--cases", "10", "--out", out],
+        &["replay", case, "--no-pyodide", "--driver", "script"],
+        &["golden", "--no-pyodide", "--driver", "script", "--out", out],
+        &["faults", "--only", "int-unsigned", "--cases", "1", "--no-write"],
+        &["bench", "--only", "read/tiny", "--no-write"],
+    ];
+    for command in commands {
+        for (named, said) in [
+            (wrapper.as_path(), "no Python today"),
+            (link.as_path(), "no Python today"),
+            (bin.parent().unwrap(), "no Python today"),
+            (library.as_path(), "cannot run a script"),
+            (Path::new("/no/such/python"), "there is no such file"),
+        ] {
+            let python = ["--no-search", "--python", named.to_str().unwrap()];
+            check(&[command, &python[..]].concat(), b"", 2, &[said]);
+        }
+    }
+}
+
 /// The newest CPython that can run a script; without one, says that a test is skipped.
 fn an_interpreter() -> Option<Interpreter> {
     let binaries = Path::new(env!("CARGO_BIN_EXE_provost")).parent().unwrap();
@@ -143,10 +182,11 @@ fn an_interpreter_is_compared_and_the_run_is_recorded() {
     let output = provost(&hunt, b"");
     println!("{}", output.text);
     assert_eq!(output.status, Some(0), "{}", output.text);
-
     let run = std::fs::read_dir(out.path()).unwrap().next().unwrap().unwrap().path();
     assert!(std::fs::read_to_string(run.join("report.html")).unwrap().contains(&interpreter.facts.version));
     let log = reports::read(&run.join(reports::FILE_NAME)).unwrap();
+    let said = std::fs::read_to_string(run.join(reports::FILE_NAME)).unwrap();
+    assert!(!said.contains("pypy"), "PyPy took no part, and what is expected of it is told:\n{said}");
     assert_eq!((log.partial, log.end.map(|end| end.exit_code)), (None, Some(0)));
     let sum = |generator: &str, count: fn(&reports::Counts) -> u64| {
         log.counts.iter().filter(|counts| counts.generator == generator).map(count).sum::<u64>()

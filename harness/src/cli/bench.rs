@@ -7,7 +7,7 @@ use crate::bench::report::{Place, Row, document, table};
 use crate::bench::run::{Runner, Target};
 use crate::record::rfc3339;
 use crate::subjects::core::Core;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use clap::Args;
 use interpreters::Interpreter;
 use std::io::Write;
@@ -48,10 +48,7 @@ impl Bench {
     /// Exit status 0, whatever the ratios are; 2 if a name is wrong, or an interpreter that was named cannot be used.
     pub(crate) fn run(&self) -> Result<u8> {
         let names = Name::choose(&self.only).map_err(|e| anyhow::anyhow!("--only: {e}"))?;
-        let discovery = self.places.scripts();
-        if discovery.named_is_unusable {
-            bail!("an interpreter that was named cannot be used; see `cargo provost doctor`");
-        }
+        let discovery = self.places.scripts().whole()?;
         let mut selected = select(&discovery.found.interpreters, &self.subject)?;
         if self.subject.is_empty() {
             selected.retain(|interpreter| interpreter.facts.implementation == "cpython");

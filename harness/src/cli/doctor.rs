@@ -51,8 +51,8 @@ struct Diagnosis<'a> {
 impl Doctor {
     /// Exit status 2 if an interpreter that was found does not answer, or one that was named cannot be used.
     pub(crate) fn run(&self) -> Result<u8> {
-        let Discovery { found, named_is_unusable, not_built } = self.search.run();
-        let Found { interpreters, unusable } = &found;
+        let discovery = self.search.run();
+        let Discovery { found: Found { interpreters, unusable }, not_built } = &discovery;
         let examine = |interpreter| Patient { interpreter, smoke: smoke(interpreter), caution: caution(interpreter) };
         let patients: Vec<Patient> = interpreters.iter().map(examine).collect();
         let healthy = patients.iter().all(|patient| patient.smoke.ok);
@@ -76,7 +76,7 @@ impl Doctor {
             }
             writeln!(out, "{MORE}")?;
         }
-        Ok(if healthy && !named_is_unusable { 0 } else { 2 })
+        Ok(if healthy && discovery.missed().next().is_none() { 0 } else { 2 })
     }
 }
 

@@ -73,13 +73,14 @@ impl Caught {
 }
 
 impl Faults {
-    /// Exit status 0 if all generators together find every fault from every seed, 1 if not.
+    /// Exit status 0 if all generators together find every fault from every seed, 1 if not, 2 if an interpreter
+    /// that was named cannot be used.
     pub(crate) fn run(&self) -> Result<u8> {
         let faults = self.chosen()?;
         if self.corpus {
             return self.run_corpus(faults);
         }
-        let found = self.places.scripts().found;
+        let found = self.places.scripts().whole()?.found;
         let cache = self.cache.clone().unwrap_or_else(|| target_dir().join("provost").join("stdlib"));
         let corpus = root().join("corpus");
         let mut from_corpus = Vec::new();

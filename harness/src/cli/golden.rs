@@ -44,9 +44,9 @@ pub(crate) struct Golden {
 }
 
 impl Golden {
-    /// Exit status 1 if an interpreter disagrees with the core.
+    /// Exit status 1 if an interpreter disagrees with the core, 2 if one that was named cannot be used.
     pub(crate) fn run(&self) -> Result<u8> {
-        let discovery = self.search.run();
+        let discovery = self.search.run().whole()?;
         let out = self.out.clone().unwrap_or_else(|| root().join("corpus").join("golden"));
         fs::create_dir_all(&out).with_context(|| format!("cannot make {}", out.display()))?;
         let mut written = BTreeSet::new();

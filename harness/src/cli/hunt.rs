@@ -42,7 +42,7 @@ pub(crate) struct Hunt {
     /// Decides all cases; the same seed and --cases give the same cases again [default: from the clock]
     #[arg(long)]
     seed: Option<u64>,
-    /// Only these subjects, such as cpython:3.12, 3.11 or core (repeatable)
+    /// Only these subjects, such as cpython:3.12, 3.11, 3.14-debug or core (repeatable)
     #[arg(long, value_name = "ID")]
     subject: Vec<String>,
     /// Where the cases come from, in turn
@@ -87,15 +87,7 @@ impl Hunt {
             eprintln!("stopping after the current batches; once more to stop at once");
         })?;
         let core_alone = !self.subject.is_empty() && self.subject.iter().all(|id| id.split(':').next() == Some("core"));
-        let discovery = if core_alone {
-            Discovery { found: interpreters::Found::default(), named_is_unusable: false, not_built: None }
-        } else {
-            self.search.run()
-        };
-        if discovery.named_is_unusable {
-            let named: Vec<String> = discovery.found.unusable.iter().map(describe).collect();
-            bail!("an interpreter that was named cannot be used:\n{}", named.join("\n"));
-        }
+        let discovery = if core_alone { Discovery::default() } else { self.search.run().whole()? };
         let selected = if core_alone { Vec::new() } else { select(&discovery.found.interpreters, &self.subject)? };
         let out = self.out.clone().unwrap_or_else(|| root().join("reports").join("out"));
         let mut recorder = Recorder::create(&out, plan.seed, &plan.expected)?;
@@ -227,10 +219,6 @@ impl Hunt {
         }
         Ok(members)
     }
-}
-
-fn describe(unusable: &Unusable) -> String {
-    format!("{}: {}; {}", unusable.what, unusable.reason, unusable.advice)
 }
 
 fn introduce(interpreter: &Interpreter, core: &Result<Core, String>) -> Subject {

@@ -49,10 +49,10 @@ struct Answer {
 }
 
 impl Replay {
-    /// Exit status 1 if a subject diverges from the core.
+    /// Exit status 1 if a subject diverges from the core, 2 if one that was named cannot be used.
     pub(crate) fn run(&self) -> Result<u8> {
         let Content { import, stream } = self.content()?;
-        let discovery = self.search.run();
+        let discovery = self.search.run().whole()?;
         let interpreters = select(&discovery.found.interpreters, &self.subject)?;
         let (mut headers, mut answers) = (Vec::new(), Vec::new());
         for interpreter in interpreters {
