@@ -41,7 +41,7 @@ pub(crate) struct Promote {
 impl Promote {
     pub(crate) fn run(&self) -> Result<u8> {
         let case = look_up(&self.finding, self.number)?;
-        let discovery = self.search.run();
+        let discovery = self.search.run().whole()?;
         let interpreters = select(&discovery.found.interpreters, &self.subject)?;
         let is_of_core = |relation: Relation| case.finding.relation == relation.to_string();
         ensure!(
