@@ -86,7 +86,7 @@ fn row((stream, observation): &(Vec<u8>, Observation)) -> String {
             let dump = |(_, dump): &(u8, Dump)| match dump {
                 Dump::Bytes { bytes, .. } => hex(bytes),
                 Dump::Raises(e) => format!("{}: {}", e.class, e.message),
-                Dump::Undefined(_) => "?".into(),
+                Dump::Undefined(_) | Dump::Slow { .. } => "?".into(),
             };
             let consumed = accepted.consumed.unwrap().to_string();
             let told = ["accepted".into(), consumed, value(accepted).unwrap_or_default()];

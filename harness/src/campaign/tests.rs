@@ -4,13 +4,14 @@ use super::*;
 use crate::comparison::Pair;
 use crate::expected::{Entry, Expected, Status};
 use crate::generators::Generator;
+use crate::matrix::Tally;
 use crate::observation::Observation;
 use crate::observation::{Accepted, Canon, Dump, Fault};
 use crate::oracle::Relation;
 use crate::oracle::Signature;
 use crate::record::Recorder;
 use crate::subjects::Subject;
-use crate::subjects::core::Core;
+use crate::subjects::core::{Core, Prediction};
 use crate::subjects::{Broken, Compiled};
 use protocol::{CanonMode, Compile, Exception, Load};
 use reports::{Counts, Reached};
@@ -279,6 +280,23 @@ fn an_expected_divergence_is_one_of_the_implementations_release() {
     check("7.3", true);
     check("7.3.1", false);
     check("3.10", false);
+}
+
+/// 22 levels of sets in sets: the value is compared, and its dumps are left out by name.
+#[test]
+fn slow_dumps_are_not_asked_for() {
+    let stream = [b">\x01\0\0\0".repeat(22), b"N".to_vec()].concat();
+    for (version, asked) in [("3.10", 5), ("3.12", 0)] {
+        let core = core(version);
+        let prediction = core.predict(&stream);
+        let question = Pair::alone(core.clone()).question(&prediction).unwrap();
+        let Prediction { observation, reached, .. } = prediction;
+        assert_eq!((question.canon, question.versions.len()), (true, asked), "{version}");
+        let mut tally = Tally::new("fake", core.profile());
+        tally.compared(reached, &observation);
+        let slow = tally.column().masked.get("slow dump, not asked for: sorting-sets").copied();
+        assert_eq!(slow.unwrap_or(0) + asked as u64, 5, "{version}");
+    }
 }
 
 #[test]

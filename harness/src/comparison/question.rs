@@ -7,9 +7,9 @@ use std::fmt;
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Question {
     /// Whether to look at the value.
-    pub(super) canon: bool,
+    pub canon: bool,
     /// The marshal versions to dump it with.
-    pub(super) versions: Vec<u8>,
+    pub versions: Vec<u8>,
 }
 
 /// Why a stream should not be asked about.
@@ -45,7 +45,7 @@ impl Question {
         match predicted {
             Observation::Accepted(Accepted { canon: Canon::Undefined(_), .. }) => Ok(Question::BARE),
             Observation::Accepted(accepted) => {
-                let finite = |(version, dump): &(u8, Dump)| (!matches!(dump, Dump::Undefined(_))).then_some(*version);
+                let finite = |(version, dump): &(u8, Dump)| dump.can_be_asked().then_some(*version);
                 Ok(Question { canon: true, versions: accepted.dumps.iter().filter_map(finite).collect() })
             }
             // Should it be accepted after all, nothing is known of what looking at the value would do.

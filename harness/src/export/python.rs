@@ -90,6 +90,7 @@ fn dump(dump: &Dumped) -> String {
         Dumped::Bytes(hex) => format!(r#"{{"bytes":"{hex}"}}"#),
         Dumped::Raises(class, message) => format!(r#"{{"raises":[{},{}]}}"#, ascii(class), ascii(message)),
         Dumped::Undefined(cause) => format!(r#"{{"undefined":{}}}"#, ascii(cause)),
+        Dumped::Slow(reason) => format!(r#"{{"slow":{}}}"#, ascii(reason)),
         Dumped::Varies(aspect) => format!(r#"{{"varies":{}}}"#, ascii(aspect)),
         Dumped::Sha256(hash) => format!(r#"{{"sha256":"{hash}"}}"#),
     }

@@ -81,7 +81,7 @@ fn dump(dump: &Dumped) -> String {
     match dump {
         Dumped::Bytes(hex) => format!("Dump::Bytes({})", bytes(&lengthen(hex).unwrap_or_default())),
         Dumped::Raises(class, message) => format!("Dump::Raises({class:?}, {message:?})"),
-        Dumped::Undefined(why) | Dumped::Varies(why) => format!("Dump::Unknown({why:?})"),
+        Dumped::Undefined(why) | Dumped::Slow(why) | Dumped::Varies(why) => format!("Dump::Unknown({why:?})"),
         Dumped::Sha256(_) => "Dump::Unknown(\"its bytes were not recorded\")".into(),
     }
 }

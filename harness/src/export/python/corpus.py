@@ -44,7 +44,7 @@ def differences(expected, got):
         if key in got and key in expected and got[key] != expected[key]:
             found.append("%s: %s instead of %s" % (key, json.dumps(got[key]), json.dumps(expected[key])))
     for version, (mine, recorded) in enumerate(zip(got.get("dumps", []), expected["dumps"])):
-        if mine is None or "varies" in recorded or "undefined" in recorded or "sha256" in recorded:
+        if mine is None or not ("bytes" in recorded or "raises" in recorded):
             continue
         if "raises" in mine:
             mine = {"raises": masked(mine["raises"])}

@@ -24,7 +24,7 @@ def answer(stream, expected):
 
 
 def dump(stream, version, recorded):
-    if "undefined" in recorded:
+    if "undefined" in recorded or "slow" in recorded:
         return None
     try:
         data = reader.dump(stream, version)
