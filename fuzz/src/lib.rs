@@ -15,7 +15,7 @@ pub use mutators::{Cross, Mutate, command, cross_pycs, cross_streams, mutate_pyc
 
 use arbitrary::Unstructured;
 use harness::generators::{normal, values};
-use harness::observation::{Accepted, Dump, Observation};
+use harness::observation::{Accepted, Observation};
 use harness::oracle::{self, Verdict};
 use harness::roundtrip::chosen;
 use harness::subjects::core::{Core, Prediction};
@@ -229,7 +229,7 @@ impl Interpreter {
         let versions = match &predicted {
             Observation::Undefined(_) => return,
             Observation::Accepted(Accepted { dumps, .. }) => {
-                let defined = dumps.iter().filter(|(_, dump)| !matches!(dump, Dump::Undefined(_)));
+                let defined = dumps.iter().filter(|(_, dump)| dump.can_be_asked());
                 defined.map(|(version, _)| *version).collect()
             }
             _ => Vec::new(),

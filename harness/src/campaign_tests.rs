@@ -2,9 +2,11 @@
 
 use super::*;
 use crate::expected::{Entry, Status};
+use crate::matrix::Tally;
 use crate::observation::{Accepted, Canon, Dump, Fault};
 use crate::oracle::Relation;
 use crate::record::Recorder;
+use crate::subjects::core::Prediction;
 use crate::subjects::{Broken, Compiled};
 use protocol::{CanonMode, Compile, Exception, Load};
 use sha2::{Digest, Sha256};
@@ -274,6 +276,22 @@ fn an_expected_divergence_is_one_of_the_implementations_release() {
     check("7.3", true);
     check("7.3.1", false);
     check("3.10", false);
+}
+
+/// 22 levels of sets in sets: the value is compared, and its dumps are left out by name.
+#[test]
+fn slow_dumps_are_not_asked_for() {
+    let stream = [b">\x01\0\0\0".repeat(22), b"N".to_vec()].concat();
+    for (version, asked) in [("3.10", 5), ("3.12", 0)] {
+        let core = core(version);
+        let Prediction { observation, reached, .. } = core.predict(&stream);
+        let about = crate::hunter::question(&observation).unwrap().about(&[], CanonMode::Hash);
+        assert_eq!((about.canon, about.versions.len()), (CanonMode::Hash, asked), "{version}");
+        let mut tally = Tally::new("fake", core.profile());
+        tally.compared(reached, &observation);
+        let slow = tally.column().masked.get("slow dump, not asked for: sorting-sets").copied();
+        assert_eq!(slow.unwrap_or(0) + asked as u64, 5, "{version}");
+    }
 }
 
 #[test]

@@ -247,7 +247,11 @@ fn describe(version: u8, dump: Dump, stream: &[u8]) -> DumpReport {
             (format!("{} bytes, one of several possible forms ({aspect})", bytes.len()), Some(bytes))
         }
         Dump::Raises(e) => (format!("{}: {}", e.class, e.message), None),
-        Dump::Undefined(cause) => (format!("undefined in that Python: {cause}"), None),
+        Dump::Undefined(cause) => (format!("undefined in that Python ({cause}), not compared"), None),
+        Dump::Slow { reason, bytes } => {
+            let what = bytes.as_ref().map_or(String::new(), |bytes| format!(": {} bytes", bytes.len()));
+            (format!("slow in that Python ({reason}), not compared{what}"), bytes)
+        }
     };
     DumpReport { version, outcome, same: bytes.as_deref() == Some(stream), hex: bytes.map(|bytes| hex(&bytes)) }
 }

@@ -46,6 +46,19 @@ fn good_files_load_and_name_their_python() {
 }
 
 #[test]
+fn a_slow_dump_is_named_and_shown() {
+    let nested = |levels| [b">\x01\0\0\0".repeat(levels), b">\0\0\0\0".to_vec()].concat();
+    let outcomes = |levels, python| {
+        let value = super::check(&nested(levels), Some(python)).unwrap().value.unwrap();
+        value.dumps.into_iter().map(|dump| dump.outcome).collect::<Vec<_>>()
+    };
+    assert_eq!(outcomes(22, "3.10"), ["115 bytes"; 5]);
+    assert_eq!(outcomes(15, "3.12"), ["80 bytes"; 5]);
+    assert_eq!(outcomes(22, "3.12"), ["slow in that Python (sorting-sets), not compared: 115 bytes"; 5]);
+    assert_eq!(outcomes(60, "3.12"), ["slow in that Python (sorting-sets), not compared"; 5]);
+}
+
+#[test]
 fn accidents_are_told_apart() {
     let good = files().pop().unwrap();
     check(b"", None, Err((0, "delete it")));

@@ -101,6 +101,8 @@ pub enum Dumped {
     Raises(String, String),
     /// No answer, as for a stream.
     Undefined(String),
+    /// It would take the interpreter a second or much longer, so it was not asked: why.
+    Slow(String),
     /// The bytes depend on more than the value: on what.
     Varies(String),
     /// The hash of bytes that are many.
@@ -226,6 +228,7 @@ fn text_of(exception: &Exception) -> (String, String) {
 fn dumped(predicted: &Dump, real: Option<&Dump>) -> Dumped {
     match (predicted, real) {
         (Dump::Undefined(cause), _) => Dumped::Undefined(cause.clone()),
+        (Dump::Slow { reason, .. }, _) => Dumped::Slow(reason.clone()),
         (_, Some(Dump::Raises(e))) => {
             let (class, message) = text_of(e);
             Dumped::Raises(class, message)
@@ -361,6 +364,7 @@ impl Novelty {
                 }
                 model::Dump::Raises(e) => happens(format!("dump {version} {e}")),
                 model::Dump::Undefined(cause) => happens(format!("dump {version} {}", cause.name())),
+                model::Dump::Slow(slow) => happens(format!("dump {version} slow {}", slow.name())),
             }
             before = Some(dump);
         }

@@ -512,7 +512,7 @@ pub(crate) fn question(prediction: &Observation) -> Result<Question, String> {
             Ok(Question { canon: false, versions: Vec::new() })
         }
         Observation::Accepted(accepted) => {
-            let finite = |(version, dump): &(u8, Dump)| (!matches!(dump, Dump::Undefined(_))).then_some(*version);
+            let finite = |(version, dump): &(u8, Dump)| dump.can_be_asked().then_some(*version);
             Ok(Question { canon: true, versions: accepted.dumps.iter().filter_map(finite).collect() })
         }
         // Should it be accepted after all, nothing is known of what looking at the value would do.

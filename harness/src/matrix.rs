@@ -154,6 +154,7 @@ impl Tally {
                     match dump {
                         Dump::Bytes { unpredictable: Some(aspect), .. } => self.mask("bytes of a dump", aspect),
                         Dump::Undefined(cause) => self.mask("dump not asked for", cause),
+                        Dump::Slow { reason, .. } => self.mask("slow dump, not asked for", reason),
                         Dump::Bytes { .. } | Dump::Raises(_) => {}
                     }
                     if let Dump::Bytes { loss: Some(loss), .. } = dump {

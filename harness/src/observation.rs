@@ -67,6 +67,21 @@ pub enum Dump {
     Raises(Exception),
     /// Only the model says this: dumping is undefined in the interpreter. The text names the cause.
     Undefined(String),
+    /// Only the model says this: dumping takes the interpreter a second or much longer.
+    Slow {
+        /// A name for why.
+        reason: String,
+        /// What comes of it, if the model knows and it is no exception.
+        bytes: Option<Vec<u8>>,
+    },
+}
+
+impl Dump {
+    /// Whether an interpreter can be asked for what the model says.
+    #[must_use]
+    pub fn can_be_asked(&self) -> bool {
+        !matches!(self, Dump::Undefined(_) | Dump::Slow { .. })
+    }
 }
 
 /// How a subject failed to answer.

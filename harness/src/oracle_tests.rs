@@ -149,6 +149,7 @@ fn dumps() {
     check(&one(b"N"), &raising("ValueError", "x"), "dump[4]:bytes/ValueError: accepted / accepted");
     check(&one(b"N"), &raising("MemoryError", ""), "inconclusive: MemoryError in dumps");
     check(&with_dump(4, Dump::Undefined("expansion".into())), &one(b"N"), "agree");
+    check(&with_dump(4, Dump::Slow { reason: "sorting-sets".into(), bytes: Some(b"S".into()) }), &one(b"N"), "agree");
 }
 
 #[test]

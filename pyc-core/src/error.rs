@@ -89,8 +89,6 @@ pub enum Cause {
     /// No interpreter is asked: the graph was built, and cannot be written ([`crate::WriteError`] tells why) or would be
     /// refused.
     UnsoundGraph,
-    /// Sets nested so deep that sorting them takes exponential time (3.11 and later).
-    NestedSets,
     /// Compares equal set members or dict keys that are nested so deep that it depends on the caller's stack whether it can
     /// (before 3.13).
     DeepComparison,
@@ -114,7 +112,6 @@ impl Cause {
             Cause::Expansion => "expansion",
             Cause::FilenameFreed => "filename-freed",
             Cause::UnsoundGraph => "unsound-graph",
-            Cause::NestedSets => "nested-sets",
             Cause::DeepComparison => "deep-comparison",
             Cause::ForgottenException => "forgotten-exception",
             Cause::MemoryInDict => "memory-in-dict",
@@ -137,7 +134,6 @@ impl fmt::Display for Cause {
             Cause::Expansion => "the interpreter repeats shared parts without end",
             Cause::FilenameFreed => "the interpreter uses the file name of a code object that it has freed",
             Cause::UnsoundGraph => "the graph was built so that it cannot be written, or would be refused",
-            Cause::NestedSets => "the interpreter sorts nested sets in exponential time",
             Cause::DeepComparison => "whether the interpreter can compare values so deep depends on its stack",
             Cause::ForgottenException => "the interpreter forgets an exception and accepts what is left",
             Cause::MemoryInDict => "how the interpreter reads on depends on the memory that it has",

@@ -13,6 +13,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 use interpreters::Limits;
 use protocol::{CanonMode, Import, Load};
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
@@ -147,7 +148,7 @@ fn ask(subject: &mut dyn Subject, case: &[u8], predicted: &Observation) -> Resul
     let (canon, versions) = match predicted {
         Observation::Accepted(Accepted { canon: Canon::Undefined(_), .. }) => (CanonMode::None, Vec::new()),
         Observation::Accepted(accepted) => {
-            let finite = |(version, dump): &(u8, Dump)| (!matches!(dump, Dump::Undefined(_))).then_some(*version);
+            let finite = |(version, dump): &(u8, Dump)| dump.can_be_asked().then_some(*version);
             (CanonMode::Text, accepted.dumps.iter().filter_map(finite).collect())
         }
         _ => (CanonMode::None, Vec::new()),
@@ -173,7 +174,7 @@ fn show(
     let mut rows = vec![["subject", "verdict", "the interpreter", "the core"].map(String::from).to_vec()];
     for answer in answers {
         let verdict = match &answer.verdict {
-            Verdict::Agree => "agree".into(),
+            Verdict::Agree => format!("agree{}", left_out(&answer.predicted)),
             Verdict::Refused(cause) => format!("undefined ({cause})"),
             Verdict::Inconclusive(why) => format!("inconclusive ({why})"),
             Verdict::Diverge(_) => "DIVERGE".to_owned(),
@@ -188,6 +189,23 @@ fn show(
     }
     write!(out, "{}", table(&rows))?;
     differences(out, answers, commands)
+}
+
+/// Which dumps an agreement is not about, and why.
+fn left_out(predicted: &Observation) -> String {
+    let Observation::Accepted(accepted) = predicted else { return String::new() };
+    let mut reasons: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (version, dump) in &accepted.dumps {
+        let reason = match dump {
+            Dump::Undefined(cause) => format!("undefined ({cause})"),
+            Dump::Slow { reason, .. } => format!("slow ({reason})"),
+            Dump::Bytes { .. } | Dump::Raises(_) => continue,
+        };
+        reasons.entry(reason).or_default().push(version.to_string());
+    }
+    let text =
+        |(reason, versions): (&String, &Vec<String>)| format!("; dumps {} {reason}, not compared", versions.join(" "));
+    reasons.iter().map(text).collect()
 }
 
 /// The first difference of each kind with the commands that show it; without one, the commands for the newest subject.
@@ -212,4 +230,24 @@ fn differences(out: &mut impl Write, answers: &[Answer], commands: &dyn Fn(&Answ
         writeln!(out, "  Python  {python}\n  Rust    {rust}")?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_agreement_names_the_dumps_that_it_is_not_about() {
+        let check = |version: &str, stream: &[u8], expected: &str| {
+            let predicted = Core::named(version).unwrap().predict(stream).observation;
+            assert_eq!(left_out(&predicted), expected, "{version}");
+        };
+        let nested = [b">\x01\0\0\0".repeat(22), b"N".to_vec()].concat();
+        check("3.12", &nested, "; dumps 0 1 2 3 4 slow (sorting-sets), not compared");
+        check("3.10", &nested, "");
+        // A chain of pairs of the same thing doubles with every link, before there are references.
+        let link = |slot: u8| [&b"\xdb\x02\0\0\0"[..], &[b'r', slot, 0, 0, 0].repeat(2)].concat();
+        let bomb = [b"[\x1e\0\0\0\xdb\0\0\0\0".to_vec(), (0..29).flat_map(link).collect()].concat();
+        check("3.12", &bomb, "; dumps 0 1 2 undefined (expansion), not compared");
+    }
 }

@@ -9,7 +9,7 @@ use crate::matrix::{self, Reached};
 use crate::observation::{Accepted, Canon, Dump, Fault, Observation, flags};
 use crate::oracle::{self, Relation, Verdict};
 use protocol::{Exception, Facts, Import};
-use pyc_core::model::Loaded;
+use pyc_core::model::{Loaded, SLOW_COST, Slow};
 use pyc_core::pyc::{Refusal, SourceFile, import};
 use pyc_core::{Cause, Graph, Profile, Pyc, Release, model, read};
 use std::cell::RefCell;
@@ -198,13 +198,19 @@ fn dump(loaded: &Loaded, version: u8) -> Dump {
     if let Some(cause) = loaded.hazard() {
         return Dump::Undefined(cause.name().into());
     }
-    match loaded.dump(version) {
+    // Nothing else is slow.
+    let slow = |bytes| Dump::Slow { reason: Slow::SortingSets.name().into(), bytes };
+    let (dump, cost) = loaded.dump_and_cost(version);
+    match dump {
+        model::Dump::Bytes { bytes, .. } if cost > SLOW_COST => slow(Some(bytes)),
+        model::Dump::Raises(_) if cost > SLOW_COST => slow(None),
         model::Dump::Bytes { bytes, unpredictable } => {
             let loss = loaded.loss(version).map(|loss| loss.name().to_owned());
             Dump::Bytes { bytes, unpredictable: unpredictable.map(|aspect| aspect.name().to_owned()), loss }
         }
         model::Dump::Raises(e) => Dump::Raises(exception(e)),
         model::Dump::Undefined(cause) => Dump::Undefined(cause.name().into()),
+        model::Dump::Slow(_) => slow(None),
     }
 }
 

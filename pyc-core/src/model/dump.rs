@@ -13,6 +13,8 @@ use alloc::collections::BTreeMap;
 use core::ops::Range;
 use sets::Context;
 
+pub use sets::{SLOW_COST, Slow};
+
 /// What `marshal.dumps` does with a loaded value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Dump {
@@ -28,6 +30,8 @@ pub enum Dump {
     Raises(Exception),
     /// It crashes, hangs or repeats itself without end.
     Undefined(Cause),
+    /// It does one of these in the end, but nobody waits for that, this library included.
+    Slow(Slow),
 }
 
 /// What the bytes of a dump, or a canon, depend on besides the value.
@@ -68,6 +72,13 @@ enum Failure {
     Unmarshallable,
     /// `<` raises an exception between members of a set that have the same key.
     NoOrder,
+}
+
+/// Why the model does not write to the end.
+#[derive(Clone, Copy)]
+enum Stop {
+    Undefined(Cause),
+    Slow(Slow),
 }
 
 /// A container that is being written.
@@ -126,7 +137,9 @@ struct Writer<'l, 'g, 'a> {
     /// How many sets the object that is being written is in.
     nesting: u32,
     failure: Option<Failure>,
-    undefined: Option<Cause>,
+    stopped: Option<Stop>,
+    /// See [`Loaded::cost`].
+    cost: u64,
     unpredictable: Option<Aspect>,
     /// See [`Key`].
     is_key: bool,
@@ -138,23 +151,42 @@ impl Loaded<'_, '_> {
     /// `marshal.dumps(value, version)`; versions above the profile's own behave like it.
     #[must_use]
     pub fn dump(&self, version: u8) -> Dump {
+        self.dump_and_cost(version).0
+    }
+
+    /// How much work that is for the interpreter, besides what follows from the length of the dump: since 3.11 a set's members
+    /// are sorted by dumps of their own, which are thrown away, so that each level of nested sets doubles the work. The unit
+    /// is the visit of an object in such a dump. No time passes here that the interpreter would need: a dump of a member is
+    /// made once, and counted as often as the interpreter makes it.
+    #[must_use]
+    pub fn cost(&self, version: u8) -> u64 {
+        self.dump_and_cost(version).1
+    }
+
+    /// The [dump](Loaded::dump) and its [cost](Loaded::cost).
+    #[must_use]
+    pub fn dump_and_cost(&self, version: u8) -> (Dump, u64) {
         if let Some(cause) = self.hazard {
-            return Dump::Undefined(cause);
+            return (Dump::Undefined(cause), 0);
         }
         let mut context = Context::default();
         let indexes = Indexes { all: vec![NONE; self.bits.len()], ..Indexes::default() };
         let mut writer = Writer::new(self, version.min(self.profile.marshal_version), 0, indexes);
         writer.out.reserve(self.graph.consumed + 16);
         writer.run(self.root(), &mut context);
-        if let Some(cause) = writer.undefined {
-            return Dump::Undefined(cause);
-        }
-        match writer.failure {
-            None => Dump::Bytes { bytes: writer.out, unpredictable: writer.unpredictable },
-            Some(Failure::TooDeep) => Dump::Raises(Exception::new("ValueError", "object too deeply nested to marshal")),
-            Some(Failure::NoOrder) => Dump::Raises(Exception::new("MemoryError", "")),
-            Some(Failure::Unmarshallable) => Dump::Raises(Exception::new("ValueError", "unmarshallable object")),
-        }
+        let dump = match (writer.stopped, writer.failure) {
+            (Some(Stop::Undefined(cause)), _) => Dump::Undefined(cause),
+            (Some(Stop::Slow(slow)), _) => return (Dump::Slow(slow), u64::MAX),
+            (None, None) => Dump::Bytes { bytes: writer.out, unpredictable: writer.unpredictable },
+            (None, Some(Failure::TooDeep)) => {
+                Dump::Raises(Exception::new("ValueError", "object too deeply nested to marshal"))
+            }
+            (None, Some(Failure::NoOrder)) => Dump::Raises(Exception::new("MemoryError", "")),
+            (None, Some(Failure::Unmarshallable)) => {
+                Dump::Raises(Exception::new("ValueError", "unmarshallable object"))
+            }
+        };
+        (dump, writer.cost)
     }
 }
 
@@ -174,7 +206,8 @@ impl<'l, 'g, 'a> Writer<'l, 'g, 'a> {
             steps: 0,
             nesting,
             failure: None,
-            undefined: None,
+            stopped: None,
+            cost: 0,
             unpredictable: None,
             is_key: false,
             single: Vec::new(),
@@ -189,7 +222,7 @@ impl<'l, 'g, 'a> Writer<'l, 'g, 'a> {
             self.container(root, context);
         }
         while let Some(&Frame { object, code, next: first, end }) = self.frames.last() {
-            if self.undefined.is_some() || self.failure.is_some() && stops_at_failure {
+            if self.stopped.is_some() || self.failure.is_some() && stops_at_failure {
                 return;
             }
             let ordered = matches!(code, b'<' | b'>');
@@ -284,7 +317,7 @@ impl<'l, 'g, 'a> Writer<'l, 'g, 'a> {
     #[inline]
     fn sized(&mut self, code: u8, bytes: &[u8]) {
         if self.out.len() > self.max_length {
-            self.undefined = Some(Cause::Expansion);
+            self.stopped = Some(Stop::Undefined(Cause::Expansion));
             return;
         }
         let [a, b, c, d] = index(bytes.len()).to_le_bytes();
@@ -469,7 +502,7 @@ impl<'l, 'g, 'a> Writer<'l, 'g, 'a> {
         let Range { start: mut next, mut end } = loaded.span(object);
         let parts = &loaded.parts[next..end];
         if self.steps > self.max_steps || self.out.len() > self.max_length {
-            self.undefined = Some(Cause::Expansion);
+            self.stopped = Some(Stop::Undefined(Cause::Expansion));
             return;
         }
         match code {

@@ -28,7 +28,7 @@ mod load;
 mod loss;
 mod table;
 
-pub use dump::{Aspect, Dump};
+pub use dump::{Aspect, Dump, SLOW_COST, Slow};
 pub use loss::Loss;
 
 use crate::code::{CodeInts, Field, flag, place};
