@@ -109,7 +109,8 @@ impl Writer<'_, '_, '_> {
         if is_known {
             self.ordered.extend_from_slice(members);
             if profile.sorts_sets() {
-                self.cost += members.iter().map(|&member| key_cost(0, self.loaded.payload(member).len())).sum::<u64>();
+                let cost = |&member: &Object| key_cost(0, self.loaded.node(member).len as usize);
+                self.cost += members.iter().map(cost).sum::<u64>();
             }
         } else if profile.sorts_sets() {
             if self.nesting >= MAX_SET_NESTING {
