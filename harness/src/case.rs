@@ -5,6 +5,7 @@
 
 use crate::generators::pyc::Source;
 use crate::generators::{Generator, programs};
+use protocol::Import;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use std::fmt;
@@ -47,6 +48,16 @@ impl Origin {
     #[must_use]
     pub fn generated(generator: Generator, seed: u64, index: u64) -> Origin {
         Origin::Generated { generator: generator.name(), seed, index }
+    }
+
+    /// The seed and the index that make it again, or the case that it was made of.
+    #[must_use]
+    pub fn made(&self) -> Option<(u64, u64)> {
+        match self {
+            Origin::Generated { seed, index, .. } => Some((*seed, *index)),
+            Origin::Dumped { of, .. } => of.made(),
+            Origin::Compiled { .. } | Origin::File(_) => None,
+        }
     }
 
     /// The generator's name, for counters; files count as streams.
@@ -107,6 +118,16 @@ impl Case {
     #[must_use]
     pub fn stream(bytes: Vec<u8>, origin: Origin) -> Case {
         Case { bytes, form: Form::Stream, origin, valid: false }
+    }
+
+    /// What an import is asked about it.
+    #[must_use]
+    pub fn import(&self) -> Import {
+        let source = match &self.form {
+            Form::Pyc(Some(source)) => Some((source.bytes.clone(), source.mtime)),
+            _ => None,
+        };
+        Import { file: self.bytes.clone(), source }
     }
 }
 

@@ -11,6 +11,7 @@ mod faults;
 mod generate;
 mod golden;
 mod hunt;
+mod minimize;
 mod promote;
 mod replay;
 
@@ -38,6 +39,8 @@ enum Task {
     Check(check::Check),
     /// Show what every subject does with one case, and the first difference
     Replay(replay::Replay),
+    /// Cut a case on which a subject diverges down to the simplest one that shows the same
+    Minimize(minimize::Minimize),
     /// Print a case of a generator: a program, or a stream in hexadecimal; needs no Python
     Generate(generate::Generate),
     /// Measure pyc-core beside CPython and other readers, and write docs/PERFORMANCE.md
@@ -213,6 +216,7 @@ pub fn main() -> ExitCode {
         Task::Doctor(doctor) => doctor.run(),
         Task::Check(check) => check.run(),
         Task::Replay(replay) => replay.run(),
+        Task::Minimize(minimize) => minimize.run(),
         Task::Generate(generate) => generate.run(),
         Task::Bench(bench) => bench.run(),
         Task::Faults(faults) => faults.run(),

@@ -22,6 +22,7 @@ pub mod faults;
 pub mod generators;
 pub mod golden;
 pub mod matrix;
+pub mod minimize;
 pub mod observation;
 pub mod oracle;
 pub mod progress;

@@ -29,7 +29,7 @@ use sha2::{Digest, Sha256};
 use std::fmt;
 
 /// What two subjects owe each other on a case.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Relation {
     /// The core predicts the interpreter.

@@ -7,7 +7,7 @@
 //! reports/out/<run>/report.html               made from run.jsonl alone
 //! ```
 
-use crate::campaign::{Found, Message, Silence};
+use crate::campaign::{Found, Message, Silence, Small};
 use crate::case::{Form, hex, sha256_hex};
 use crate::expected::Expected;
 use crate::generators::Generator;
@@ -159,6 +159,11 @@ impl Recorder {
                 self.occurred(&subject, signatures);
                 Ok(())
             }
+            Message::Minimized(small) => self.minimized(&small),
+            Message::Merged(groups) => {
+                self.merged(&groups);
+                Ok(())
+            }
             Message::Silent(silence) => self.silent(*silence),
             Message::Counted(counts) => {
                 for counts in counts {
@@ -249,10 +254,10 @@ impl Recorder {
         self.findings.values().map(|record| &record.finding)
     }
 
-    /// How many findings are not listed in corpus/expected.
+    /// How many findings are not listed in corpus/expected; those with one cause are one.
     #[must_use]
     pub fn unexpected(&self) -> usize {
-        self.findings.values().filter(|record| record.unexpected).count()
+        self.findings.values().filter(|record| record.unexpected && record.finding.merged_into.is_none()).count()
     }
 
     /// The subjects that could not be asked to the end, and why.
@@ -319,7 +324,7 @@ impl Recorder {
     }
 
     fn found(&mut self, found: &Found) -> Result<()> {
-        let Found { subject, version, divergence, case, predicted, observed, expected } = found;
+        let Found { divergence, case, expected, .. } = found;
         let signature = &divergence.signature;
         let unexpected = expected.is_none();
         if let Some(record) = self.findings.get(signature) {
@@ -329,26 +334,31 @@ impl Recorder {
                 return Ok(());
             }
         }
+        self.put(signature, found, None)
+    }
+
+    /// The finding has its simplest case now.
+    fn minimized(&mut self, small: &Small) -> Result<()> {
+        self.put(&small.signature, &small.found, Some(small))
+    }
+
+    /// Writes a finding with its present case.
+    fn put(&mut self, signature: &Signature, found: &Found, small: Option<&Small>) -> Result<()> {
+        let Found { subject, divergence, case, predicted, observed, expected, .. } = found;
         let kept = self.keep(case)?;
         let file = self.folder.join(kept.path.as_deref().unwrap_or_default()).display().to_string();
-        let dump = divergence.dump;
-        let [repro_python, repro_rust] = match &case.form {
-            Form::Stream => [
-                repro::python(subject, version, &case.bytes, dump, Kept::whole(&file)),
-                repro::rust(version, &case.bytes, dump, Kept::whole(&file)),
-            ],
-            Form::Pyc(source) => repro::import(version, &case.bytes, source.as_ref(), &file),
-        }
-        .map(Some);
+        let [repro_python, repro_rust] = commands(found, &file).map(Some);
         let side = |subject: &str, observation: &Observation, detail: &str| Side {
             subject: subject.into(),
             outcome: outcome(observation),
             detail: repro::excerpt(detail),
         };
         let old = self.findings.remove(signature);
+        let before = old.as_ref().map(|record| &record.finding);
         let mut seen_in: BTreeSet<String> =
-            old.as_ref().map(|record| record.finding.seen_in.iter().cloned().collect()).unwrap_or_default();
+            before.map(|finding| finding.seen_in.iter().cloned().collect()).unwrap_or_default();
         seen_in.insert(subject.clone());
+        let unexpected = expected.is_none() || old.as_ref().is_some_and(|record| record.unexpected);
         let caution = caution(&self.cautions, signature, seen_in.iter());
         let finding = Finding {
             signature: signature.to_string(),
@@ -359,21 +369,45 @@ impl Recorder {
             case: kept,
             expected: side("core", predicted, &divergence.core),
             observed: side(if signature.family == "core" { "core" } else { subject }, observed, &divergence.subject),
-            first_difference: Some(format!("{} ({})", divergence.at, case.origin)),
+            first_difference: Some(divergence.at.clone()),
             repro_python,
             repro_rust,
-            occurrences: old.as_ref().map_or(1, |record| record.finding.occurrences),
-            smallest: false,
+            occurrences: before.map_or(1, |finding| finding.occurrences),
+            origin: case.origin.to_string(),
+            made: case.origin.made(),
+            original_length: small.map(|small| small.original as u64),
+            smallest: small.is_some_and(|small| small.complete),
+            also: Vec::new(),
+            merged_into: None,
+            fixture: None,
             expected_entry: expected.map(|index| self.expected.entries[index].reason.clone()),
             caution,
         };
         self.write(&Event::Finding(finding.clone()))?;
         // The batch's message about how often it occurred counts this one too.
-        let occurrences = old.as_ref().map_or(0, |record| record.finding.occurrences);
-        let unexpected = unexpected || old.is_some_and(|record| record.unexpected);
+        let occurrences = before.map_or(0, |finding| finding.occurrences);
         let record = Record { finding: Finding { occurrences, ..finding }, unexpected, changed: true };
         self.findings.insert(signature.clone(), record);
         Ok(())
+    }
+
+    /// Findings with one cause: the first of each group stands for the others.
+    fn merged(&mut self, groups: &[Vec<Signature>]) {
+        for group in groups {
+            let Some((first, others)) = group.split_first() else { continue };
+            let mut seen_in = BTreeSet::new();
+            for other in others {
+                let Some(record) = self.findings.get_mut(other) else { continue };
+                record.finding.merged_into = Some(first.to_string());
+                record.changed = true;
+                seen_in.extend(record.finding.seen_in.iter().cloned());
+            }
+            let Some(record) = self.findings.get_mut(first) else { continue };
+            record.finding.also = others.iter().map(ToString::to_string).collect();
+            seen_in.extend(record.finding.seen_in.iter().cloned());
+            record.finding.seen_in = seen_in.into_iter().collect();
+            record.changed = true;
+        }
     }
 
     fn occurred(&mut self, subject: &str, signatures: BTreeMap<Signature, (u64, Option<usize>)>) {
@@ -397,6 +431,18 @@ impl Recorder {
         let Silence { subject, kind, detail, case, predicted } = silence;
         let case = Some(self.keep(&case)?);
         self.write(&Event::Fault(FaultEvent { subject, kind, detail, case, expected_by_model: predicted }))
+    }
+}
+
+/// What a person types to see both sides of a finding, whose case is this file.
+fn commands(found: &Found, file: &str) -> [String; 2] {
+    let Found { subject, version, divergence, case, .. } = found;
+    match &case.form {
+        Form::Stream => [
+            repro::python(subject, version, &case.bytes, divergence.dump, Kept::whole(file)),
+            repro::rust(version, &case.bytes, divergence.dump, Kept::whole(file)),
+        ],
+        Form::Pyc(source) => repro::import(version, &case.bytes, source.as_ref(), file),
     }
 }
 

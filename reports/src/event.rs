@@ -281,12 +281,38 @@ pub struct Finding {
     pub repro_rust: Option<String>,
     /// How many cases had this signature so far.
     pub occurrences: u64,
+    /// Where the case came from, in words.
+    #[serde(default)]
+    pub origin: String,
+    /// The seed and the index with which the generator makes the case again, as it was before it was minimized.
+    #[serde(default)]
+    pub made: Option<(u64, u64)>,
+    /// Length of the case as it was found, in bytes, if it was cut down since.
+    #[serde(default)]
+    pub original_length: Option<u64>,
     /// Whether the minimizer is done, so that the case will not become smaller.
     pub smallest: bool,
+    /// The other findings that have the same cause, as their minimized cases show: their signatures.
+    #[serde(default)]
+    pub also: Vec<String>,
+    /// The finding that stands for this one, if they have the same cause: its signature.
+    #[serde(default)]
+    pub merged_into: Option<String>,
+    /// The file in corpus/regressions that it was promoted to.
+    #[serde(default)]
+    pub fixture: Option<String>,
     /// The reason given in corpus/expected, if the signature is listed there.
     pub expected_entry: Option<String>,
     /// What to keep in mind about the subjects in which it has been seen, if there is something.
     pub caution: Option<String>,
+}
+
+impl Finding {
+    /// Whether it is neither listed in corpus/expected nor told with another one that has the same cause.
+    #[must_use]
+    pub fn is_new(&self) -> bool {
+        self.expected_entry.is_none() && self.merged_into.is_none()
+    }
 }
 
 /// One input.

@@ -33,6 +33,21 @@ impl Log {
         Ok(Log { file, path, complete: 0 })
     }
 
+    /// Opens the log of a run that has ended, to add what became of it since.
+    ///
+    /// # Errors
+    /// When there is none, or when its last line is not complete.
+    pub fn open(dir: &Path) -> io::Result<Log> {
+        let path = dir.join(FILE_NAME);
+        let text = std::fs::read(&path)?;
+        if text.last() != Some(&b'\n') {
+            let reason = format!("the last line of {} is not complete", path.display());
+            return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
+        }
+        let file = OpenOptions::new().append(true).open(&path)?;
+        Ok(Log { file, path, complete: text.len() as u64 })
+    }
+
     /// Where the log is.
     #[must_use]
     pub fn path(&self) -> &Path {
@@ -155,7 +170,7 @@ pub enum ReadError {
         /// The line.
         line: usize,
     },
-    /// Something comes after `end`.
+    /// Something else than a promoted finding comes after `end`.
     #[error("line {line}: an event after `end`; a log tells of one run")]
     AfterEnd {
         /// The line.
@@ -186,6 +201,8 @@ pub fn read(path: &Path) -> Result<RunLog, ReadError> {
         };
         let event = parse(value, line)?;
         match (&mut log, event) {
+            // That a finding was promoted is told when the run is long over.
+            (Some(log), Event::Finding(finding)) if finding.fixture.is_some() => log.fold(Event::Finding(finding)),
             (Some(log), _) if log.end.is_some() => return Err(ReadError::AfterEnd { line }),
             (Some(_), Event::Run(_)) => return Err(ReadError::SecondRun { line }),
             (Some(log), event) => log.fold(event),

@@ -111,6 +111,8 @@ impl<'a> Summary<'a> {
     pub(crate) fn of(log: &'a RunLog) -> Summary<'a> {
         let mut findings: Vec<&Finding> = log.findings.iter().collect();
         findings.sort_by_key(|f| std::cmp::Reverse(f.occurrences));
+        // Another finding stands for what was merged into it.
+        findings.retain(|f| f.merged_into.is_none());
         let (known, unexpected) = findings.into_iter().partition(|f| f.expected_entry.is_some());
         let mut generators: Vec<&str> = log.run.generators.iter().map(String::as_str).collect();
         for counts in &log.counts {

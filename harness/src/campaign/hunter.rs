@@ -8,13 +8,14 @@ mod headers;
 
 use super::gate::{Gate, Over};
 use super::messages::{Found, Message, Silence};
+use super::minimizing::Job;
 use super::plan::{Member, Plan};
 use super::supply::{Batch, Supply, Without};
 use crate::case::Case;
-use crate::comparison::{Closer, Flaky, Question, Unasked};
+use crate::comparison::{Closer, Flaky, Question, Readable, Unasked};
 use crate::generators::Generator;
 use crate::matrix::Tally;
-use crate::observation::{Dump, Fault, Observation};
+use crate::observation::{Fault, Observation};
 use crate::oracle::{self, Divergence, Signature, Verdict};
 use crate::statistics::Statistics;
 use crate::subjects::Broken;
@@ -44,6 +45,8 @@ pub(super) struct Hunter<'a> {
     /// How many cases are still to be made.
     left: u64,
     sender: Sender<Message>,
+    /// Takes what is to be minimized.
+    findings: Sender<Job>,
     counts: BTreeMap<&'static str, Counts>,
     statistics: BTreeMap<&'static str, Statistics>,
     /// Length of the smallest case of each signature.
@@ -66,23 +69,24 @@ struct Judged {
     /// What the verdicts are about: with the canon's text where it differs.
     observation: Observation,
     /// A dump that the interpreter can be asked to read again.
-    dump: Option<OwnDump>,
-}
-
-/// What the core and the interpreter both dumped.
-struct OwnDump {
-    version: u8,
-    bytes: Vec<u8>,
+    dump: Option<Readable>,
 }
 
 impl<'a> Hunter<'a> {
-    pub(super) fn new(plan: &'a Plan, member: Member, cases: Option<u64>, sender: Sender<Message>) -> Self {
+    pub(super) fn new(
+        plan: &'a Plan,
+        member: Member,
+        cases: Option<u64>,
+        sender: Sender<Message>,
+        findings: Sender<Job>,
+    ) -> Self {
         let tally = Tally::new(&member.id, member.pair.core().profile());
         Hunter {
             plan,
             member,
             left: cases.unwrap_or(u64::MAX),
             sender,
+            findings,
             counts: BTreeMap::new(),
             statistics: BTreeMap::new(),
             smallest: BTreeMap::new(),
@@ -291,7 +295,7 @@ impl<'a> Hunter<'a> {
                 verdicts.push(oracle::preserve(&case.bytes, consumed, rewritten));
             }
             if alone || self.batches.is_multiple_of(REREAD_EVERY) {
-                let (verdict, agreed) = self.reread_by_core(&prediction.observation, &accepted.dumps);
+                let (verdict, agreed) = self.member.pair.reread_by_core(&prediction.observation);
                 verdicts.extend(verdict);
                 readable = agreed;
             }
@@ -299,31 +303,6 @@ impl<'a> Hunter<'a> {
         // Only a dump that the interpreter really makes is one that it owes to read.
         let dump = readable.filter(|_| matches!(verdicts.first(), Some(Verdict::Agree)) && !alone);
         Ok(Judged { verdicts, observation, dump })
-    }
-
-    /// The core reads all dumps: the first verdict that is not agreement, or that, and the highest dump that came back.
-    fn reread_by_core(&self, original: &Observation, dumps: &[(u8, Dump)]) -> (Option<Verdict>, Option<OwnDump>) {
-        let mut worst = None;
-        let mut readable = None;
-        let mut last: Option<(&[u8], Observation)> = None;
-        for (version, dump) in dumps.iter().rev() {
-            let Dump::Bytes { bytes, .. } = dump else { continue };
-            let read = match last {
-                Some((same, read)) if same == bytes => read,
-                _ => self.member.pair.core().read(bytes),
-            };
-            let verdict = oracle::reread("core", *version, original, &read);
-            last = Some((bytes, read));
-            if verdict == Verdict::Agree && readable.is_none() {
-                readable = Some(OwnDump { version: *version, bytes: bytes.clone() });
-            }
-            match (&verdict, &worst) {
-                (Verdict::Diverge(_), None | Some(Verdict::Agree)) => worst = Some(verdict),
-                (Verdict::Agree, None) => worst = Some(verdict),
-                _ => {}
-            }
-        }
-        (worst, readable)
     }
 
     /// The verdict after a second look, and what it is about.
@@ -350,18 +329,19 @@ impl<'a> Hunter<'a> {
     }
 
     /// The interpreter reads dumps that it makes itself.
-    fn reread_by_interpreter(&mut self, dumps: &[(&Case, &Prediction, OwnDump)]) -> Result<(), Broken> {
+    fn reread_by_interpreter(&mut self, dumps: &[(&Case, &Prediction, Readable)]) -> Result<(), Broken> {
         if dumps.is_empty() || self.member.pair.is_alone() {
             return Ok(());
         }
-        let cases: Vec<Vec<u8>> = dumps.iter().map(|(_, _, dump)| dump.bytes.clone()).collect();
-        let observations = self.member.pair.ask(&Question::VALUE, cases, CanonMode::Hash)?;
-        for ((case, prediction, OwnDump { version, bytes }), read) in dumps.iter().zip(observations) {
-            let original = &prediction.observation;
-            if let Verdict::Diverge(divergence) = oracle::reread(self.member.pair.family(), *version, original, &read) {
+        let bytes = dumps.iter().map(|(_, _, dump)| dump.bytes.clone()).collect();
+        let originals: Vec<_> =
+            dumps.iter().map(|(_, prediction, dump)| (dump.version, &prediction.observation)).collect();
+        let read = self.member.pair.reread_by_subject(&originals, bytes)?;
+        for ((case, prediction, Readable { version, bytes }), (read, verdict)) in dumps.iter().zip(read) {
+            if let Verdict::Diverge(divergence) = verdict {
                 let origin = crate::case::Origin::Dumped { version: *version, of: Box::new(case.origin.clone()) };
                 let dump = Case { valid: true, ..Case::stream(bytes.clone(), origin) };
-                self.found(*divergence, &dump, original, &read);
+                self.found(*divergence, &dump, &prediction.observation, &read);
             }
         }
         Ok(())
@@ -439,9 +419,9 @@ impl<'a> Hunter<'a> {
         let expected = self.plan.expected.find(&signature, &self.member.release);
         self.occurred.entry(signature.clone()).or_insert((0, expected)).0 += 1;
         if self.smallest.get(&signature).is_none_or(|&length| case.bytes.len() < length) {
-            self.smallest.insert(signature, case.bytes.len());
+            let is_new = self.smallest.insert(signature, case.bytes.len()).is_none();
             self.unsaved = true;
-            self.tell(Message::Found(Box::new(Found {
+            let found = Found {
                 subject: self.member.id.clone(),
                 version: self.member.version.clone(),
                 divergence,
@@ -449,7 +429,13 @@ impl<'a> Hunter<'a> {
                 predicted: predicted.clone(),
                 observed: observed.clone(),
                 expected,
-            })));
+            };
+            // What is expected has an entry that says what it is.
+            if is_new && expected.is_none() && !self.plan.minimize_for.is_zero() {
+                // Nobody takes it only when the campaign has failed.
+                let _ = self.findings.send(Job { pair: self.member.pair.fresh(), found: found.clone() });
+            }
+            self.tell(Message::Found(Box::new(found)));
         }
         expected
     }

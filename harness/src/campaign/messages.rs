@@ -27,6 +27,19 @@ pub struct Found {
     pub expected: Option<usize>,
 }
 
+/// A finding with its simplest case.
+#[derive(Debug, Clone)]
+pub struct Small {
+    /// Which finding.
+    pub signature: Signature,
+    /// It, with the simplest case and what both sides say of that.
+    pub found: Found,
+    /// How many bytes the case had that was found.
+    pub original: usize,
+    /// Whether no single step makes it simpler; otherwise the time was up.
+    pub complete: bool,
+}
+
 /// A case that was not answered.
 #[derive(Debug, Clone)]
 pub struct Silence {
@@ -46,6 +59,10 @@ pub struct Silence {
 pub enum Message {
     /// A divergence that is new, or has a smaller case.
     Found(Box<Found>),
+    /// A finding was cut down.
+    Minimized(Box<Small>),
+    /// Findings that have one cause: the one that stands for them comes first.
+    Merged(Vec<Vec<Signature>>),
     /// How often signatures occurred in one batch, in which subject, and the entry that lists them.
     Occurred(String, BTreeMap<Signature, (u64, Option<usize>)>),
     /// A case was not answered.

@@ -2,15 +2,16 @@
 //!
 //! One thread for each subject makes the cases, asks and judges; the caller's thread hears of it through messages and is
 //! the only one that writes. A thread waits until what it found is saved before it goes on, so killing the program at any
-//! moment loses nothing.
+//! moment loses nothing. One more thread cuts what was found down to its simplest case.
 
 mod gate;
 mod hunter;
 mod messages;
+mod minimizing;
 mod plan;
 mod supply;
 
-pub use messages::{Found, Message, Silence};
+pub use messages::{Found, Message, Silence, Small};
 pub use plan::{KILLERS, Member, Plan};
 
 use anyhow::Result;
@@ -37,18 +38,22 @@ pub fn run(
     std::thread::scope(|scope| {
         let (sender, receiver) = channel();
         let shares = shares(plan.cases, members.len());
+        let (findings, jobs) = channel();
+        let background = sender.clone();
+        let over = &over;
+        scope.spawn(move || minimizing::work(&jobs, plan.minimize_for, over, &background));
         for (member, share) in members.into_iter().zip(shares) {
-            let sender = sender.clone();
-            let (gate, over) = (&gate, &over);
+            let (sender, findings) = (sender.clone(), findings.clone());
+            let gate = &gate;
             scope.spawn(move || {
                 let id = member.id.clone();
-                if let Err(broken) = Hunter::new(plan, member, share, sender.clone()).hunt(gate, over) {
+                if let Err(broken) = Hunter::new(plan, member, share, sender.clone(), findings).hunt(gate, over) {
                     // Nobody listens any more only when the campaign has already failed.
                     let _ = sender.send(Message::Broke(id, broken.to_string()));
                 }
             });
         }
-        drop(sender);
+        drop((sender, findings));
         let mut result = Ok(());
         for message in receiver {
             if result.is_err() {

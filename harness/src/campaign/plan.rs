@@ -24,6 +24,8 @@ pub struct Plan {
     pub full: bool,
     /// How many subjects work at the same time.
     pub jobs: usize,
+    /// How long each finding that is not expected may be minimized; zero: not at all.
+    pub minimize_for: Duration,
     /// The folder with `seeds`, `golden` and `regressions`.
     pub corpus: PathBuf,
     /// The folder of compiled standard libraries.

@@ -123,6 +123,7 @@ fn plan(seed: u64, cases: u64) -> Plan {
         generators: vec![Generator::Values, Generator::Streams],
         full: false,
         jobs: 2,
+        minimize_for: Duration::ZERO,
         corpus: PathBuf::from("there is no corpus"),
         cache: PathBuf::from("there is no cache"),
         expected: Expected::default(),
@@ -167,7 +168,11 @@ fn came_of(plan: &Plan, members: Vec<Member>) -> Came {
             Message::Save(saved) => saved.send(()).unwrap(),
             Message::Noted(_, text) => came.notes.push(text),
             Message::Broke(_, reason) => came.broke.push(reason),
-            Message::Occurred(..) | Message::Silent(_) | Message::Made(_) => {}
+            Message::Occurred(..)
+            | Message::Silent(_)
+            | Message::Made(_)
+            | Message::Minimized(_)
+            | Message::Merged(_) => {}
         }
         Ok(())
     })

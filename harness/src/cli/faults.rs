@@ -4,7 +4,7 @@ use super::{Places, root, target_dir};
 use crate::corpus::cover::caught;
 use crate::corpus::{self, Fixture};
 use crate::faults::report::{Terms, document, summary, table};
-use crate::faults::{Contest, Fault};
+use crate::faults::{Contest, Fault, members, smallest};
 use crate::progress;
 use crate::stdlib::{Cache, Library};
 use crate::subjects::core::{Core, payload};
@@ -34,6 +34,12 @@ pub(crate) struct Faults {
     /// How many cases each generator makes from each seed
     #[arg(long, default_value_t = 100_000)]
     cases: u64,
+    /// Minimize the first cases that show each fault, and compare with the smallest there are; no table is written
+    #[arg(long)]
+    minimize: bool,
+    /// Also plant so many random pairs of faults together, and count the findings of each
+    #[arg(long, value_name = "N", requires = "minimize")]
+    pairs: Option<usize>,
     /// One JSON object for each fault
     #[arg(long)]
     json: bool,
@@ -79,6 +85,9 @@ impl Faults {
         let faults = self.chosen()?;
         if self.corpus {
             return self.run_corpus(faults);
+        }
+        if self.minimize {
+            return self.minimize(&faults);
         }
         let found = self.places.scripts().whole()?.found;
         let cache = self.cache.clone().unwrap_or_else(|| target_dir().join("provost").join("stdlib"));
@@ -152,6 +161,53 @@ impl Faults {
             writeln!(out, "{}\nThe corpus catches {found} of {} faults.", progress::table(&rows), caught.len())?;
         }
         Ok(u8::from(caught.iter().any(|row| row.caught_by.is_none())))
+    }
+
+    /// Exit status 0 if every fault's cases come down to the stated minimum, or near it.
+    fn minimize(&self, faults: &[&'static Fault]) -> Result<u8> {
+        let members = members(&root().join("corpus"), &mut |_| Vec::new()).context("cannot read corpus/seeds")?;
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let rows = smallest::smallest(faults, &self.seeds, self.cases, &members, threads);
+        for row in &rows {
+            println!(
+                "{} min {} {}..{} findings {}",
+                row.fault.name,
+                row.minimum.len(),
+                row.shortest(),
+                row.longest(),
+                row.findings.len()
+            );
+            for group in &row.findings {
+                println!("  -");
+                for i in group {
+                    let c = &row.cases[*i];
+                    println!(
+                        "   {} {} {} from {} to {} {} {:?} tries {} {:?}",
+                        c.generator,
+                        c.seed,
+                        c.index,
+                        c.from,
+                        c.smallest.bytes.len(),
+                        crate::case::hex(&c.smallest.bytes),
+                        c.way.what.clone() + " " + &c.way.core + " " + &c.way.subject,
+                        c.smallest.tries,
+                        c.took
+                    );
+                }
+            }
+        }
+        if let Some(count) = self.pairs {
+            for pair in smallest::pairs(&rows, count, 1, threads) {
+                println!(
+                    "PAIR {} {} {} {:?}",
+                    pair.findings.len(),
+                    pair.faults[0].name,
+                    pair.faults[1].name,
+                    pair.findings.iter().map(|f| crate::case::hex(&f[..f.len().min(80)])).collect::<Vec<_>>()
+                );
+            }
+        }
+        Ok(0)
     }
 
     fn chosen(&self) -> Result<Vec<&'static Fault>> {

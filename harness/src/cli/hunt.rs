@@ -54,6 +54,9 @@ pub(crate) struct Hunt {
     /// How many subjects work at the same time [default: two for each processor]
     #[arg(long)]
     jobs: Option<usize>,
+    /// How long each finding may be minimized, such as 30s or 2m; 0 for not at all
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
+    minimize_for: Duration,
     /// The folder of reports [default: reports/out of the repository]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -154,6 +157,7 @@ impl Hunt {
             full: self.full,
             // One that starts needs a processor; were all at work, the slowest would still be starting when the time is up.
             jobs: self.jobs.unwrap_or_else(|| 2 * std::thread::available_parallelism().map_or(1, usize::from)),
+            minimize_for: self.minimize_for,
             corpus: root().join("corpus"),
             cache: self.cache.clone().unwrap_or_else(|| target_dir().join("provost").join("stdlib")),
             expected: Expected::read(&root().join("corpus").join("expected"))?,
@@ -219,6 +223,19 @@ impl Hunt {
         }
         Ok(members)
     }
+}
+
+/// A time in seconds, minutes or hours: `30s`, `2m`, `1h`, `0`.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    let (number, unit) = text.split_at(text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len()));
+    let seconds = match unit {
+        "" | "s" => 1.0,
+        "m" => 60.0,
+        "h" => 3600.0,
+        _ => return Err(format!("{unit:?} is no unit; write 30s, 2m or 1h")),
+    };
+    let number: f64 = number.parse().map_err(|_| format!("{number:?} is no number; write 30s, 2m or 1h"))?;
+    Duration::try_from_secs_f64(number * seconds).map_err(|e| e.to_string())
 }
 
 fn introduce(interpreter: &Interpreter, core: &Result<Core, String>) -> Subject {
@@ -305,9 +322,16 @@ fn finish(recorder: &mut Recorder, ids: &[String], compares: bool, interrupted: 
     if !lines.is_empty() {
         println!("\n{}", lines.join("\n"));
     }
-    for finding in recorder.findings().filter(|finding| finding.expected_entry.is_none()).take(SHOWN) {
+    for finding in recorder.findings().filter(|finding| finding.is_new()).take(SHOWN) {
         println!("\n{} ({}x in {})", finding.signature, finding.occurrences, finding.seen_in.join(", "));
-        println!("  {}", finding.first_difference.as_deref().unwrap_or_default());
+        println!("  at {} ({})", finding.first_difference.as_deref().unwrap_or_default(), finding.origin);
+        if let Some(original) = finding.original_length {
+            let how = if finding.smallest { "minimized" } else { "minimized as far as the time went" };
+            println!("  {} bytes, {how} from {original}", finding.case.length);
+        }
+        if !finding.also.is_empty() {
+            println!("  the same cause: {}", finding.also.join("; "));
+        }
         let width = finding.observed.subject.len();
         println!("  {:width$}  {}", finding.expected.subject, finding.expected.detail);
         println!("  {}  {}", finding.observed.subject, finding.observed.detail);
@@ -328,7 +352,7 @@ fn finish(recorder: &mut Recorder, ids: &[String], compares: bool, interrupted: 
         println!("\n{id}: nothing was compared");
     }
     println!("\nlog     {}\nreport  {}", recorder.log_path().display(), report.display());
-    let known = recorder.findings().count() - recorder.unexpected();
+    let known = recorder.findings().filter(|finding| finding.expected_entry.is_some()).count();
     println!(
         "{}{}, {known} more that are expected ({seconds:.0} s)",
         if interrupted { "interrupted; " } else { "" },

@@ -52,6 +52,7 @@ impl Promote {
         let words = Words { name: self.name.clone(), what: self.what.clone(), root_cause: self.root_cause.clone() };
         let name = case.promote(&corpus, &words, &mut |path| try_all(path, &interpreters))?;
         tables::write(&corpus)?;
+        case.tell(&name)?;
         println!(
             "written corpus/{name}; mend what is wrong, then `cargo provost golden` keeps what the interpreters answer"
         );

@@ -33,11 +33,11 @@ pub(crate) struct Replay {
 }
 
 /// What the file holds.
-struct Content {
+pub(super) struct Content {
     /// What an import is asked, if it is a .pyc file.
-    import: Option<Import>,
+    pub(super) import: Option<Import>,
     /// The stream, unless the file is a .pyc file without one.
-    stream: Option<Vec<u8>>,
+    pub(super) stream: Option<Vec<u8>>,
 }
 
 /// What core and interpreter say.
@@ -52,7 +52,7 @@ struct Answer {
 impl Replay {
     /// Exit status 1 if a subject diverges from the core, 2 if one that was named cannot be used.
     pub(crate) fn run(&self) -> Result<u8> {
-        let Content { import, stream } = self.content()?;
+        let Content { import, stream } = Content::read(&self.case)?;
         let discovery = self.search.run().whole()?;
         let interpreters = select(&discovery.found.interpreters, &self.subject)?;
         let (mut headers, mut answers) = (Vec::new(), Vec::new());
@@ -117,14 +117,17 @@ impl Replay {
         let diverges = |answer: &Answer| matches!(answer.verdict, Verdict::Diverge(_));
         Ok(u8::from(headers.iter().chain(&answers).any(diverges)))
     }
+}
 
-    fn content(&self) -> Result<Content> {
+impl Content {
+    /// What a file holds, with the source beside it.
+    pub(super) fn read(case: &Path) -> Result<Content> {
         let read = |path: &Path| std::fs::read(path).with_context(|| format!("cannot read {}", path.display()));
-        let bytes = read(&self.case)?;
-        if self.case.extension().is_none_or(|extension| extension != "pyc") {
+        let bytes = read(case)?;
+        if case.extension().is_none_or(|extension| extension != "pyc") {
             return Ok(Content { import: None, stream: Some(bytes) });
         }
-        let path = self.case.with_extension("py");
+        let path = case.with_extension("py");
         let source = if path.exists() {
             let changed = path.metadata()?.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
             // As in a header: modulo 2^32.

@@ -9,9 +9,13 @@
 
 mod closer;
 mod question;
+mod reread;
+mod smaller;
 
 pub use closer::{Closer, Flaky};
 pub use question::{Question, Unasked};
+pub use reread::Readable;
+pub(crate) use smaller::form;
 
 use crate::observation::Observation;
 use crate::oracle::{self, Relation, Verdict};

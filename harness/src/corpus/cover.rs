@@ -7,9 +7,9 @@
 use super::{Fixture, Found, Kind, Sidecar, slug, span};
 use crate::case::sha256_hex;
 use crate::faults::Fault;
-use crate::generators::shrink::minimize;
 use crate::generators::{Generator, VERSION, generate};
 use crate::matrix::{self, Reached};
+use crate::minimize::{Form, Minimizer};
 use crate::subjects::core::Core;
 use pyc_core::model::Loaded;
 use pyc_core::{Profile, read};
@@ -184,7 +184,7 @@ impl Cover {
         let core = Core::with(fault.last_profile().clone());
         let shows = |stream: &[u8]| fault.shows(&core, stream, &core.observe(stream));
         let (mut stream, mut found) = cases(&core, seed).find(|(stream, _)| shows(stream))?;
-        stream = minimize(&stream, shows);
+        stream = smallest(&core, stream, shows);
         found.minimized = Some(stream.len() as u64);
         let version = core.profile().version.to_string();
         let reaches = BTreeMap::from([(format!("planted fault {}", fault.name), version.clone())]);
@@ -256,13 +256,25 @@ fn look(core: &Core, mut missing: Reached, seed: u64) -> Vec<(Vec<u8>, Found)> {
             if !missing.has_row(row) {
                 continue;
             }
-            let smallest = minimize(&stream, |smaller| reached(core, smaller).has_row(row));
+            let smallest = smallest(core, stream.clone(), |smaller| reached(core, smaller).has_row(row));
             missing = missing.without(reached(core, &smallest));
             let minimized = Some(smallest.len() as u64);
             pool.push((smallest, Found { minimized, ..found.clone() }));
         }
     }
     pool
+}
+
+/// The simplest stream that can be had from this one such that it keeps what it was taken for. Here the trivial one may do.
+fn smallest(core: &Core, stream: Vec<u8>, keeps: impl Fn(&[u8]) -> bool) -> Vec<u8> {
+    let mut minimizer = Minimizer::trusting(Form::Stream(Some(core.target())), stream);
+    loop {
+        let batch = minimizer.batch(1);
+        if batch.is_empty() {
+            return minimizer.best().to_vec();
+        }
+        minimizer.answer(&batch.iter().map(|smaller| keeps(smaller)).collect::<Vec<_>>());
+    }
 }
 
 /// For each fault the shortest of the streams that shows it, by its number, and to which version.

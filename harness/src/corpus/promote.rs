@@ -41,6 +41,8 @@ pub struct Words {
 pub struct Case {
     /// The file of the case.
     pub path: PathBuf,
+    /// The folder of the run.
+    pub run: PathBuf,
     /// The event.
     pub finding: Finding,
 }
@@ -71,7 +73,7 @@ pub fn look_up(what: &Path, number: Option<usize>) -> Result<Case> {
     };
     let path =
         if is_case { what.to_owned() } else { path(finding).context("the case of this finding was not kept")? };
-    Ok(Case { path, finding: finding.clone() })
+    Ok(Case { path, run: run.to_owned(), finding: finding.clone() })
 }
 
 fn list(findings: &[Finding]) -> String {
@@ -125,6 +127,19 @@ impl Case {
         Ok(name)
     }
 
+    /// Tells the run that its finding is a fixture now: in its log, and in its report.
+    ///
+    /// # Errors
+    /// When the log or the report cannot be written.
+    pub fn tell(&self, name: &str) -> Result<()> {
+        let finding = Finding { fixture: Some(name.into()), ..self.finding.clone() };
+        let mut log = reports::Log::open(&self.run).with_context(|| format!("cannot open {}", self.run.display()))?;
+        log.write(&reports::Event::Finding(finding))?;
+        let report = self.run.join("report.html");
+        std::fs::write(&report, reports::render(&reports::read(log.path())?))
+            .with_context(|| format!("cannot write {}", report.display()))
+    }
+
     /// The relation that is broken: that of the finding, if it is among them.
     fn relation(&self, tried: &[Tried]) -> Result<Relation> {
         let broken: Vec<Relation> = tried.iter().filter_map(|tried| tried.broken).collect();
@@ -149,8 +164,8 @@ impl Case {
                 None => answer.push(Answer { says: says.clone(), by: vec![subject.clone()] }),
             }
         }
-        let made = seed_and_index(self.finding.first_difference.as_deref().unwrap_or_default());
-        let original = draft.as_ref().and_then(|draft| draft.found.as_ref()?.original);
+        let made = self.finding.made;
+        let original = draft.as_ref().and_then(|draft| draft.found.as_ref()?.original).or(self.finding.original_length);
         Ok(Sidecar {
             kind: Kind::Regression,
             what: words.what.clone().or_else(|| of_draft(|draft| Some(draft.what.clone()))).unwrap_or_default(),
@@ -199,14 +214,6 @@ fn versions(tried: &[Tried]) -> Vec<String> {
     versions
 }
 
-/// The numbers in `... seed 1 index 7 ...`.
-fn seed_and_index(text: &str) -> Option<(u64, u64)> {
-    let (_, rest) = text.rsplit_once(" seed ")?;
-    let (seed, rest) = rest.split_once(" index ")?;
-    let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
-    Some((seed.parse().ok()?, digits.parse().ok()?))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -235,11 +242,17 @@ mod tests {
             },
             expected: side("core"),
             observed: side("cpython:3.12"),
-            first_difference: Some("canon (values seed 7 index 12)".into()),
+            first_difference: Some("canon".into()),
             repro_python: None,
             repro_rust: None,
             occurrences: 1,
+            origin: "values seed 7 index 12".into(),
+            made: Some((7, 12)),
+            original_length: None,
             smallest: false,
+            also: Vec::new(),
+            merged_into: None,
+            fixture: None,
             caution: None,
             expected_entry: None,
         }
@@ -250,7 +263,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("case.marshal");
         std::fs::write(&path, CASE).unwrap();
-        (dir, Case { path, finding: finding() })
+        let run = dir.path().to_owned();
+        (dir, Case { path, run, finding: finding() })
     }
 
     /// A core with a planted fault beside the right one, in place of an interpreter.
@@ -331,8 +345,6 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let error = look_up(dir.path(), None).unwrap_err();
         assert!(error.to_string().contains("neither the folder of a run"), "{error}");
-        assert_eq!(seed_and_index("at (streams seed 1 index 7 at optimization 2)"), Some((1, 7)));
-        assert_eq!(seed_and_index("at (a file)"), None);
         let other = Finding { signature: "other".into(), ..finding() };
         let text = list(&[finding(), other]);
         assert!(text.contains("1  model at canon") && text.contains("2  other (11 bytes"), "{text}");

@@ -49,14 +49,42 @@ pub fn columns() -> Vec<Column> {
 
 /// A profile and the streams that are mutated under it.
 #[derive(Debug)]
-struct Member {
-    core: Core,
+pub struct Member {
+    pub(super) core: Core,
     /// What `streams` starts from.
     bases: Vec<Vec<u8>>,
     /// What this version compiled of the corpus, from which `codes` starts.
     own: Vec<Vec<u8>>,
     /// What the baseline mutates.
     files: Vec<Vec<u8>>,
+}
+
+impl Member {
+    /// The streams that a generator starts from.
+    pub(super) fn bases_of(&self, generator: Generator) -> &[Vec<u8>] {
+        if generator == Generator::Codes { &self.own } else { &self.bases }
+    }
+}
+
+/// All profiles; `corpus` is the folder with the seeds, and `files` are the compiled files of a version; where there are
+/// none, the one of the seeds is mutated.
+///
+/// # Errors
+/// When the seeds cannot be read.
+pub fn members(corpus: &Path, files: &mut dyn FnMut(&Profile) -> Vec<Vec<u8>>) -> std::io::Result<Vec<Member>> {
+    let corpus = seeds(&corpus.join("seeds"))?;
+    let streams: Vec<(String, Vec<u8>)> =
+        corpus.into_iter().map(|(name, bytes)| (name, payload(&bytes).unwrap_or(bytes))).collect();
+    let members = Core::all().map(|core| {
+        let values = value_bases(core.target(), 0);
+        let bases = streams.iter().map(|(_, stream)| stream.clone()).chain(values).collect();
+        let ending = format!("-{}.pyc", core.profile().version);
+        let own = streams.iter().filter(|(name, _)| name.ends_with(&ending)).map(|(_, stream)| stream.clone());
+        let own: Vec<_> = own.collect();
+        let files = Some(files(core.profile())).filter(|files| !files.is_empty()).unwrap_or_else(|| own.clone());
+        Member { core, bases, own, files }
+    });
+    Ok(members.collect())
 }
 
 /// Faults, and who looks for them.
@@ -80,31 +108,19 @@ pub struct Row {
 }
 
 impl Contest {
-    /// A contest under all profiles; `corpus` is the folder with the seeds, and `files` are the compiled files of a version;
-    /// where there are none, the one of the seeds is mutated.
+    /// A contest under all profiles, from the same as [`members`].
     ///
     /// # Errors
     /// When the seeds cannot be read.
     pub fn new(
         faults: Vec<&'static Fault>,
-        seeds_: Vec<u64>,
+        seeds: Vec<u64>,
         cases: u64,
         corpus: &Path,
         mut files: impl FnMut(&Profile) -> Vec<Vec<u8>>,
     ) -> std::io::Result<Contest> {
-        let corpus = seeds(&corpus.join("seeds"))?;
-        let streams: Vec<(String, Vec<u8>)> =
-            corpus.into_iter().map(|(name, bytes)| (name, payload(&bytes).unwrap_or(bytes))).collect();
-        let members = Core::all().map(|core| {
-            let values = value_bases(core.target(), 0);
-            let bases = streams.iter().map(|(_, stream)| stream.clone()).chain(values).collect();
-            let ending = format!("-{}.pyc", core.profile().version);
-            let own = streams.iter().filter(|(name, _)| name.ends_with(&ending)).map(|(_, stream)| stream.clone());
-            let own: Vec<_> = own.collect();
-            let files = Some(files(core.profile())).filter(|files| !files.is_empty()).unwrap_or_else(|| own.clone());
-            Member { core, bases, own, files }
-        });
-        Ok(Contest { faults, seeds: seeds_, cases, members: members.collect() })
+        let members = members(corpus, &mut files)?;
+        Ok(Contest { faults, seeds, cases, members })
     }
 
     /// Lets everybody look, in so many threads; `tell` hears now and then how many of how many runs of
@@ -169,8 +185,7 @@ impl Contest {
             }
             let case = match column {
                 Column::Generator(generator) => {
-                    let bases = if generator == Generator::Codes { &member.own } else { &member.bases };
-                    generate(generator, member.core.target(), seed, index, bases).bytes
+                    generate(generator, member.core.target(), seed, index, member.bases_of(generator)).bytes
                 }
                 Column::Baseline => baseline(seed, index, &member.files),
             };

@@ -14,14 +14,16 @@ mod example;
 mod numbering;
 mod plants;
 pub mod report;
+pub mod smallest;
+pub mod subject;
 mod tables;
 mod walk;
 
-pub use contest::{Column, Contest, Row, columns};
+pub use contest::{Column, Contest, Member, Row, columns, members};
 
 use crate::generators::Target;
 use crate::observation::{Accepted, Dump, Observation};
-use crate::oracle::{self, Verdict};
+use crate::oracle::{self, Signature, Verdict};
 use crate::subjects::core::Core;
 use emission::Policy;
 use example::Example;
@@ -121,37 +123,72 @@ impl Fault {
         if !concerned.is_empty() && !concerned.iter().any(|code| types & 1 << code != 0) {
             return false;
         }
-        let Some(wrong) = self.observe(core, case, right) else { return false };
-        let read = |stream: &[u8]| core.read(stream);
-        let verdict = oracle::model("planted", core.profile().pointer_bits, right, &wrong, &read);
-        matches!(verdict, Verdict::Diverge(_))
+        signature(&[self], core, case, right).is_some()
     }
 
     /// What this implementation does with a case; `None` if that is what is right.
     #[must_use]
     pub fn observe(&self, core: &Core, case: &[u8], right: &Observation) -> Option<Observation> {
-        let target = core.target();
+        observe(&[self], core, case, right)
+    }
+
+    /// Rewrites a stream as this reader understands it; `false` if that is right, or no matter of reading.
+    fn rewrite(&self, walk: &mut Walk) -> bool {
         match &self.way {
-            Way::Reads(codes, wrong) => {
-                let mut walk = Walk::new(case, target);
-                reread(&mut walk, codes, *wrong).then(|| read(core, &walk))
-            }
-            Way::Numbers(when) => {
-                let mut walk = Walk::new(case, target);
-                numbering::renumber(&mut walk, *when).then(|| read(core, &walk))
-            }
+            Way::Reads(codes, wrong) => reread(walk, codes, *wrong),
+            Way::Numbers(when) => numbering::renumber(walk, *when),
+            _ => false,
+        }
+    }
+
+    /// What comes of a value that was read; `None` if that is what is right, or no matter of writing.
+    fn answer(&self, target: Target, case: &[u8], right: &Observation) -> Option<Observation> {
+        match &self.way {
             Way::Writes(formats, codes, wrong) => redump(right, formats, |dump| {
                 let mut walk = Walk::new(dump, target);
                 reread(&mut walk, codes, *wrong).then_some(walk.bytes)
             }),
             Way::Emits(formats, policy) => redump(right, formats, |dump| emission::emit(dump, target, policy)),
-            Way::Is(other) => {
-                let profile = other(core.profile(), case)?;
-                Some(Core::with(profile).observe(case))
-            }
             Way::Answers(wrong) => wrong(target, case, right),
+            _ => None,
         }
     }
+}
+
+/// How the oracle tells an implementation with all these faults from what is right, if it does.
+#[must_use]
+pub fn signature(faults: &[&Fault], core: &Core, case: &[u8], right: &Observation) -> Option<Signature> {
+    let wrong = observe(faults, core, case, right)?;
+    let read = |stream: &[u8]| core.read(stream);
+    match oracle::model("planted", core.profile().pointer_bits, right, &wrong, &read) {
+        Verdict::Diverge(divergence) => Some(divergence.signature),
+        _ => None,
+    }
+}
+
+/// What an implementation with all these faults does with a case; `None` if that is what is right.
+///
+/// One after the other takes the stream for another one; then it is read, and each answers in its own way.
+fn observe(faults: &[&Fault], core: &Core, case: &[u8], right: &Observation) -> Option<Observation> {
+    let target = core.target();
+    let mut walks: Vec<Walk> = Vec::new();
+    let mut taken: Option<Core> = None;
+    for fault in faults {
+        let stream = walks.last().map_or(case, |walk| &walk.bytes);
+        if let Way::Is(other) = fault.way {
+            taken = other(core.profile(), stream).map(Core::with).or(taken);
+            continue;
+        }
+        let mut walk = Walk::new(stream, target);
+        if fault.rewrite(&mut walk) {
+            walks.push(walk);
+        }
+    }
+    let mut wrong = (taken.is_some() || !walks.is_empty()).then(|| read(taken.as_ref().unwrap_or(core), case, &walks));
+    for fault in faults {
+        wrong = fault.answer(target, case, wrong.as_ref().unwrap_or(right)).or(wrong);
+    }
+    wrong
 }
 
 /// Rewrites the stream as a wrong reader understands it; `false` if that is right.
@@ -168,11 +205,11 @@ fn reread(walk: &mut Walk, codes: &[u8], wrong: Hook) -> bool {
     is_wrong
 }
 
-/// What comes of a stream that was rewritten, told as if it had been the original.
-fn read(core: &Core, walk: &Walk) -> Observation {
-    let mut observation = core.observe(&walk.bytes);
+/// What comes of a stream that was rewritten, one time after the other, told as if it had been the original.
+fn read(core: &Core, case: &[u8], walks: &[Walk]) -> Observation {
+    let mut observation = core.observe(walks.last().map_or(case, |walk| &walk.bytes));
     if let Observation::Accepted(Accepted { consumed: Some(consumed), .. }) = &mut observation {
-        *consumed = walk.original(*consumed);
+        *consumed = walks.iter().rev().fold(*consumed, |consumed, walk| walk.original(consumed));
     }
     observation
 }

@@ -14,32 +14,32 @@ use std::cell::OnceCell;
 
 /// The objects of a stream. What is not reachable from the root is not written.
 #[derive(Debug, Clone)]
-pub(super) struct Draft<'b> {
+pub(crate) struct Draft<'b> {
     /// As read: in the order of their type bytes, so that what is below an object comes after it.
-    pub(super) nodes: Vec<Node<'b>>,
-    pub(super) root: usize,
+    pub(crate) nodes: Vec<Node<'b>>,
+    pub(crate) root: usize,
     /// What follows the root.
-    pub(super) rest: Cow<'b, [u8]>,
+    pub(crate) rest: Cow<'b, [u8]>,
     /// Whether it is a stream of 2.7.
-    pub(super) python2: bool,
+    pub(crate) python2: bool,
 }
 
 /// One object, or a reference to one.
 #[derive(Debug, Clone)]
-pub(super) struct Node<'b> {
+pub(crate) struct Node<'b> {
     /// Type byte without flag.
-    pub(super) code: u8,
-    pub(super) flag: bool,
+    pub(crate) code: u8,
+    pub(crate) flag: bool,
     /// The bytes of a string, the integers before the fields of a code object, all that follows the type byte of another
     /// scalar; without the size that containers and strings begin with.
-    pub(super) payload: Cow<'b, [u8]>,
-    pub(super) items: Vec<usize>,
+    pub(crate) payload: Cow<'b, [u8]>,
+    pub(crate) items: Vec<usize>,
     /// What ends a dict; the line number of a code object.
-    pub(super) trailer: &'b [u8],
+    pub(crate) trailer: &'b [u8],
     /// What a reference means. A reference to nothing keeps its number as a payload.
-    pub(super) target: Option<usize>,
+    pub(crate) target: Option<usize>,
     /// The container that it was read in, and its place there.
-    pub(super) owner: Option<(usize, usize)>,
+    pub(crate) owner: Option<(usize, usize)>,
 }
 
 impl<'b> Node<'b> {
@@ -66,36 +66,36 @@ impl<'b> Node<'b> {
         }
     }
 
-    pub(super) fn leaf(code: u8, payload: impl Into<Cow<'b, [u8]>>) -> Node<'b> {
+    pub(crate) fn leaf(code: u8, payload: impl Into<Cow<'b, [u8]>>) -> Node<'b> {
         let payload = payload.into();
         Node { code, flag: false, payload, items: Vec::new(), trailer: b"", target: None, owner: None }
     }
 
-    pub(super) fn container(code: u8, items: Vec<usize>) -> Node<'b> {
+    pub(crate) fn container(code: u8, items: Vec<usize>) -> Node<'b> {
         let trailer: &[u8] = if is_dict(code) { b"0" } else { b"" };
         Node { items, trailer, ..Node::leaf(code, b"".as_slice()) }
     }
 
     /// A reference that the same Python has as the object that it means.
-    pub(super) fn reference(code: u8, target: usize) -> Node<'b> {
+    pub(crate) fn reference(code: u8, target: usize) -> Node<'b> {
         Node { target: Some(target), ..Node::leaf(code, b"\0\0\0\0".as_slice()) }
     }
 
-    pub(super) fn is_container(&self) -> bool {
+    pub(crate) fn is_container(&self) -> bool {
         is_container(self.code)
     }
 
     /// Whether the number of items is free.
-    pub(super) fn is_sized(&self) -> bool {
+    pub(crate) fn is_sized(&self) -> bool {
         b"([)<>{}".contains(&self.code)
     }
 
-    pub(super) fn is_string(&self) -> bool {
+    pub(crate) fn is_string(&self) -> bool {
         b"stuaAzZ".contains(&self.code)
     }
 
     /// Whether a flag makes it something that `r` can refer to.
-    pub(super) fn can_have_slot(&self) -> bool {
+    pub(crate) fn can_have_slot(&self) -> bool {
         can_have_slot(self.code)
     }
 }
@@ -104,7 +104,7 @@ fn can_have_slot(code: u8) -> bool {
     code != b'R' && !SLOTLESS.contains(&code)
 }
 
-pub(super) fn is_dict(code: u8) -> bool {
+pub(crate) fn is_dict(code: u8) -> bool {
     matches!(code, b'{' | b'}')
 }
 
@@ -153,7 +153,7 @@ fn size_bytes(code: u8) -> usize {
 
 impl<'b> Draft<'b> {
     /// `None` when the stream breaks off. Where nobody says which Python is meant, the stream shows it, or it is Python 3.
-    pub(super) fn read(bytes: &'b [u8], target: Option<Target>) -> Option<Draft<'b>> {
+    pub(crate) fn read(bytes: &'b [u8], target: Option<Target>) -> Option<Draft<'b>> {
         let mut draft = Draft::of(bytes, &target.map_or_else(|| skim(bytes), |target| skim_for(target, bytes)))?;
         // Four integers, and no other layout of code objects has so few.
         let old = |node: &Node| node.code == b'R' || node.code == b'c' && node.payload.len() == 16;
@@ -183,13 +183,13 @@ impl<'b> Draft<'b> {
         Some(Draft { nodes, root: 0, rest: Cow::Borrowed(&bytes[skimmed.end..]), python2: false })
     }
 
-    pub(super) fn add(&mut self, node: Node<'b>) -> usize {
+    pub(crate) fn add(&mut self, node: Node<'b>) -> usize {
         self.nodes.push(node);
         self.nodes.len() - 1
     }
 
     /// Puts `new` where `old` was read. References to `old` still mean it: the first of them becomes its place.
-    pub(super) fn put(&mut self, old: usize, new: usize) {
+    pub(crate) fn put(&mut self, old: usize, new: usize) {
         match self.nodes[old].owner {
             Some((parent, place)) => self.nodes[parent].items[place] = new,
             None => self.root = new,
@@ -197,13 +197,13 @@ impl<'b> Draft<'b> {
     }
 
     /// Whether `outer` is `inner` or was read around it.
-    pub(super) fn holds(&self, outer: usize, inner: usize) -> bool {
+    pub(crate) fn holds(&self, outer: usize, inner: usize) -> bool {
         let owner = |id: &usize| self.nodes[*id].owner.map(|(parent, _)| parent);
         std::iter::successors(Some(inner), owner).any(|id| id == outer)
     }
 
     /// For each object, whether it was read around this one or in it, or is it.
-    pub(super) fn related(&self, id: usize) -> Vec<bool> {
+    pub(crate) fn related(&self, id: usize) -> Vec<bool> {
         let owner = |id: usize| self.nodes[id].owner.map(|(parent, _)| parent);
         let mut related = vec![false; self.nodes.len()];
         related[id] = true;
@@ -216,7 +216,7 @@ impl<'b> Draft<'b> {
     }
 
     /// For each object, whether a reference means it.
-    pub(super) fn meant(&self) -> Vec<bool> {
+    pub(crate) fn meant(&self) -> Vec<bool> {
         let mut meant = vec![false; self.nodes.len()];
         for target in self.nodes.iter().filter_map(|node| node.target) {
             meant[target] = true;
@@ -225,7 +225,7 @@ impl<'b> Draft<'b> {
     }
 
     /// A copy of an object and all below it. References to what is not copied mean the same as before.
-    pub(super) fn copy(&mut self, id: usize) -> usize {
+    pub(crate) fn copy(&mut self, id: usize) -> usize {
         let mut copies = vec![None; self.nodes.len()];
         let first = self.nodes.len();
         let mut found = vec![id];
@@ -253,7 +253,7 @@ impl<'b> Draft<'b> {
     }
 
     /// A copy of an object of another stream, and of all that it and its references hold.
-    pub(super) fn splice(&mut self, donor: &Donor<'b>, gift: usize) -> usize {
+    pub(crate) fn splice(&mut self, donor: &Donor<'b>, gift: usize) -> usize {
         let ids = donor.held(gift);
         let first = self.nodes.len();
         let copy_of = |id: &usize| ids.binary_search(id).ok().map(|place| first + place);
@@ -273,7 +273,7 @@ impl<'b> Draft<'b> {
     ///
     /// Each container is written once. Where it is reached again, or a reference is reached before what it means, they
     /// change places: the object comes first.
-    pub(super) fn write(&self, limit: usize) -> Option<Vec<u8>> {
+    pub(crate) fn write(&self, limit: usize) -> Option<Vec<u8>> {
         let n = self.nodes.len();
         let slots = Slots { of: vec![None; n], taken: 0 };
         let out = Vec::with_capacity(limit.min(16 * n));
@@ -304,8 +304,8 @@ impl<'b> Draft<'b> {
 }
 
 /// A whole stream that can give its objects to a draft. Few of them are given, so it is not taken apart.
-pub(super) struct Donor<'b> {
-    pub(super) bytes: &'b [u8],
+pub(crate) struct Donor<'b> {
+    pub(crate) bytes: &'b [u8],
     items: Vec<Item>,
     /// Made when a reference is given away.
     named: OnceCell<Named>,
@@ -313,13 +313,13 @@ pub(super) struct Donor<'b> {
 
 impl<'b> Donor<'b> {
     /// `None` when the stream breaks off.
-    pub(super) fn read(bytes: &'b [u8]) -> Option<Donor<'b>> {
+    pub(crate) fn read(bytes: &'b [u8]) -> Option<Donor<'b>> {
         let skimmed = skim(bytes);
         skimmed.complete.then_some(Donor { bytes, items: skimmed.items, named: OnceCell::new() })
     }
 
     /// The number of its objects; the first, 0, is the whole stream. At least 1.
-    pub(super) fn size(&self) -> usize {
+    pub(crate) fn size(&self) -> usize {
         self.items.len()
     }
 

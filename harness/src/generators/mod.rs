@@ -33,7 +33,7 @@
 //! | end | | bytes after it, or too early |
 //!
 //! Streams also come from streams: [`mutate()`] and [`crossover`] make others near them, for campaigns and for libFuzzer,
-//! [`shrink`] makes smaller ones of what was found, and [`normal`] says what a stream means in one way of many. With the
+//! [`crate::minimize`] makes smaller ones of what was found, and [`normal`] says what a stream means in one way of many. With the
 //! feature `proptest`, `strategies` brings all this to the tests of other readers.
 //!
 //! The generators write bytes with a small emitter of their own. They share nothing with pyc-core but the version table
@@ -42,16 +42,15 @@
 mod code;
 pub mod codes;
 mod corners;
-mod draft;
+pub(crate) mod draft;
 mod emit;
 pub(crate) mod features;
 mod luck;
 mod mutate;
 pub mod programs;
 pub mod pyc;
-pub mod shrink;
 pub(crate) mod skim;
-mod spell;
+pub(crate) mod spell;
 #[cfg(feature = "proptest")]
 pub mod strategies;
 pub mod streams;

@@ -70,7 +70,7 @@ pub(crate) fn layout(target: Target) -> Layout {
 }
 
 /// Skims with the layout of code objects that understands most of the stream: a good guess, not more.
-pub(super) fn skim(bytes: &[u8]) -> Skim {
+pub(crate) fn skim(bytes: &[u8]) -> Skim {
     let mut best = Skim::default();
     for layout in LAYOUTS {
         let skim = skim_as(bytes, layout);

@@ -9,11 +9,11 @@ use super::draft::{Draft, Node, is_dict};
 use std::borrow::Cow;
 
 /// A type byte and what follows it (strings and containers: without their size).
-pub(super) type Spelling<'b> = (u8, Cow<'b, [u8]>);
+pub(crate) type Spelling<'b> = (u8, Cow<'b, [u8]>);
 
 /// All spellings of an object, as far as they are known to be equal; the one that a writer of format version 4 (2.7: of
 /// its own) chooses comes first. What is interned stays interned.
-pub(super) fn spellings<'b>(python2: bool, node: &Node<'b>) -> Vec<Spelling<'b>> {
+pub(crate) fn spellings<'b>(python2: bool, node: &Node<'b>) -> Vec<Spelling<'b>> {
     let found = match node.code {
         b'i' | b'I' | b'l' => integers(python2, node),
         b'f' | b'g' | b'x' | b'y' => floats(node),

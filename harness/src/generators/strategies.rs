@@ -1,7 +1,7 @@
 //! The generators as [proptest] strategies, to test a reader of one's own (feature `proptest`).
 //!
 //! A strategy makes its cases from a number that proptest draws, so proptest's seeds and its files of regressions work as
-//! ever. A case that fails shrinks as a stream ([`super::shrink`]), not as the number: objects, items and bytes go away
+//! ever. A case that fails shrinks as a stream ([`crate::minimize`]), not as the number: objects, items and bytes go away
 //! until nothing can go without the failure. A case that was made to be accepted by its Python stays accepted while it
 //! shrinks, as pyc-core predicts; so a counterexample is never one that the property does not speak of.
 //!
@@ -50,8 +50,8 @@
 //! assert!(stream.len() <= 7 && stream[0] == b'l', "{stream:02x?}");
 //! ```
 
-use super::shrink::Shrinker;
 use super::{Generator, Target, generate};
+use crate::minimize::{Form, Minimizer};
 use proptest::prelude::Rng;
 use proptest::strategy::{NewTree, Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
@@ -107,7 +107,9 @@ impl Strategy for Cases {
         let valid = made.valid && accepts(&self.python, &made.bytes);
         let header = if self.header { header(&self.python, seed) } else { Vec::new() };
         let within = valid.then(|| self.python.clone());
-        Ok(Case { header, stream: made.bytes.clone(), shrinker: Shrinker::new(made.bytes), within })
+        let form = Form::Stream(Some(Target::from(&self.python)));
+        let minimizer = Minimizer::trusting(form, made.bytes.clone());
+        Ok(Case { header, stream: made.bytes, minimizer, waits: false, within })
     }
 }
 
@@ -130,20 +132,27 @@ fn accepts(python: &Profile, stream: &[u8]) -> bool {
 pub struct Case {
     header: Vec<u8>,
     stream: Vec<u8>,
-    shrinker: Shrinker,
+    minimizer: Minimizer,
+    /// Whether `stream` is a candidate that nobody has tried.
+    waits: bool,
     /// The Python that has to accept whatever it becomes.
     within: Option<Profile>,
 }
 
 impl Case {
-    fn next(&mut self) -> bool {
-        while let Some(candidate) = self.shrinker.candidate() {
+    /// Tells whether the last candidate fails, and goes on to another one.
+    fn next(&mut self, fails: bool) -> bool {
+        if self.waits {
+            self.minimizer.answer(&[fails]);
+        }
+        while let Some(candidate) = self.minimizer.batch(1).pop() {
             if self.within.as_ref().is_none_or(|python| accepts(python, &candidate)) {
-                self.stream = candidate;
+                (self.stream, self.waits) = (candidate, true);
                 return true;
             }
+            self.minimizer.answer(&[false]);
         }
-        self.stream = self.shrinker.best().to_vec();
+        (self.stream, self.waits) = (self.minimizer.best().to_vec(), false);
         false
     }
 }
@@ -157,15 +166,12 @@ impl ValueTree for Case {
 
     /// The case fails: something simpler.
     fn simplify(&mut self) -> bool {
-        if self.stream != self.shrinker.best() {
-            self.shrinker.accept(std::mem::take(&mut self.stream));
-        }
-        self.next()
+        self.next(true)
     }
 
     /// The case passes: something else that is simpler than the last that failed.
     fn complicate(&mut self) -> bool {
-        self.next()
+        self.next(false)
     }
 }
 

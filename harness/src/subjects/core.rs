@@ -40,6 +40,13 @@ pub struct Prediction {
     pub reached: Reached,
 }
 
+impl Prediction {
+    /// What is said of a header, which reaches no rule of streams.
+    pub(crate) fn of_header(observation: Observation) -> Prediction {
+        Prediction { observation, error: None, rewritten: None, reached: Reached::default() }
+    }
+}
+
 impl Core {
     /// The core for an interpreter.
     ///

@@ -15,7 +15,7 @@ pub(crate) fn unexpected(s: &Summary) -> Option<Markup> {
     if s.unexpected.is_empty() {
         return None;
     }
-    let lead = "Divergences that are not listed in corpus/expected, most frequent first, each with its smallest case.";
+    let lead = "Divergences that are not listed in corpus/expected, each with its smallest case. Those with one cause are one finding.";
     let body = html! {
         @for (i, finding) in s.unexpected.iter().enumerate() { (card(finding, i + 1, i < OPEN)) }
     };
@@ -65,7 +65,11 @@ fn card(f: &Finding, number: usize, open: bool) -> Markup {
                 (sides(&f.expected, &f.observed))
                 h4 {
                     "The case: " (size(f.case.length))
-                    @if f.smallest { ", minimized" } @else { ", not minimized yet" }
+                    @match (f.original_length, f.smallest) {
+                        (Some(original), true) => { ", minimized from " (size(original)) }
+                        (Some(original), false) => { ", cut down from " (size(original)) " until the time was up" }
+                        (None, _) => { ", not minimized" }
+                    }
                 }
                 div.case {
                     pre.hex tabindex="0" { (hex_dump(&f.case.hex)) @if f.case.truncated { "\u{2026}" } }
@@ -73,8 +77,15 @@ fn card(f: &Finding, number: usize, open: bool) -> Markup {
                         @if let Some(path) = &f.case.path { div { dt { "File" } dd { code { (path) } } } }
                         div { dt { "SHA-256" } dd { code { (f.case.sha256) } } }
                         div { dt { "Generator" } dd { (f.generator) } }
+                        @if !f.origin.is_empty() { div { dt { "Made by" } dd { (f.origin) } } }
+                        @if let Some(fixture) = &f.fixture { div { dt { "Fixture" } dd { code { (fixture) } } } }
                         div { dt { "Seen in" } dd { (f.seen_in.join(", ")) } }
                     }
+                }
+                @if !f.also.is_empty() {
+                    h4 { "The same cause" }
+                    p { "The minimized cases of these findings show that they have the same cause:" }
+                    ul { @for signature in &f.also { li { code { (signature) } } } }
                 }
                 @for (language, line) in [("Python", &f.repro_python), ("Rust", &f.repro_rust)] {
                     @if let Some(line) = line { h4 { "See it in " (language) } (snippet(line)) }

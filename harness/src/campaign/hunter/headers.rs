@@ -14,7 +14,7 @@ impl Hunter<'_> {
         if files.is_empty() {
             return Ok(Vec::new());
         }
-        let asks: Vec<Import> = files.iter().map(import).collect();
+        let asks: Vec<Import> = files.iter().map(Case::import).collect();
         let observed = self.member.pair.ask_headers(&asks)?;
         let alone = self.member.pair.is_alone();
         let mut streams = Vec::new();
@@ -39,12 +39,4 @@ impl Hunter<'_> {
         }
         Ok(streams)
     }
-}
-
-fn import(file: &Case) -> Import {
-    let source = match &file.form {
-        Form::Pyc(Some(source)) => Some((source.bytes.clone(), source.mtime)),
-        _ => None,
-    };
-    Import { file: file.bytes.clone(), source }
 }

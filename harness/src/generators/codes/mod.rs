@@ -53,5 +53,10 @@ fn compose(u: &mut Unstructured<'_>, target: Target, bases: &[Vec<u8>]) -> (Vec<
     }
 }
 
+/// How many cache units follow an instruction in a version.
+pub(crate) fn caches(version: (u8, u8), opcode: u8) -> usize {
+    opcodes::Opcodes::of(version).caches(opcode)
+}
+
 #[cfg(test)]
 mod tests;

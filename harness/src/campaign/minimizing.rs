@@ -1,0 +1,110 @@
+//! Findings become small while the hunt goes on: one thread takes them in turn and cuts each case down.
+//!
+//! The case as it was found is saved before; what is here lost with the process is only time. When all subjects are done,
+//! the findings that have one cause are told.
+
+use super::gate::Over;
+use super::messages::{Found, Message, Small};
+use crate::case::Case;
+use crate::comparison::{Pair, form};
+use crate::generators::Generator;
+use crate::minimize::merge::{Finding, Standing, Way, merge};
+use crate::minimize::{Minimized, Outcome};
+use crate::observation::Observation;
+use crate::oracle::{Signature, Verdict};
+use reports::Level;
+use std::collections::BTreeSet;
+use std::sync::mpsc::{Receiver, Sender};
+use std::time::{Duration, Instant};
+
+/// A finding, and a process of its own to look at it.
+pub(super) struct Job {
+    pub(super) pair: Pair,
+    pub(super) found: Found,
+}
+
+/// Minimizes what comes until nobody sends any more, each finding for at most `limit`; then merges.
+pub(super) fn work(jobs: &Receiver<Job>, limit: Duration, over: &Over, sender: &Sender<Message>) {
+    let mut done: Vec<Job> = Vec::new();
+    let mut begun: BTreeSet<Signature> = BTreeSet::new();
+    for mut job in jobs {
+        // Another subject may show the same.
+        if over.stopped() || !begun.insert(job.found.divergence.signature.clone()) {
+            continue;
+        }
+        match minimize(&mut job, limit, over) {
+            Ok(small) => {
+                job.found = small.found.clone();
+                let _ = sender.send(Message::Minimized(Box::new(small)));
+            }
+            Err(reason) => {
+                let text = format!("{}: a finding could not be minimized: {reason}", job.found.subject);
+                let _ = sender.send(Message::Noted(Level::Warning, text));
+            }
+        }
+        done.push(job);
+    }
+    if !over.stopped() && done.len() > 1 {
+        let _ = sender.send(Message::Merged(merge_all(&mut done, limit, over)));
+    }
+}
+
+/// One finding with its simplest case.
+fn minimize(job: &mut Job, limit: Duration, over: &Over) -> Result<Small, String> {
+    let Job { pair, found } = job;
+    let signature = found.divergence.signature.clone();
+    let original = found.case.bytes.len();
+    let end = Instant::now() + limit;
+    let mut goes_on = |_| !over.stopped() && Instant::now() < end;
+    let outcome = pair.minimize(&found.case, &signature, &mut goes_on).map_err(|e| e.to_string())?;
+    let Minimized { bytes, complete, .. } = match outcome {
+        Outcome::Minimized(minimized) => minimized,
+        Outcome::Flaky => return Err(format!("it is not the same each time: {signature}")),
+        Outcome::NotInteresting => return Err(format!("it did not happen again: {signature}")),
+        Outcome::TrivialToo => return Err(format!("the simplest stream of all shows it, too: {signature}")),
+    };
+    let case = Case { bytes, ..found.case.clone() };
+    let mut compared = pair
+        .compare_in(signature.relation, &signature.family, std::slice::from_ref(&case))
+        .map_err(|e| e.to_string())?;
+    let one = compared.swap_remove(0);
+    let Verdict::Diverge(divergence) = one.verdict else {
+        return Err(format!("it did not happen again: {signature}"));
+    };
+    let small = Found {
+        case,
+        predicted: one.prediction.observation,
+        observed: one.observation,
+        divergence: *divergence,
+        ..found.clone()
+    };
+    Ok(Small { signature, found: small, original, complete })
+}
+
+/// Groups of findings that have one cause. Each is looked at with the subject that it was found with.
+fn merge_all(done: &mut [Job], limit: Duration, over: &Over) -> Vec<Vec<Signature>> {
+    let findings: Vec<Finding> = done.iter().map(|job| finding(&job.found, &job.pair)).collect();
+    let end = Instant::now() + limit * u32::try_from(done.len()).unwrap_or(u32::MAX);
+    let groups = merge(&findings, |bytes, other| {
+        // Whoever has no time for it has two findings.
+        if over.stopped() || Instant::now() >= end {
+            return false;
+        }
+        let Job { pair, found } = &mut done[other];
+        let case = Case { bytes: bytes.to_vec(), ..found.case.clone() };
+        let signature = &found.divergence.signature;
+        pair.way(&case, signature).is_ok_and(|way| way == Some(Way::from(signature)))
+    });
+    let signature = |index: usize| done[index].found.divergence.signature.clone();
+    groups.into_iter().map(|group| group.into_iter().map(signature).collect()).collect()
+}
+
+fn finding(found: &Found, pair: &Pair) -> Finding {
+    let written = [Generator::Stdlib, Generator::Programs].iter().any(|g| g.name() == found.case.origin.generator());
+    let standing = match &found.predicted {
+        _ if written => Standing::Written,
+        Observation::Accepted(_) => Standing::Accepted,
+        _ => Standing::Refused,
+    };
+    Finding { form: form(&found.case, pair.core().target()), bytes: found.case.bytes.clone(), standing }
+}

@@ -1,0 +1,171 @@
+//! The simplest case that shows a divergence.
+
+use super::{Compared, Pair, Question};
+use crate::case::{Case, Form, Origin};
+use crate::generators::Target;
+use crate::minimize::merge::{Way, minimize_finding};
+use crate::minimize::{self, Outcome};
+use crate::observation::Observation;
+use crate::oracle::{self, Divergence, Relation, Signature, Verdict};
+use crate::subjects::Broken;
+use crate::subjects::core::Prediction;
+use protocol::{CanonMode, Import};
+use pyc_core::Pyc;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+impl Pair {
+    /// Cuts a case down to the simplest one on which the same relation fails for the same cause. Before each candidate
+    /// `goes_on` hears how many were tried.
+    ///
+    /// # Errors
+    /// When the subject can no longer be asked anything.
+    pub fn minimize(
+        &mut self,
+        case: &Case,
+        signature: &Signature,
+        goes_on: &mut dyn FnMut(u64) -> bool,
+    ) -> Result<Outcome, Broken> {
+        let form = form(case, self.core.target());
+        let broken: RefCell<Option<Broken>> = RefCell::new(None);
+        let way = |bytes: &[u8]| {
+            let candidate = Case { bytes: bytes.to_vec(), ..case.clone() };
+            self.way(&candidate, signature).unwrap_or_else(|e| {
+                *broken.borrow_mut() = Some(e);
+                None
+            })
+        };
+        let outcome = minimize_finding(form, &case.bytes, way, |tries| broken.borrow().is_none() && goes_on(tries));
+        broken.into_inner().map_or(Ok(outcome), Err)
+    }
+
+    /// How a case fails in the relation of a signature, if it does.
+    ///
+    /// # Errors
+    /// When the subject can no longer be asked anything.
+    pub fn way(&mut self, case: &Case, signature: &Signature) -> Result<Option<Way>, Broken> {
+        let compared = self.compare_in(signature.relation, &signature.family, std::slice::from_ref(case))?;
+        Ok(compared.first().and_then(|one| match &one.verdict {
+            Verdict::Diverge(divergence) => Some(Way::from(&divergence.signature)),
+            _ => None,
+        }))
+    }
+
+    /// Compares cases in one relation between the core and this family: `core` where the core is asked alone.
+    ///
+    /// # Errors
+    /// When the subject can no longer be asked anything.
+    pub fn compare_in(&mut self, relation: Relation, family: &str, cases: &[Case]) -> Result<Vec<Compared>, Broken> {
+        match relation {
+            Relation::Model | Relation::Value => self.compare_all(cases),
+            Relation::Header => self.compare_headers(cases),
+            Relation::Preserve => Ok(cases.iter().map(|case| self.preserve(case)).collect()),
+            Relation::Reread if family == "core" => Ok(cases.iter().map(|case| self.reread(case)).collect()),
+            Relation::Reread => self.reread_all(cases),
+        }
+    }
+
+    /// Every relation that does not hold on a case, as far as a single case shows it.
+    ///
+    /// # Errors
+    /// When the subject can no longer be asked anything.
+    pub fn divergences(&mut self, case: &Case) -> Result<Vec<(Divergence, Compared)>, Broken> {
+        let owed = match case.form {
+            Form::Stream => self.core.owed(),
+            Form::Pyc(_) => Relation::Header,
+        };
+        let family = self.family.clone();
+        let mut found = Vec::new();
+        for (relation, family) in [(owed, family.as_str()), (Relation::Preserve, "core"), (Relation::Reread, "core")] {
+            if relation == Relation::Reread && owed == Relation::Header {
+                continue;
+            }
+            let compared = self.compare_in(relation, family, std::slice::from_ref(case))?.swap_remove(0);
+            if let Verdict::Diverge(divergence) = &compared.verdict {
+                found.push(((**divergence).clone(), compared));
+            }
+        }
+        Ok(found)
+    }
+
+    fn compare_all(&mut self, cases: &[Case]) -> Result<Vec<Compared>, Broken> {
+        let mut compared: Vec<Compared> = cases.iter().map(|case| self.unasked(case)).collect();
+        let mut groups: BTreeMap<Question, Vec<usize>> = BTreeMap::new();
+        for (index, Compared { prediction, .. }) in compared.iter().enumerate() {
+            // What is undefined is no divergence, whatever happens.
+            if let Ok(question) = self.question(prediction) {
+                groups.entry(question).or_default().push(index);
+            }
+        }
+        for (question, indexes) in groups {
+            let streams = indexes.iter().map(|&index| cases[index].bytes.clone()).collect();
+            for (index, observation) in indexes.iter().zip(self.ask(&question, streams, CanonMode::Text)?) {
+                let one = &mut compared[*index];
+                one.verdict = self.judge(&one.prediction, &observation);
+                one.observation = observation;
+            }
+        }
+        Ok(compared)
+    }
+
+    /// What the core says, and nobody else.
+    fn unasked(&self, case: &Case) -> Compared {
+        let prediction = self.core.predict(&case.bytes);
+        let observation = Observation::Skipped("it was not asked".into());
+        let verdict = self.judge(&prediction, &observation);
+        Compared { prediction, observation, verdict }
+    }
+
+    fn preserve(&self, case: &Case) -> Compared {
+        let one = self.unasked(case);
+        let verdict = match (&case.form, &one.prediction) {
+            (Form::Stream, Prediction { observation: Observation::Accepted(accepted), rewritten: Some(again), .. }) => {
+                let consumed = accepted.consumed.and_then(|n| usize::try_from(n).ok()).unwrap_or(usize::MAX);
+                oracle::preserve(&case.bytes, consumed, again)
+            }
+            (Form::Pyc(_), _) => match Pyc::parse(&case.bytes) {
+                Ok(pyc) => oracle::preserve(&case.bytes, case.bytes.len(), &Ok(pyc.to_bytes())),
+                Err(e) => Verdict::Inconclusive(e.to_string()),
+            },
+            _ => one.verdict,
+        };
+        Compared { verdict, ..one }
+    }
+
+    fn reread(&self, case: &Case) -> Compared {
+        let one = self.unasked(case);
+        let verdict = self.reread_by_core(&one.prediction.observation).0.unwrap_or_else(|| one.verdict.clone());
+        Compared { verdict, ..one }
+    }
+
+    /// The cases are dumps, which the subject reads.
+    fn reread_all(&mut self, cases: &[Case]) -> Result<Vec<Compared>, Broken> {
+        let version = |case: &Case| if let Origin::Dumped { version, .. } = case.origin { version } else { 0 };
+        let originals: Vec<Prediction> = cases.iter().map(|case| self.core.predict(&case.bytes)).collect();
+        let values: Vec<Observation> = cases.iter().map(|case| self.core.read(&case.bytes)).collect();
+        let dumps: Vec<(u8, &Observation)> = cases.iter().map(version).zip(&values).collect();
+        let bytes = cases.iter().map(|case| case.bytes.clone()).collect();
+        let read = self.reread_by_subject(&dumps, bytes)?;
+        let join = |(prediction, (observation, verdict))| Compared { prediction, observation, verdict };
+        Ok(originals.into_iter().zip(read).map(join).collect())
+    }
+
+    fn compare_headers(&mut self, cases: &[Case]) -> Result<Vec<Compared>, Broken> {
+        let asks: Vec<Import> = cases.iter().map(Case::import).collect();
+        let observed = self.ask_headers(&asks)?;
+        let judge = |(ask, observation): (&Import, Observation)| {
+            let predicted = self.core.import(ask);
+            let verdict = self.judge_header(&predicted, &observation);
+            Compared { prediction: Prediction::of_header(predicted), observation, verdict }
+        };
+        Ok(asks.iter().zip(observed).map(judge).collect())
+    }
+}
+
+/// What the minimizer takes a case for.
+pub(crate) fn form(case: &Case, target: Target) -> minimize::Form {
+    match case.form {
+        Form::Stream => minimize::Form::Stream(Some(target)),
+        Form::Pyc(_) => minimize::Form::Pyc(target),
+    }
+}

@@ -1,0 +1,533 @@
+//! Steps that cut a stream at its joints.
+//!
+//! An object becomes the whole stream, a simpler value, or one of its items; items, characters, digits, instructions with
+//! their caches, entries of tables and variables go away; numbers become 0, encodings short, flags and what follows the end
+//! disappear. Counts and references stay right (`generators::draft`), so a valid stream mostly stays valid. A stream that
+//! breaks off loses objects as they stand.
+
+use super::bytes::halves;
+use crate::generators::Target;
+use crate::generators::codes::caches;
+use crate::generators::draft::{Draft, Node, is_dict};
+use crate::generators::skim::{BEFORE_LINE, FLAG_REF, skim, skim_for};
+use crate::generators::spell::spellings;
+use std::borrow::Cow;
+use std::ops::Range;
+
+/// In a stream of more objects than this, few things are tried with each.
+const FEW: usize = 64;
+
+/// In a stream of more objects than this, what takes away more than an object is tried with some of them.
+const MANY: usize = 256;
+
+/// Integers of a code object that count arguments, at most.
+const COUNTS: usize = 3;
+
+/// One way to make a stream simpler; the numbers are those of a draft that was read from it.
+#[derive(Debug, Clone)]
+pub(super) enum Step {
+    /// What follows the object goes away.
+    Rest,
+    /// Other bytes in place of these: at the end, or in a stream that breaks off.
+    Edit(Range<usize>, Vec<u8>),
+    /// An object is all there is.
+    Root(usize),
+    /// The same for many objects.
+    Every(Wide, Range<usize>),
+    /// An object becomes a simple value.
+    Atom(usize, Atom),
+    /// All there is becomes a simple value and a reference to it.
+    Twice(Atom),
+    /// An object takes the place of the container around it.
+    Unwrap(usize),
+    /// Items, or bytes of a string, digits of a number or a table, go away.
+    Drop(usize, Range<usize>),
+    /// What an object says in a fixed number of bytes, or one of its integers, becomes 0.
+    Zero(usize, Range<usize>),
+    /// The line number of a code object becomes 0.
+    Line(usize),
+    /// The shortest encoding.
+    Respell(usize),
+    /// A short tuple in place of another container, or a short string in place of a long one.
+    Shorten(usize),
+    /// A dict of the items and None in place of another container.
+    Dict(usize),
+    /// A flag goes away.
+    Unflag(usize),
+    /// A reference becomes a copy of what it means.
+    Unshare(usize),
+    /// Every field of a code object has its plain value.
+    Plain(usize),
+    /// A field of a code object has its plain value.
+    Field(usize, usize),
+    /// Variables of a code object go away, with their kinds; and are counted no more in these of its first integers, or
+    /// its flags disappear with them.
+    Variables(usize, Range<usize>, usize),
+    /// An item and one that comes so much later change places; 0: a pair of a dict, and the pair before it.
+    Swap(usize, usize, usize),
+}
+
+/// What can be done to many objects at once.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Wide {
+    Plain,
+    Nothing,
+    Shorten,
+    Respell,
+    Unflag,
+    Zero,
+}
+
+const WIDE: [Wide; 6] = [Wide::Plain, Wide::Nothing, Wide::Shorten, Wide::Respell, Wide::Unflag, Wide::Zero];
+
+/// A type and what follows it; of strings and containers without their size.
+type Atom = (u8, Vec<u8>);
+
+/// Simple values, the simplest first.
+fn atoms(python2: bool) -> Vec<Atom> {
+    const PLAIN: [(u8, &[u8]); 23] = [
+        (b'N', b""),
+        (b'T', b""),
+        (b'F', b""),
+        (b'.', b""),
+        (b')', b""),
+        (b'z', b""),
+        (b'z', b"\0"),
+        (b'z', b"\x80"),
+        (b'z', b"\0\0"),
+        (b'Z', b""),
+        (b'Z', b"\0"),
+        (b'Z', b"\0\0"),
+        (b'(', b""),
+        (b's', b""),
+        (b't', b""),
+        (b'[', b""),
+        (b'{', b""),
+        (b'i', b"\0\0\0\0"),
+        (b'u', b"\xc2\x80"),
+        (b'u', b"\xe0\xa0\x80"),
+        (b'u', b"\xed\xa0\x80"),
+        (b'u', b"\xf0\x90\x80\x80"),
+        (b'g', b"\0\0\0\0\0\0\0\0"),
+    ];
+    // What starts with a size of one byte came with Python 3.
+    let exists = |(code, _): &(u8, &[u8])| !(python2 && b")zZ".contains(code));
+    PLAIN.into_iter().filter(exists).map(|(code, payload)| (code, payload.to_vec())).collect()
+}
+
+/// Floats that are unlike others: -0.0, the least, 1.0, infinity, a NaN, one with a sign, one that signals.
+const FLOATS: [[u8; 8]; 7] = [
+    [0, 0, 0, 0, 0, 0, 0, 0x80],
+    [1, 0, 0, 0, 0, 0, 0, 0],
+    [0, 0, 0, 0, 0, 0, 0xf0, 0x3f],
+    [0, 0, 0, 0, 0, 0, 0xf0, 0x7f],
+    [0, 0, 0, 0, 0, 0, 0xf8, 0x7f],
+    [0, 0, 0, 0, 0, 0, 0xf8, 0xff],
+    [0, 0, 0, 0, 0, 1, 0xf0, 0x7f],
+];
+
+/// Texts of floats, which begin with their length.
+const TEXTS: [&[u8]; 7] = [b"\x010", b"\x011", b"\x02-0", b"\x02.1", b"\x03inf", b"\x03nan", b"\x051e999"];
+
+/// The simplest characters of each length, and a lone surrogate.
+const CHARACTERS: [&[u8]; 5] = [b"\0", b"\xc2\x80", b"\xe0\xa0\x80", b"\xed\xa0\x80", b"\xf0\x90\x80\x80"];
+
+/// Values of the same kind that say less.
+fn kin(node: &Node) -> Vec<Atom> {
+    let payload = &node.payload;
+    match node.code {
+        b'g' => {
+            let texts = TEXTS.map(|text| (b'f', text.to_vec()));
+            FLOATS.map(|float| (b'g', float.to_vec())).into_iter().chain(texts).collect()
+        }
+        b'f' => TEXTS.map(|text| (b'f', text.to_vec())).into(),
+        b'y' if payload.len() == 16 => {
+            let (real, imaginary) = payload.split_at(8);
+            let floats = [[0; 8]].into_iter().chain(FLOATS);
+            let parts = floats.flat_map(|f| [[&f[..], imaginary].concat(), [real, &f].concat()]);
+            let halves = [real, imaginary].into_iter().map(|half| (b'g', half.to_vec()));
+            halves.chain(parts.map(|both| (b'y', both))).collect()
+        }
+        b'I' => vec![(b'i', payload[..payload.len().min(4)].to_vec())],
+        b'l' => {
+            let counts = (1..=payload.len() / 2).take(8);
+            let long = |n: usize| {
+                let count = i32::try_from(n).unwrap_or(0).to_le_bytes();
+                [&count[..], &vec![0; 2 * n - 1], &[1]].concat()
+            };
+            counts.map(|n| (b'l', long(n))).collect()
+        }
+        b'u' | b't' => {
+            let starts: Vec<usize> = (0..payload.len()).filter(|at| payload[*at] & 0xc0 != 0x80).collect();
+            let ends = starts.iter().copied().skip(1).chain([payload.len()]);
+            let characters = starts.iter().copied().zip(ends).take(FEW);
+            let others =
+                characters.flat_map(|(from, to)| CHARACTERS.map(|c| [&payload[..from], c, &payload[to..]].concat()));
+            others.map(|other| (node.code, other)).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn tuple(python2: bool) -> Atom {
+    (if python2 { b'(' } else { b')' }, Vec::new())
+}
+
+/// The plain value of a field.
+fn plain(python2: bool, fields: usize, place: usize) -> Atom {
+    let text = (if python2 { b's' } else { b'z' }, Vec::new());
+    match (fields, place) {
+        (_, 1..=3) | (9, 4 | 5) => tuple(python2),
+        (9, 6 | 7) | (10, 5..=7) => text,
+        _ => (b's', Vec::new()),
+    }
+}
+
+/// All steps from this stream, the largest first.
+pub(super) fn steps(stream: &[u8], target: Option<Target>) -> Vec<Step> {
+    let Some(draft) = Draft::read(stream, target) else { return broken(stream, target) };
+    let mut steps = vec![Step::Rest];
+    let tails = std::iter::successors(Some(stream.len()), |length| (*length > 1).then_some(length / 2));
+    steps.extend(tails.map(|length| Step::Edit(stream.len() - length..stream.len(), Vec::new())));
+    // The smallest first: an object comes before those around it.
+    steps.extend((1..draft.nodes.len()).rev().filter(|id| is_tried(&draft, *id)).map(Step::Root));
+    let atoms = atoms(draft.python2);
+    steps.extend(atoms.iter().cloned().map(Step::Twice));
+    let many = halves(draft.nodes.len(), draft.nodes.len().div_ceil(FEW));
+    steps.extend(many.flat_map(|range| WIDE.map(|wide| Step::Every(wide, range.clone()))));
+    let atoms = if draft.nodes.len() <= FEW { &atoms[..] } else { &atoms[..1] };
+    (0..draft.nodes.len()).for_each(|id| of_node(&draft, id, target, atoms, &mut steps));
+    steps
+}
+
+/// Whether an object is one of those that are tried for all that is in them or around them.
+fn is_tried(draft: &Draft, id: usize) -> bool {
+    id == 1 || id % draft.nodes.len().div_ceil(MANY) == 0
+}
+
+/// Objects of a stream that breaks off, and what stands before them.
+fn broken(stream: &[u8], target: Option<Target>) -> Vec<Step> {
+    let skimmed = target.map_or_else(|| skim(stream), |target| skim_for(target, stream));
+    let n = stream.len();
+    let starts = skimmed.items.iter().chain(&skimmed.cut).rev().map(|item| (0..item.at, Vec::new()));
+    let whole = skimmed.items.iter().flat_map(|item| {
+        let byte = stream[item.at];
+        let few = [vec![], b"N".to_vec(), vec![0], vec![byte, 0], vec![byte, 0, 0, 0, 0]];
+        let few = few.into_iter().take(if skimmed.items.len() <= FEW { 5 } else { 1 });
+        few.map(|by| (item.at..item.end, by))
+    });
+    // What is still open when the stream ends becomes a tuple of more items than are there, or of as many.
+    let open = skimmed.items.iter().enumerate().filter(|(_, item)| item.end == n && item.children > 0);
+    let tuples = open.flat_map(|(id, item)| {
+        let first = skimmed.items.get(id + 1).map_or(n, |first| first.at);
+        let code = b')' | stream[item.at] & FLAG_REF;
+        let sizes = [1, 0].into_iter().filter_map(|more| u8::try_from(item.children + more).ok());
+        sizes.map(move |size| (item.at..first, vec![code, size]))
+    });
+    let cut = skimmed.cut.iter().flat_map(|item| {
+        let by: [&[u8]; 4] = [b")", b"{", b")\x01", b"s\0\0\0\x01"];
+        by.map(|by| (item.at..n, by.to_vec()))
+    });
+    let bytes = skimmed.items.iter().map(|item| (item.at..item.at + 1, Vec::new()));
+    starts.chain(whole).chain(tuples).chain(cut).chain(bytes).map(|(range, by)| Step::Edit(range, by)).collect()
+}
+
+fn of_node(draft: &Draft, id: usize, target: Option<Target>, atoms: &[Atom], steps: &mut Vec<Step>) {
+    let node = &draft.nodes[id];
+    let is_few = draft.nodes.len() <= FEW;
+    let atoms = if node.items.is_empty() || is_tried(draft, id) { atoms } else { &[] };
+    steps.extend(atoms.iter().cloned().chain(kin(node)).map(|atom| Step::Atom(id, atom)));
+    if node.flag {
+        steps.push(Step::Atom(id, tuple(draft.python2)));
+    }
+    steps.push(Step::Unwrap(id));
+    if node.code == b'c' {
+        of_code(draft, id, steps);
+    }
+    drops(draft, id, target, steps);
+    if b"iIc".contains(&node.code) {
+        steps.push(Step::Zero(id, 0..node.payload.len()));
+        steps.extend((0..node.payload.len()).step_by(4).map(|from| Step::Zero(id, from..from + 4)));
+    }
+    if node.target.is_some() {
+        steps.push(Step::Unshare(id));
+    }
+    if !b"NTF.S0r".contains(&node.code) {
+        steps.extend([Step::Respell(id), Step::Shorten(id)]);
+    }
+    if node.flag {
+        steps.push(Step::Unflag(id));
+    }
+    if node.is_container() && is_few {
+        let n = node.items.len();
+        steps.extend(node.is_sized().then_some(Step::Dict(id)));
+        steps.extend([1, 2].into_iter().flat_map(|by| (by..n).map(move |to| Step::Swap(id, to - by, by))));
+        let pairs = (2..n).step_by(2).filter(|_| is_dict(node.code));
+        steps.extend(pairs.map(|to| Step::Swap(id, to, 0)));
+    }
+}
+
+fn of_code(draft: &Draft, id: usize, steps: &mut Vec<Step>) {
+    let node = &draft.nodes[id];
+    steps.extend([Step::Plain(id), Step::Line(id)]);
+    steps.extend((0..node.items.len()).map(|place| Step::Field(id, place)));
+    let names = node.items.get(3).map_or(0, |names| meaning(draft, *names).items.len());
+    for range in halves(names, 1) {
+        let masks = if names <= 16 { 2 << COUNTS } else { 1 };
+        steps.extend((0..masks).map(|mask| Step::Variables(id, range.clone(), mask)));
+    }
+}
+
+/// An object, or what it refers to.
+fn meaning<'d, 'b>(draft: &'d Draft<'b>, id: usize) -> &'d Node<'b> {
+    &draft.nodes[draft.nodes[id].target.unwrap_or(id)]
+}
+
+/// The parts of an object that can go away alone.
+fn drops(draft: &Draft, id: usize, target: Option<Target>, steps: &mut Vec<Step>) {
+    let node = &draft.nodes[id];
+    if node.is_sized() {
+        if is_dict(node.code) {
+            steps.extend(halves(node.items.len(), 2).map(|range| Step::Drop(id, range)));
+        }
+        steps.extend(halves(node.items.len(), 1).map(|range| Step::Drop(id, range)));
+    } else if node.is_string() {
+        let field = node.owner.filter(|(owner, _)| draft.nodes[*owner].code == b'c').map(|(_, place)| place);
+        match field {
+            Some(0) => steps.extend(instructions(&node.payload, target).map(|range| Step::Drop(id, range))),
+            Some(BEFORE_LINE..) => steps.extend(entries(&node.payload).map(|range| Step::Drop(id, range))),
+            _ => {}
+        }
+        steps.extend(halves(node.payload.len(), 1).map(|range| Step::Drop(id, range)));
+    } else {
+        for digits in parts(node) {
+            let least = if node.code == b'l' { 2 } else { 1 };
+            let ranges = halves(digits.len(), least).map(|r| digits.start + r.start..digits.start + r.end);
+            steps.extend(ranges.map(|range| Step::Drop(id, range)));
+        }
+    }
+}
+
+/// Instructions with their caches.
+fn instructions(code: &[u8], target: Option<Target>) -> impl Iterator<Item = Range<usize>> {
+    let mut at = 0;
+    let each = std::iter::from_fn(move || {
+        let from = at;
+        let opcode = *code.get(from)?;
+        at = code.len().min(from + 2 + 2 * target.map_or(0, |target| caches(target.version, opcode)));
+        Some(from..at)
+    });
+    halves(code.len(), 2).chain(each)
+}
+
+/// Entries of a location table or an exception table, which begin with a byte whose highest bit is set; and pairs of
+/// bytes, of which older tables are made.
+fn entries(table: &[u8]) -> impl Iterator<Item = Range<usize>> {
+    let marks: Vec<usize> = (0..table.len()).filter(|at| table[*at] & 0x80 != 0).chain([table.len()]).collect();
+    let each = (1..marks.len()).map(move |i| marks[i - 1]..marks[i]);
+    each.chain(halves(table.len(), 2))
+}
+
+/// The texts or digits in the payload of a number.
+fn parts(node: &Node) -> Vec<Range<usize>> {
+    let n = node.payload.len();
+    match (node.code, node.payload.first()) {
+        (b'l', _) => vec![n.min(4)..n],
+        (b'f', _) => vec![n.min(1)..n],
+        (b'x', Some(&real)) => {
+            let end = n.min(1 + usize::from(real));
+            vec![1..end, n.min(end + 1)..n]
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// The stream after this step, whether it is simpler or not. `draft` was read from it.
+///
+/// `raw`: references keep their numbers, whatever these mean then.
+pub(super) fn apply(step: &Step, stream: &[u8], draft: Option<&Draft>, raw: bool) -> Option<Vec<u8>> {
+    if let Step::Edit(range, by) = step {
+        return (!raw).then(|| [&stream[..range.start], by, &stream[range.end..]].concat());
+    }
+    let mut draft = draft?.clone();
+    if raw {
+        draft.nodes.iter_mut().for_each(|node| node.target = None);
+    }
+    change(step, &mut draft)?;
+    draft.write(stream.len())
+}
+
+/// Whether a stream has references to what is in it.
+pub(super) fn has_references(draft: Option<&Draft>) -> bool {
+    draft.is_some_and(|draft| draft.nodes.iter().any(|node| node.target.is_some()))
+}
+
+fn change(step: &Step, draft: &mut Draft) -> Option<()> {
+    match step.clone() {
+        Step::Edit(..) => return None,
+        Step::Rest => draft.rest = Cow::default(),
+        Step::Root(id) => draft.root = id,
+        Step::Every(wide, range) => every(draft, wide, range),
+        Step::Atom(id, atom) => become_atom(draft, id, atom),
+        Step::Twice((code, payload)) => {
+            let trailer: &[u8] = if is_dict(code) { b"0" } else { b"" };
+            let once = draft.add(Node { flag: true, trailer, ..Node::leaf(code, payload) });
+            let twice = draft.add(Node::reference(if code == b't' { b'R' } else { b'r' }, once));
+            draft.nodes[once].flag = !draft.python2;
+            draft.root = draft.add(Node::container(tuple(draft.python2).0, vec![once, twice]));
+        }
+        Step::Unwrap(id) => {
+            let (outer, _) = draft.nodes[id].owner?;
+            draft.put(outer, id);
+        }
+        Step::Drop(id, range) => drop_part(&mut draft.nodes[id], range)?,
+        Step::Zero(id, range) => draft.nodes[id].payload.to_mut().get_mut(range)?.fill(0),
+        Step::Line(id) => draft.nodes[id].trailer = b"\0\0\0\0",
+        Step::Respell(id) => respell(draft, id),
+        Step::Shorten(id) => shorten(draft, id)?,
+        Step::Dict(id) => {
+            let keys = std::mem::take(&mut draft.nodes[id].items);
+            let pairs = keys.into_iter().flat_map(|key| [key, draft.add(Node::leaf(b'N', Vec::new()))]).collect();
+            (draft.nodes[id].code, draft.nodes[id].items, draft.nodes[id].trailer) = (b'{', pairs, b"0");
+        }
+        Step::Unflag(id) => draft.nodes[id].flag = draft.meant()[id],
+        Step::Unshare(id) => {
+            let copy = draft.copy(draft.nodes[id].target?);
+            draft.nodes[copy].flag = false;
+            draft.put(id, copy);
+        }
+        Step::Plain(id) => make_plain(draft, id),
+        Step::Field(id, place) => {
+            let field = *draft.nodes[id].items.get(place)?;
+            become_atom(draft, field, plain(draft.python2, draft.nodes[id].items.len(), place));
+        }
+        Step::Variables(id, range, mask) => drop_variables(draft, id, &range, mask)?,
+        Step::Swap(id, place, 0) => {
+            let items = &mut draft.nodes[id].items;
+            items.swap(place - 2, place);
+            if place + 1 < items.len() {
+                items.swap(place - 1, place + 1);
+            }
+        }
+        Step::Swap(id, place, by) => draft.nodes[id].items.swap(place, place + by),
+    }
+    Some(())
+}
+
+/// The object becomes a simple value in its place, with its slot if references mean it.
+fn become_atom(draft: &mut Draft, id: usize, (code, payload): Atom) {
+    let node = &draft.nodes[id];
+    let trailer: &[u8] = if is_dict(code) { b"0" } else { b"" };
+    let new = Node { flag: node.flag, owner: node.owner, trailer, ..Node::leaf(code, payload) };
+    let is_slotless = !new.can_have_slot();
+    if is_slotless {
+        let new = draft.add(Node { flag: false, ..new });
+        draft.put(id, new);
+    } else {
+        draft.nodes[id] = new;
+    }
+}
+
+fn every(draft: &mut Draft, wide: Wide, range: Range<usize>) {
+    let meant = draft.meant();
+    for id in range {
+        match wide {
+            Wide::Unflag => draft.nodes[id].flag &= meant[id],
+            Wide::Respell => respell(draft, id),
+            Wide::Zero if b"iIgy".contains(&draft.nodes[id].code) => draft.nodes[id].payload.to_mut().fill(0),
+            Wide::Plain if draft.nodes[id].code == b'c' => make_plain(draft, id),
+            Wide::Nothing if !draft.nodes[id].is_container() && !meant[id] => {
+                become_atom(draft, id, (b'N', Vec::new()))
+            }
+            // What cannot be shortened stays.
+            Wide::Shorten if draft.nodes[id].code != b'c' => shorten(draft, id).unwrap_or_default(),
+            _ => {}
+        }
+    }
+}
+
+fn respell(draft: &mut Draft, id: usize) {
+    let node = &mut draft.nodes[id];
+    if let Some(shortest) = spellings(draft.python2, node).into_iter().min_by_key(|(_, payload)| payload.len()) {
+        (node.code, node.payload) = shortest;
+    }
+}
+
+/// Another type, with a size of one byte; or of fewer bytes otherwise.
+fn shorten(draft: &mut Draft, id: usize) -> Option<()> {
+    let python2 = draft.python2;
+    let node = &mut draft.nodes[id];
+    if node.code == b':' {
+        let items = node.items.clone();
+        draft.nodes[id].items = items.into_iter().filter(|item| draft.nodes[*item].code != b'N').collect();
+    }
+    let node = &mut draft.nodes[id];
+    if node.is_container() {
+        (node.code, node.trailer, node.payload) = (tuple(python2).0, b"", Cow::default());
+    } else if node.is_string() && !python2 && node.payload.len() < 256 {
+        node.code = b'z';
+    } else if node.code == b'l' {
+        // The same digits, and no sign.
+        let (count, _) = node.payload.to_mut().split_first_chunk_mut()?;
+        *count = i32::from_le_bytes(*count).checked_abs()?.to_le_bytes();
+    } else {
+        return None;
+    }
+    Some(())
+}
+
+fn make_plain(draft: &mut Draft, id: usize) {
+    let fields = draft.nodes[id].items.clone();
+    draft.nodes[id].payload.to_mut().fill(0);
+    draft.nodes[id].trailer = b"\0\0\0\0";
+    for (place, field) in fields.iter().enumerate() {
+        become_atom(draft, *field, plain(draft.python2, fields.len(), place));
+    }
+}
+
+fn drop_part(node: &mut Node, range: Range<usize>) -> Option<()> {
+    if node.is_container() {
+        node.items.drain(range);
+        return Some(());
+    }
+    // A number says how long it is, in its payload.
+    let part = parts(node).into_iter().find(|part| part.contains(&range.start));
+    let payload = node.payload.to_mut();
+    payload.drain(range.clone());
+    if node.code == b'l' {
+        let (count, digits) = payload.split_first_chunk_mut()?;
+        let n = i32::try_from(digits.len() / 2).ok()?;
+        *count = (n * i32::from_le_bytes(*count).signum()).to_le_bytes();
+    } else if let Some(part) = part {
+        payload[part.start - 1] -= u8::try_from(range.len()).ok()?;
+    }
+    Some(())
+}
+
+fn drop_variables(draft: &mut Draft, id: usize, range: &Range<usize>, mask: usize) -> Option<()> {
+    let fields = draft.nodes[id].items.clone();
+    let mut names = meaning(draft, *fields.get(3)?).clone();
+    names.items.get(range.clone())?;
+    names.items.drain(range.clone());
+    names.flag = false;
+    let names = draft.add(names);
+    draft.nodes[id].items[3] = names;
+    // 3.11 has a kind for each.
+    if fields.len() == 10 {
+        let mut kinds = meaning(draft, fields[4]).clone();
+        kinds.payload.get(range.clone())?;
+        kinds.payload.to_mut().drain(range.clone());
+        kinds.flag = false;
+        let kinds = draft.add(kinds);
+        draft.nodes[id].items[4] = kinds;
+    }
+    let fewer = i32::try_from(range.len()).ok()?;
+    let integers = draft.nodes[id].payload.to_mut().as_chunks_mut::<4>().0;
+    for (_, count) in integers.iter_mut().enumerate().take(COUNTS).filter(|(place, _)| mask >> place & 1 == 1) {
+        *count = i32::from_le_bytes(*count).checked_sub(fewer).filter(|less| *less >= 0)?.to_le_bytes();
+    }
+    if mask >> COUNTS == 1 {
+        *integers.last_mut()? = [0; 4];
+    }
+    Some(())
+}
