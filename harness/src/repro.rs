@@ -1,4 +1,6 @@
 //! Lines that a person pastes into a terminal to see one side of a divergence with their own eyes.
+//!
+//! Reviewed for Python 3.15.
 
 use crate::case::hex;
 use crate::generators::pyc::Source;

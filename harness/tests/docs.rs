@@ -88,3 +88,40 @@ fn planted_faults_are_listed() {
     let planted: Vec<&str> = harness::faults::Fault::all().map(|fault| fault.name).collect();
     assert_eq!(listed, planted, "run `cargo provost faults`");
 }
+
+/// Every file below `folder`, tests left out, with its code and its comments.
+fn sources(folder: &Path, found: &mut Vec<(PathBuf, String)>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|e| e == "rs") && !path.ends_with("tests.rs") {
+            let text = std::fs::read_to_string(&path).unwrap();
+            found.push((path, text));
+        }
+    }
+}
+
+/// The generators and the matrix have tables of versions of their own, so that they share no mistake with pyc-core. Each file
+/// that compares versions says up to which one somebody has read it; a new profile makes this fail until somebody does again.
+#[test]
+fn what_compares_versions_was_reviewed_for_the_newest() {
+    let newest = pyc_core::Profile::all().map(|profile| profile.version).max().unwrap();
+    let line = format!("//! Reviewed for Python {newest}.");
+    let mut found = Vec::new();
+    sources(&root().join("harness/src"), &mut found);
+    let compares = |text: &str| {
+        let code = text.split("#[cfg(test)]\nmod ").next().unwrap_or(text);
+        let code = code.lines().filter(|line| !line.trim_start().starts_with("//"));
+        // A version is a pair there, `(3, 11)`, or the name of a range, `SINCE_311`.
+        let number = |line: &str, before: &str| {
+            line.split(before).skip(1).any(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+        };
+        code.into_iter().any(|line| ["(3, ", "Version::new(3, ", "SINCE_3", "UNTIL_3"].iter().any(|b| number(line, b)))
+    };
+    let checked: Vec<_> = found.iter().filter(|(_, text)| compares(text)).collect();
+    for (path, text) in &checked {
+        assert!(text.contains(&line), "{} compares versions: review it, then write \"{line}\"", path.display());
+    }
+    assert!(checked.len() > 12, "only {} files were found", checked.len());
+}

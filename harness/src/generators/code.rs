@@ -2,6 +2,8 @@
 //!
 //! The loader checks little of a code object, and what it does not check can kill the interpreter later. So these are
 //! valid where somebody looks (counts, types, matching lengths) and random elsewhere (line tables, constants).
+//!
+//! Reviewed for Python 3.15.
 
 use super::Target;
 use super::emit::{Emitter, Facts, Kind, Place, State, Style};

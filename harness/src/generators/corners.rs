@@ -4,6 +4,8 @@
 //! about rare objects are hardly ever reached. Here the object is made for the rule. Half of the corners are about code
 //! objects, which have a rule for each of their fields; all can stand alone or inside a container, where 2.7 has rules of
 //! its own about going on.
+//!
+//! Reviewed for Python 3.15.
 
 use super::Target;
 use super::code::alone;

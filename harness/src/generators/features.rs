@@ -3,6 +3,8 @@
 //! A generator that quietly stops to make something still looks busy. So what each promises is a table, and both a test and
 //! every hunt count what really comes. Everything is told from the bytes, with [`skim`](super::skim) and not with pyc-core,
 //! so that refused streams count as well.
+//!
+//! Reviewed for Python 3.15.
 
 use super::skim::{FLAG_REF, Item, SLOTLESS, long, skim_for};
 use super::{Generator, Target};

@@ -3,6 +3,8 @@
 //! Tools that read `.pyc` files trust their headers; importlib does not. Each file comes with the source file that it is
 //! said to be of, so that the interpreter can be asked what its import would say: a header that fits, a stale one, one that
 //! is refused. These are whole files, which no campaign takes for streams.
+//!
+//! Reviewed for Python 3.15.
 
 use super::luck::Luck;
 use super::{Target, codes, values};

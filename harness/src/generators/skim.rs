@@ -2,6 +2,8 @@
 //!
 //! Mutations need boundaries, not values, and they need them of broken streams as well. So skimming never fails: it tells
 //! what it understood up to the place where it did not. It is not pyc-core's reader on purpose; see [`super`].
+//!
+//! Reviewed for Python 3.15.
 
 use super::Target;
 

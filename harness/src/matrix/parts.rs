@@ -4,6 +4,8 @@
 //! A reader treats an object by where it stands: a member is hashed, a name must be a string, the first byte of a slice may
 //! be anything. That `g` and frozendicts are both reached says nothing of a float as the key of one. All these rows are told
 //! from accepted streams.
+//!
+//! Reviewed for Python 3.15.
 
 use super::table::{
     ALL, FIELDS, ONLY_2, ONLY_3, Row, Rows, SINCE_311, SINCE_314, SINCE_315, SINCE_3151, TYPES, UNTIL_310, When, each,

@@ -1,4 +1,6 @@
 //! The rules and their one table: what each is called and which releases can reach it.
+//!
+//! Reviewed for Python 3.15.
 
 use super::parts::{self, Encoding, Entry};
 use pyc_core::Cause;

@@ -1,4 +1,6 @@
 //! Code objects with other fields.
+//!
+//! Reviewed for Python 3.15.
 
 use super::*;
 use crate::faults::walk::integers;

@@ -1,4 +1,6 @@
 //! The table of planted faults, by what they are about.
+//!
+//! Reviewed for Python 3.15.
 
 mod codes;
 mod containers;

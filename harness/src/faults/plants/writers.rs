@@ -1,4 +1,6 @@
 //! Values that are dumped as other bytes.
+//!
+//! Reviewed for Python 3.15.
 
 use super::*;
 use crate::faults::emission::{Dumped, Policy};

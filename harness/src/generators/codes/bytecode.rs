@@ -3,6 +3,8 @@
 //! Until 3.11 nobody looks at instructions. Since then the loader walks over them, so every instruction has the caches
 //! that its version gives it: a walk out of step sees other opcodes than were meant, and one that leaves the code writes
 //! there.
+//!
+//! Reviewed for Python 3.15.
 
 use super::super::code::{CACHE_UNITS, DEADLY};
 use super::super::luck::Luck;

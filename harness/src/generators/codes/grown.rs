@@ -2,6 +2,8 @@
 //!
 //! The references of a stream count its flags. So no edit adds or removes a flag: what is replaced keeps its type or its
 //! class, what is added has none, and the rest of the stream keeps its meaning.
+//!
+//! Reviewed for Python 3.15.
 
 use super::super::Target;
 use super::super::code::{CELL, LOCAL};

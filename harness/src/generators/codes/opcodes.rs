@@ -3,6 +3,8 @@
 //! pyc-core has tables of its own, made in another way: what a generator and the library under test share, no test sees.
 //! These come from each interpreter's `opcode` module (`harness/tests/opcodes.py`), and `harness/tests/opcode_letters.rs`
 //! compares them with the interpreters found (`BLESS=1` rewrites the rows).
+//!
+//! Reviewed for Python 3.15.
 
 /// What a version makes of the 256 opcodes.
 pub(super) struct Opcodes {

@@ -3,6 +3,8 @@
 //! No loader looks into them. They are well-formed all the same: a table that any decoder can follow tells apart those that
 //! carry it through unchanged from those that understand it wrongly. They cover the code exactly, and their numbers are of
 //! every length that an encoding has a form for.
+//!
+//! Reviewed for Python 3.15.
 
 use super::super::luck::Luck;
 use arbitrary::Unstructured;

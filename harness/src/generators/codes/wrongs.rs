@@ -2,6 +2,8 @@
 //!
 //! Some of these are refused, each with an error of its own; some are accepted, because no loader looks there; some end
 //! the process. Which is which depends on the version, and is not said here: the interpreters know.
+//!
+//! Reviewed for Python 3.15.
 
 #![expect(clippy::ptr_arg, reason = "all rows of the table have one signature")]
 

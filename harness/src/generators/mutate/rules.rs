@@ -1,4 +1,6 @@
 //! Mutations that break exactly one rule of the format, so that the error it causes is not hidden by another one.
+//!
+//! Reviewed for Python 3.15.
 
 use super::joints::{find, put, reference, replace};
 use super::{STOCK, Target};
