@@ -201,6 +201,8 @@ pub struct Profile {
     /// each. 3.11 and 3.12 intern the names of their frozen modules first, so it depends on the build; ask the interpreter
     /// whether `sys.intern(chr(c)) is chr(c)`.
     pub interned_elsewhere: [u64; 4],
+    /// Whether NaNs become quiet when they are loaded: 32-bit x86 passes floats through the x87, which sets their quiet bit.
+    pub quiets_nans: bool,
 }
 
 /// The one table of versions: the newest release that the model was compared with, magic number, header, marshal version,
@@ -223,6 +225,7 @@ const fn row(
         max_depth: 2000,
         pointer_bits: 64,
         interned_elsewhere: [0; 4],
+        quiets_nans: false,
     }
 }
 
@@ -311,6 +314,18 @@ impl Profile {
             self.interned_elsewhere[usize::from(c >> 6)] |= 1 << (c & 63);
         }
         self
+    }
+
+    /// The same interpreter in a build that makes NaNs quiet, or does not.
+    #[must_use]
+    pub fn with_quiet_nans(self, quiets_nans: bool) -> Profile {
+        Profile { quiets_nans, ..self }
+    }
+
+    /// The bits of a float that was read as these.
+    pub(crate) fn loads_float(&self, bits: u64) -> u64 {
+        const QUIET: u64 = 1 << 51;
+        if self.quiets_nans && f64::from_bits(bits).is_nan() { bits | QUIET } else { bits }
     }
 
     /// Whether a string of one character below 256 is interned as another object than the cached one.

@@ -199,9 +199,12 @@ impl Loaded<'_, '_> {
                 }
                 out.push('\n');
             }
-            Value::Float(bits) => line(out, format_args!("float {bits:016x}")),
+            Value::Float(bits) => line(out, format_args!("float {:016x}", self.profile.loads_float(bits))),
             Value::FloatText(text) => line(out, format_args!("float {:016x}", float(text))),
-            Value::Complex(real, imaginary) => line(out, format_args!("complex {real:016x} {imaginary:016x}")),
+            Value::Complex(real, imaginary) => {
+                let [real, imaginary] = [real, imaginary].map(|bits| self.profile.loads_float(bits));
+                line(out, format_args!("complex {real:016x} {imaginary:016x}"));
+            }
             Value::ComplexText(real, imaginary) => {
                 line(out, format_args!("complex {:016x} {:016x}", float(real), float(imaginary)));
             }

@@ -371,9 +371,11 @@ impl<'l, 'g, 'a> Writer<'l, 'g, 'a> {
                 Some(Ok(value)) if !python2 => self.int(i64::from(value), flag),
                 _ => self.long(long.negative, loaded.payload(object), flag),
             },
-            Value::Float(bits) => self.float(&[bits], flag),
+            Value::Float(bits) => self.float(&[loaded.profile.loads_float(bits)], flag),
             Value::FloatText(text) => self.float(&[parsed(text, python2)], flag),
-            Value::Complex(real, imaginary) => self.float(&[real, imaginary], flag),
+            Value::Complex(real, imaginary) => {
+                self.float(&[real, imaginary].map(|bits| loaded.profile.loads_float(bits)), flag);
+            }
             Value::ComplexText(real, imaginary) => {
                 self.float(&[parsed(real, python2), parsed(imaginary, python2)], flag)
             }
