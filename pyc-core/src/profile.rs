@@ -203,6 +203,8 @@ pub struct Profile {
     pub interned_elsewhere: [u64; 4],
     /// Whether NaNs become quiet when they are loaded: 32-bit x86 passes floats through the x87, which sets their quiet bit.
     pub quiets_nans: bool,
+    /// Whether it is a debug build (`--with-pydebug`): what its assertions forbid ends the process.
+    pub debug: bool,
 }
 
 /// The one table of versions: the newest release that the model was compared with, magic number, header, marshal version,
@@ -226,6 +228,7 @@ const fn row(
         pointer_bits: 64,
         interned_elsewhere: [0; 4],
         quiets_nans: false,
+        debug: false,
     }
 }
 
@@ -322,6 +325,12 @@ impl Profile {
         Profile { quiets_nans, ..self }
     }
 
+    /// The same interpreter as a debug build, or as none.
+    #[must_use]
+    pub fn with_assertions(self, debug: bool) -> Profile {
+        Profile { debug, ..self }
+    }
+
     /// The bits of a float that was read as these.
     pub(crate) fn loads_float(&self, bits: u64) -> u64 {
         const QUIET: u64 = 1 << 51;
@@ -403,6 +412,11 @@ impl Profile {
     /// Loading walks over the instructions, dies of instrumented ones, and writes behind the last.
     pub(crate) fn looks_at_code_on_load(&self) -> bool {
         self.since(3, 12) && !self.since(3, 14)
+    }
+
+    /// The hash of a code object is made from its `co_code`, not from the instructions that this is made from.
+    pub(crate) fn hashes_shown_code(&self) -> bool {
+        !self.since(3, 12)
     }
 
     /// 3.6 to 3.10 recompute CO_NOFREE.

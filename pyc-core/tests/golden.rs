@@ -48,6 +48,7 @@ fn profile(head: &Value) -> Profile {
         .with_max_depth(number("max_depth").try_into().unwrap())
         .with_interned_elsewhere(&elsewhere)
         .with_quiet_nans(is("quiets_nans"))
+        .with_assertions(is("debug"))
 }
 
 /// The error is what pyc-core says otherwise than the line. All lines share one scratch, which makes no difference. Counts

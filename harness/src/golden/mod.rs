@@ -53,9 +53,12 @@ pub struct Head {
     pub max_depth: u32,
     /// The characters whose interned string is not the cached one (interpreters/PROTOCOL.md).
     pub interned_elsewhere: Vec<u8>,
-    /// Whether NaNs become quiet when they are loaded; not written where they do not.
+    /// Whether NaNs become quiet when they are loaded; not written where they do not. So is the one that follows.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub quiets_nans: bool,
+    /// Whether it is a debug build, which dies of its assertions.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub debug: bool,
 }
 
 /// One stream and the interpreter's answer: one of `rejected`, `undefined` and `canon`.
@@ -172,6 +175,7 @@ impl Head {
             max_depth: profile.max_depth,
             interned_elsewhere: facts.interned_elsewhere.clone(),
             quiets_nans: profile.quiets_nans,
+            debug: profile.debug,
         }
     }
 }
