@@ -18,7 +18,7 @@ fn profiles() -> Vec<Profile> {
     let both = |last: &Profile| {
         let first = Profile::for_release(&Release { micro: 0, ..last.release }).expect("a version that has a profile");
         let platform = first.with_pointer_bits(32).with_max_depth(1500).with_interned_elsewhere(b"\0a_\xe9");
-        [last.clone(), platform.with_quiet_nans(true).with_assertions(true)]
+        [last.clone(), platform.with_quiet_nans(true).with_assertions(true).with_free_threading(true)]
     };
     Profile::all().flat_map(both).collect()
 }

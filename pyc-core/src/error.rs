@@ -102,6 +102,9 @@ pub enum Cause {
     MemoryInDict,
     /// An assertion of a debug build fails: it hashes or shows an opcode in co_code that is none (3.14 and later).
     DebugAssertion,
+    /// A free-threaded build that has not the memory for a list frees what the list never had. Whether it has it, nobody
+    /// knows; so this is for sizes that are large and that the stream does not fill.
+    MemoryForList,
 }
 
 impl Cause {
@@ -121,6 +124,7 @@ impl Cause {
             Cause::ForgottenException => "forgotten-exception",
             Cause::MemoryInDict => "memory-in-dict",
             Cause::DebugAssertion => "debug-assertion",
+            Cause::MemoryForList => "memory-for-list",
         }
     }
 }
@@ -144,6 +148,7 @@ impl fmt::Display for Cause {
             Cause::ForgottenException => "the interpreter forgets an exception and accepts what is left",
             Cause::MemoryInDict => "how the interpreter reads on depends on the memory that it has",
             Cause::DebugAssertion => "the interpreter aborts: an assertion of its debug build fails",
+            Cause::MemoryForList => "the interpreter corrupts its memory if it has too little for a list",
         })
     }
 }

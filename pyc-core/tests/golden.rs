@@ -49,6 +49,7 @@ fn profile(head: &Value) -> Profile {
         .with_interned_elsewhere(&elsewhere)
         .with_quiet_nans(is("quiets_nans"))
         .with_assertions(is("debug"))
+        .with_free_threading(is("free_threaded"))
 }
 
 /// The error is what pyc-core says otherwise than the line. All lines share one scratch, which makes no difference. Counts

@@ -96,6 +96,7 @@ impl Row {
         let release = (profile.version.major, profile.version.minor, profile.release.micro);
         let is_built_so = match self.rule {
             Rule::Killer(Cause::DebugAssertion) => profile.debug,
+            Rule::Killer(Cause::MemoryForList) => profile.free_threaded,
             _ => true,
         };
         (self.when)(release) && (self.and)(release) && is_built_so
@@ -314,7 +315,7 @@ fn code() -> Rows {
 
 /// The causes that loading, or looking at what was loaded, can have; those of dumps are among the masks.
 fn killers() -> Rows {
-    let causes: [(Cause, When); 7] = [
+    let causes: [(Cause, When); 8] = [
         (Cause::HashOfUnfinishedTuple, ONLY_3),
         (Cause::ConstantsContainThemselves, ONLY_3),
         (Cause::NonStringNameAborts, |v| v < (3, 9, 0)),
@@ -322,6 +323,7 @@ fn killers() -> Rows {
         (Cause::CachesPastEnd, SINCE_311),
         (Cause::FilenameFreed, |v| ((3, 0, 0)..(3, 7, 0)).contains(&v)),
         (Cause::DebugAssertion, SINCE_314),
+        (Cause::MemoryForList, |v| v >= (3, 13, 0)),
     ];
     causes.map(|(cause, when)| (Rule::Killer(cause), cause.name().to_owned(), when)).to_vec()
 }

@@ -64,7 +64,8 @@ impl Core {
             .with_pointer_bits(facts.pointer_bits)
             .with_interned_elsewhere(&facts.interned_elsewhere)
             .with_quiet_nans(facts.quiets_nans)
-            .with_assertions(facts.debug);
+            .with_assertions(facts.debug)
+            .with_free_threading(facts.free_threaded);
         // MAX_MARSHAL_STACK_DEPTH in Python/marshal.c.
         let profile = match facts.platform.as_str() {
             "emscripten" | "wasi" | "ios" => profile.with_max_depth(1500),
