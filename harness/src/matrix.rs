@@ -108,9 +108,8 @@ pub fn rules() -> reports::Rules {
 
 /// The rows that an interpreter of this profile can reach.
 pub(crate) fn reachable(profile: &Profile) -> Reached {
-    let release = (profile.version.major, profile.version.minor, profile.release.micro);
     let mut reached = Reached::default();
-    (0..TABLE.len()).filter(|&row| TABLE[row].can(release)).for_each(|row| reached.insert_row(row));
+    (0..TABLE.len()).filter(|&row| TABLE[row].can(profile)).for_each(|row| reached.insert_row(row));
     reached
 }
 

@@ -13,11 +13,12 @@ use pyc_core::{Cause, Graph, Profile, Pyc, Release, WriteError, read};
 const CASES: [(Generator, u64); 4] =
     [(Generator::Values, 250), (Generator::Streams, 1500), (Generator::Codes, 100), (Generator::Pyc, 100)];
 
-/// Every version in its last release, and in its first one on a platform where all is different that can be.
+/// Every version in its last release, and in its first one on a platform and in a build where all is different that can be.
 fn profiles() -> Vec<Profile> {
     let both = |last: &Profile| {
         let first = Profile::for_release(&Release { micro: 0, ..last.release }).expect("a version that has a profile");
-        [last.clone(), first.with_pointer_bits(32).with_max_depth(1500).with_interned_elsewhere(b"\0a_\xe9")]
+        let platform = first.with_pointer_bits(32).with_max_depth(1500).with_interned_elsewhere(b"\0a_\xe9");
+        [last.clone(), platform.with_quiet_nans(true).with_assertions(true).with_free_threading(true)]
     };
     Profile::all().flat_map(both).collect()
 }

@@ -100,6 +100,11 @@ pub enum Cause {
     ForgottenException,
     /// 2.7 reads on behind a size in a dict if it has not the memory that the size claims, and behind the payload if it has.
     MemoryInDict,
+    /// An assertion of a debug build fails: it hashes or shows an opcode in co_code that is none (3.14 and later).
+    DebugAssertion,
+    /// A free-threaded build that has not the memory for a list frees what the list never had. Whether it has it, nobody
+    /// knows; so this is for sizes that are large and that the stream does not fill.
+    MemoryForList,
 }
 
 impl Cause {
@@ -118,6 +123,8 @@ impl Cause {
             Cause::DeepComparison => "deep-comparison",
             Cause::ForgottenException => "forgotten-exception",
             Cause::MemoryInDict => "memory-in-dict",
+            Cause::DebugAssertion => "debug-assertion",
+            Cause::MemoryForList => "memory-for-list",
         }
     }
 }
@@ -140,6 +147,8 @@ impl fmt::Display for Cause {
             Cause::DeepComparison => "whether the interpreter can compare values so deep depends on its stack",
             Cause::ForgottenException => "the interpreter forgets an exception and accepts what is left",
             Cause::MemoryInDict => "how the interpreter reads on depends on the memory that it has",
+            Cause::DebugAssertion => "the interpreter aborts: an assertion of its debug build fails",
+            Cause::MemoryForList => "the interpreter corrupts its memory if it has too little for a list",
         })
     }
 }

@@ -201,6 +201,14 @@ pub struct Profile {
     /// each. 3.11 and 3.12 intern the names of their frozen modules first, so it depends on the build; ask the interpreter
     /// whether `sys.intern(chr(c)) is chr(c)`.
     pub interned_elsewhere: [u64; 4],
+    /// Whether NaNs become quiet when they are loaded: 32-bit x86 passes floats through the x87, which sets their quiet bit.
+    pub quiets_nans: bool,
+    /// Whether it is a debug build (`--with-pydebug`): what its assertions forbid ends the process.
+    pub debug: bool,
+    /// Whether it is a free-threaded build (`--disable-gil`), of 3.13 or later: it keeps one object of equal constants, and
+    /// never counts the references to code objects. The model was compared with 3.13t; what it says of later ones is from
+    /// their sources.
+    pub free_threaded: bool,
 }
 
 /// The one table of versions: the newest release that the model was compared with, magic number, header, marshal version,
@@ -223,6 +231,9 @@ const fn row(
         max_depth: 2000,
         pointer_bits: 64,
         interned_elsewhere: [0; 4],
+        quiets_nans: false,
+        debug: false,
+        free_threaded: false,
     }
 }
 
@@ -313,6 +324,31 @@ impl Profile {
         self
     }
 
+    /// The same interpreter in a build that makes NaNs quiet, or does not.
+    #[must_use]
+    pub fn with_quiet_nans(self, quiets_nans: bool) -> Profile {
+        Profile { quiets_nans, ..self }
+    }
+
+    /// The same interpreter as a debug build, or as none.
+    #[must_use]
+    pub fn with_assertions(self, debug: bool) -> Profile {
+        Profile { debug, ..self }
+    }
+
+    /// The same interpreter as a free-threaded build, or as none. Before 3.13 there are no such builds.
+    #[must_use]
+    pub fn with_free_threading(self, free_threaded: bool) -> Profile {
+        let free_threaded = free_threaded && self.since(3, 13);
+        Profile { free_threaded, ..self }
+    }
+
+    /// The bits of a float that was read as these.
+    pub(crate) fn loads_float(&self, bits: u64) -> u64 {
+        const QUIET: u64 = 1 << 51;
+        if self.quiets_nans && f64::from_bits(bits).is_nan() { bits | QUIET } else { bits }
+    }
+
     /// Whether a string of one character below 256 is interned as another object than the cached one.
     pub(crate) fn interns_elsewhere(&self, character: u8) -> bool {
         self.interned_elsewhere[usize::from(character >> 6)] >> (character & 63) & 1 != 0
@@ -385,9 +421,20 @@ impl Profile {
         self.since(3, 11)
     }
 
-    /// Loading walks over the instructions, dies of instrumented ones, and writes behind the last.
+    /// Loading walks over the instructions, dies of instrumented ones, and writes behind the last. A free-threaded 3.13 does
+    /// not specialize instructions, so it does not walk.
     pub(crate) fn looks_at_code_on_load(&self) -> bool {
-        self.since(3, 12) && !self.since(3, 14)
+        self.since(3, 12) && !self.since(3, 14) && !self.free_threaded
+    }
+
+    /// The hash of a code object is made from its `co_code`, not from the instructions that this is made from.
+    pub(crate) fn hashes_shown_code(&self) -> bool {
+        !self.since(3, 12)
+    }
+
+    /// All strings among a code object's constants are interned, not only those that look like names.
+    pub(crate) fn interns_all_strings(&self) -> bool {
+        self.free_threaded && self.since(3, 14)
     }
 
     /// 3.6 to 3.10 recompute CO_NOFREE.

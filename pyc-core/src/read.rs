@@ -132,6 +132,9 @@ pub(crate) type Fault = Box<Error>;
 /// The container takes no slot, or has it already.
 const NO_SLOT: u32 = u32::MAX;
 
+/// A size for which there may not be the memory.
+const PLENTY: u32 = 1 << 23;
+
 /// A container whose children are being read.
 pub(crate) struct Frame {
     pub(crate) node: NodeId,
@@ -437,6 +440,13 @@ impl Reader<'_, '_> {
                     b'[' => "list",
                     _ => "set",
                 })?;
+                if n > PLENTY
+                    && code == b'['
+                    && self.profile.free_threaded
+                    && self.graph.input.len() - self.at < n as usize
+                {
+                    return self.undefined(Cause::MemoryForList, at);
+                }
                 Ok(self.open(code, bits, at, n, 0))
             }
             b'{' => Ok(self.open(code, bits, at, 0, 0)),

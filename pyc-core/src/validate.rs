@@ -50,11 +50,15 @@ fn container_hashable(reader: &mut Reader, id: NodeId, key: bool, offset: usize)
     };
     // Of the frozendicts on the way.
     let mut all_replaced = BTreeMap::new();
-    let hashed = |reader: &Reader, id: NodeId, place: usize| -> Option<NodeId> {
+    let hashed = |reader: &Reader, id: NodeId, place: usize| {
         let (children, _) = reader.children(id);
-        match reader.graph.node(id).code {
+        Ok(match reader.graph.node(id).code {
             // Of a code object's fields only the constants can be unhashable; of a dict's parts, only the values.
-            b'c' => children.get(1).copied().filter(|_| place == 0),
+            b'c' if place == 0 => children.get(1).copied(),
+            b'c' => {
+                instructions_hashable(reader, children)?;
+                None
+            }
             // For a value that a later equal key has replaced the key stands in.
             b'}' => {
                 let replaced = all_replaced.entry(id).or_insert_with(|| replaced(&reader.graph, id)).contains(&place);
@@ -62,7 +66,7 @@ fn container_hashable(reader: &mut Reader, id: NodeId, key: bool, offset: usize)
                 children.get(part).copied().filter(|_| 2 * place + 2 < children.len())
             }
             _ => children.get(place).copied(),
-        }
+        })
     };
     let endless = match reader.profile.limits_hashes() {
         true => ErrorKind::EndlessHash,
@@ -77,6 +81,13 @@ fn container_hashable(reader: &mut Reader, id: NodeId, key: bool, offset: usize)
         enter,
         hashed,
     )
+}
+
+/// What hashing the instructions of a code object with these parts comes to, after its constants.
+fn instructions_hashable(reader: &Reader, parts: &[NodeId]) -> Result<(), ErrorKind> {
+    let Some(code) = parts.first().map(|code| reader.graph.node(reader.graph.resolve(*code))) else { return Ok(()) };
+    let undefined = opcode::undefined_on_hash(reader.graph.payload(code), reader.profile);
+    undefined.map_or(Ok(()), |cause| Err(ErrorKind::Undefined(cause)))
 }
 
 /// The pairs of a frozendict whose values later equal keys replace: these are not there any more, and need no hash.
@@ -161,15 +172,16 @@ fn finite(reader: &mut Reader, consts: NodeId, offset: usize) -> Result<(), Faul
     }
     // What a frozenset holds was hashed, so it is finished.
     let enter = |code: u8| Ok(matches!(code, b'(' | b')'));
-    let last_first = |reader: &Reader, id: NodeId, place: usize| -> Option<NodeId> {
+    let last_first = |reader: &Reader, id: NodeId, place: usize| {
         let (children, size) = reader.children(id);
-        size.checked_sub(place + 1).and_then(|i| children.get(i)).copied()
+        Ok(size.checked_sub(place + 1).and_then(|i| children.get(i)).copied())
     };
     let endless = || ErrorKind::Undefined(Cause::ConstantsContainThemselves);
     walk(reader, consts, offset, [endless(), endless()], bit::FINITE, enter, last_first)
 }
 
-/// A depth-first walk that fails in one way where it meets itself, and in the other at a missing item of an unfinished tuple.
+/// A depth-first walk that fails in one way where it meets itself, in the other at a missing item of an unfinished tuple, and
+/// as `enter` and `child` say.
 fn walk(
     reader: &mut Reader,
     id: NodeId,
@@ -177,7 +189,7 @@ fn walk(
     [endless, unfinished]: [ErrorKind; 2],
     known: u8,
     enter: impl Fn(u8) -> Result<bool, ErrorKind>,
-    mut child: impl FnMut(&Reader, NodeId, usize) -> Option<NodeId>,
+    mut child: impl FnMut(&Reader, NodeId, usize) -> Result<Option<NodeId>, ErrorKind>,
 ) -> Result<(), Fault> {
     let mut path = core::mem::take(&mut reader.path);
     path.clear();
@@ -195,7 +207,7 @@ fn walk(
             }
         }
         let Some((id, place)) = path.last_mut() else { break };
-        next = child(reader, *id, *place as usize);
+        next = child(reader, *id, *place as usize).map_err(|kind| Error::new(kind, offset))?;
         *place += 1;
         if next.is_none() {
             let node = &mut reader.graph.nodes[id.at()];

@@ -34,6 +34,7 @@ fn exception(exception: &Exception) -> Value {
 
 fn profile(head: &Value) -> Profile {
     let number = |name: &str| head[name].as_u64().unwrap();
+    let is = |name: &str| head[name].as_bool().unwrap_or(false);
     let elsewhere: Vec<u8> = head["interned_elsewhere"]
         .as_array()
         .unwrap()
@@ -46,6 +47,9 @@ fn profile(head: &Value) -> Profile {
         .with_pointer_bits(number("pointer_bits").try_into().unwrap())
         .with_max_depth(number("max_depth").try_into().unwrap())
         .with_interned_elsewhere(&elsewhere)
+        .with_quiet_nans(is("quiets_nans"))
+        .with_assertions(is("debug"))
+        .with_free_threading(is("free_threaded"))
 }
 
 /// The error is what pyc-core says otherwise than the line. All lines share one scratch, which makes no difference. Counts

@@ -86,7 +86,8 @@ pub fn core(head: &Head) -> Result<Core> {
     let release = Release::parse(&head.version).with_context(|| format!("{} is no release", head.version))?;
     let profile = Profile::for_release(&release).with_context(|| format!("no profile for {}", head.version))?;
     let profile = profile.with_pointer_bits(head.pointer_bits).with_max_depth(head.max_depth);
-    Ok(Core::with(profile.with_interned_elsewhere(&head.interned_elsewhere)))
+    let profile = profile.with_interned_elsewhere(&head.interned_elsewhere).with_quiet_nans(head.quiets_nans);
+    Ok(Core::with(profile.with_assertions(head.debug).with_free_threading(head.free_threaded)))
 }
 
 impl Export {

@@ -5,9 +5,9 @@
 //!
 //! Reviewed for Python 3.15.
 
-use super::Target;
 use super::emit::{Emitter, Facts, Kind, Place, State, Style};
 use super::luck::Luck;
+use super::{Target, codes};
 use arbitrary::Unstructured;
 
 /// Opcodes that crash some 3.11+ interpreter when it loads or dumps them: the instrumented ones and ENTER_EXECUTOR.
@@ -116,8 +116,10 @@ impl Emitter<'_, '_> {
         if self.target.version < (3, 11) {
             return code;
         }
+        let Target { version, asserts_opcodes, .. } = self.target;
+        let kills = |op: u8| DEADLY.contains(&op) || asserts_opcodes && !codes::is_opcode(version, op);
         for instruction in code.chunks_mut(2) {
-            if DEADLY.contains(&instruction[0]) {
+            if kills(instruction[0]) {
                 instruction[0] = 0;
             }
         }

@@ -7,12 +7,12 @@
 //!
 //! Reviewed for Python 3.15.
 
-use super::Target;
 use super::code::alone;
 use super::emit::Style;
 use super::luck::Luck;
 use super::mutate::{put, reference, replace};
 use super::skim::{Item, long, skim_for};
+use super::{Target, codes};
 use arbitrary::Unstructured;
 use std::slice;
 
@@ -323,6 +323,11 @@ fn change_code(u: &mut Unstructured<'_>, target: Target, bytes: &mut Vec<u8>) ->
             let field = skimmed.items.iter().position(|i| i.parent == Some(0) && i.position == position)?;
             let name = skimmed.items.iter().filter(below(field)).nth(u.index(2))?;
             replace(bytes, name.at..name.end, u.pick(&[&b"N"[..], b"i\0\0\0\0", b"s\x01\0\0\0x", b"(\0\0\0\0"]));
+        }
+        // An opcode that is none, where somebody asserts that it is one.
+        9 if target.asserts_opcodes && u.one_in(8) => {
+            let field = fields.first().filter(|i| i.code == b's' && i.end - i.at > 5)?;
+            bytes[field.at + 5] = codes::high_unknown(target.version)?;
         }
         // One byte more in the instructions, or in the kinds of variables.
         9 => {

@@ -80,6 +80,8 @@ pub struct Target {
     pub codes: bool,
     /// Whether it finds a frozendict that a reference names.
     pub frozendict_references: bool,
+    /// Whether it dies of an opcode that is none, where it looks at opcodes: debug builds of 3.14 and later do.
+    pub asserts_opcodes: bool,
 }
 
 impl Target {
@@ -96,6 +98,7 @@ impl From<&Profile> for Target {
             max_depth: profile.max_depth,
             codes: true,
             frozendict_references: profile.refers_to_frozendicts(),
+            asserts_opcodes: profile.debug && profile.version >= pyc_core::Version::new(3, 14),
         }
     }
 }

@@ -53,6 +53,15 @@ pub struct Head {
     pub max_depth: u32,
     /// The characters whose interned string is not the cached one (interpreters/PROTOCOL.md).
     pub interned_elsewhere: Vec<u8>,
+    /// Whether NaNs become quiet when they are loaded; not written where they do not. So are the two that follow.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub quiets_nans: bool,
+    /// Whether it is a debug build, which dies of its assertions.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub debug: bool,
+    /// Whether it is a free-threaded build, which shares constants otherwise.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub free_threaded: bool,
 }
 
 /// One stream and the interpreter's answer: one of `rejected`, `undefined` and `canon`.
@@ -168,6 +177,9 @@ impl Head {
             pointer_bits: facts.pointer_bits,
             max_depth: profile.max_depth,
             interned_elsewhere: facts.interned_elsewhere.clone(),
+            quiets_nans: profile.quiets_nans,
+            debug: profile.debug,
+            free_threaded: profile.free_threaded,
         }
     }
 }

@@ -3,7 +3,7 @@
 //! Reviewed for Python 3.15.
 
 use super::parts::{self, Encoding, Entry};
-use pyc_core::Cause;
+use pyc_core::{Cause, Profile};
 use std::sync::LazyLock;
 
 /// A rule of the format. A `u8` is the type byte that it is about.
@@ -87,15 +87,21 @@ pub(crate) struct Row {
     pub(crate) rule: Rule,
     pub(crate) group: &'static str,
     pub(crate) name: String,
-    /// Whether an interpreter of this release can reach it ...
+    /// Whether an interpreter of this release can reach it, if it is built so ...
     pub(super) when: When,
     /// ... if this holds as well.
     pub(super) and: When,
 }
 
 impl Row {
-    pub(super) fn can(&self, release: Python) -> bool {
-        (self.when)(release) && (self.and)(release)
+    pub(super) fn can(&self, profile: &Profile) -> bool {
+        let release = (profile.version.major, profile.version.minor, profile.release.micro);
+        let is_built_so = match self.rule {
+            Rule::Killer(Cause::DebugAssertion) => profile.debug,
+            Rule::Killer(Cause::MemoryForList) => profile.free_threaded,
+            _ => true,
+        };
+        (self.when)(release) && (self.and)(release) && is_built_so
     }
 }
 
@@ -311,13 +317,15 @@ fn code() -> Rows {
 
 /// The causes that loading, or looking at what was loaded, can have; those of dumps are among the masks.
 fn killers() -> Rows {
-    let causes: [(Cause, When); 6] = [
+    let causes: [(Cause, When); 8] = [
         (Cause::HashOfUnfinishedTuple, ONLY_3),
         (Cause::ConstantsContainThemselves, ONLY_3),
         (Cause::NonStringNameAborts, |v| v < (3, 9, 0)),
         (Cause::InstrumentedOpcode, |v| v >= (3, 12, 0)),
         (Cause::CachesPastEnd, SINCE_311),
         (Cause::FilenameFreed, |v| ((3, 0, 0)..(3, 7, 0)).contains(&v)),
+        (Cause::DebugAssertion, SINCE_314),
+        (Cause::MemoryForList, |v| v >= (3, 13, 0)),
     ];
     causes.map(|(cause, when)| (Rule::Killer(cause), cause.name().to_owned(), when)).to_vec()
 }

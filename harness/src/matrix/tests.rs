@@ -1,6 +1,7 @@
 use super::*;
 use crate::generators::{Generator, generate, seeds};
 use crate::subjects::core::Core;
+use pyc_core::{Profile, Version};
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -35,10 +36,15 @@ fn names(column: &reports::Reached) -> (BTreeSet<&'static str>, BTreeSet<&'stati
 fn generators_reach_every_rule_that_can_be_reached() {
     let bases = corpus();
     std::thread::scope(|scope| {
-        for core in Core::all() {
+        let debug = Core::all().map(|core| core.profile().clone().with_assertions(true));
+        let free_threaded = Core::all().map(|core| core.profile().clone().with_free_threading(true));
+        let builds = debug.filter(|profile| profile.version >= Version::new(3, 14));
+        let builds = builds.chain(free_threaded.filter(|profile| profile.free_threaded));
+        for core in Core::all().chain(builds.map(Core::with)) {
             let bases = &bases;
             scope.spawn(move || {
-                let version = core.profile().version;
+                let Profile { version, debug, free_threaded, .. } = core.profile();
+                let version = format!("{version} debug {debug} free-threaded {free_threaded}");
                 let mut tally = Tally::new("core", core.profile());
                 let made = |i| {
                     let generator = if i % 2 == 0 { Generator::Streams } else { Generator::Values };

@@ -60,7 +60,12 @@ impl Core {
             "pypy" if !profile.is_python2() => Relation::Value,
             other => return Err(format!("nothing is known of what {other} {} owes", profile.version)),
         };
-        let profile = profile.with_pointer_bits(facts.pointer_bits).with_interned_elsewhere(&facts.interned_elsewhere);
+        let profile = profile
+            .with_pointer_bits(facts.pointer_bits)
+            .with_interned_elsewhere(&facts.interned_elsewhere)
+            .with_quiet_nans(facts.quiets_nans)
+            .with_assertions(facts.debug)
+            .with_free_threading(facts.free_threaded);
         // MAX_MARSHAL_STACK_DEPTH in Python/marshal.c.
         let profile = match facts.platform.as_str() {
             "emscripten" | "wasi" | "ios" => profile.with_max_depth(1500),

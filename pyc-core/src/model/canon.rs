@@ -32,11 +32,12 @@ impl Loaded<'_, '_> {
             return (String::new(), None);
         }
         let (orders, arbitrary) = self.orders();
-        (self.print(self.root(), &orders), arbitrary.then_some(Aspect::EqualMembers))
+        (self.print(self.root(), &orders), arbitrary.then_some(Aspect::EqualMembers).or(self.varies))
     }
 
     /// Why another reader of the same value may print another canon, if it may: a set has members that print alike and are
-    /// told apart by references from elsewhere only, so that the order of its hash table shows.
+    /// told apart by references from elsewhere only, so that the order of its hash table shows; or that order decides whether
+    /// a free-threaded build keeps two frozensets.
     #[must_use]
     pub fn canon_aspect(&self) -> Option<Aspect> {
         self.canon_and_aspect().1
@@ -199,9 +200,12 @@ impl Loaded<'_, '_> {
                 }
                 out.push('\n');
             }
-            Value::Float(bits) => line(out, format_args!("float {bits:016x}")),
+            Value::Float(bits) => line(out, format_args!("float {:016x}", self.profile.loads_float(bits))),
             Value::FloatText(text) => line(out, format_args!("float {:016x}", float(text))),
-            Value::Complex(real, imaginary) => line(out, format_args!("complex {real:016x} {imaginary:016x}")),
+            Value::Complex(real, imaginary) => {
+                let [real, imaginary] = [real, imaginary].map(|bits| self.profile.loads_float(bits));
+                line(out, format_args!("complex {real:016x} {imaginary:016x}"));
+            }
             Value::ComplexText(real, imaginary) => {
                 line(out, format_args!("complex {:016x} {:016x}", float(real), float(imaginary)));
             }

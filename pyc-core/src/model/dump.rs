@@ -43,11 +43,14 @@ pub enum Aspect {
     EqualSortKeys,
     /// Members of a set print alike, so which of them comes first in the canon is the hash table's order.
     EqualMembers,
+    /// Whether a free-threaded build keeps two frozensets or one depends on whether their hash tables have the same order.
+    KeptFrozensets,
 }
 
 impl Aspect {
     /// All of them; corpus/aspects.toml tells the same to other programs.
-    pub const ALL: [Aspect; 3] = [Aspect::HashOrder, Aspect::EqualSortKeys, Aspect::EqualMembers];
+    pub const ALL: [Aspect; 4] =
+        [Aspect::HashOrder, Aspect::EqualSortKeys, Aspect::EqualMembers, Aspect::KeptFrozensets];
 
     /// A short name for counters and reports.
     #[must_use]
@@ -56,6 +59,7 @@ impl Aspect {
             Aspect::HashOrder => "hash-order",
             Aspect::EqualSortKeys => "equal-sort-keys",
             Aspect::EqualMembers => "equal-members",
+            Aspect::KeptFrozensets => "kept-frozensets",
         }
     }
 }
@@ -177,7 +181,11 @@ impl Loaded<'_, '_> {
         let dump = match (writer.stopped, writer.failure) {
             (Some(Stop::Undefined(cause)), _) => Dump::Undefined(cause),
             (Some(Stop::Slow(slow)), _) => return (Dump::Slow(slow), u64::MAX),
-            (None, None) => Dump::Bytes { bytes: writer.out, unpredictable: writer.unpredictable },
+            (None, None) => {
+                // Without references it does not show what is one object.
+                let unpredictable = writer.unpredictable.or(self.varies.filter(|_| version >= 3));
+                Dump::Bytes { bytes: writer.out, unpredictable }
+            }
             (None, Some(Failure::TooDeep)) => {
                 Dump::Raises(Exception::new("ValueError", "object too deeply nested to marshal"))
             }
@@ -371,9 +379,11 @@ impl<'l, 'g, 'a> Writer<'l, 'g, 'a> {
                 Some(Ok(value)) if !python2 => self.int(i64::from(value), flag),
                 _ => self.long(long.negative, loaded.payload(object), flag),
             },
-            Value::Float(bits) => self.float(&[bits], flag),
+            Value::Float(bits) => self.float(&[loaded.profile.loads_float(bits)], flag),
             Value::FloatText(text) => self.float(&[parsed(text, python2)], flag),
-            Value::Complex(real, imaginary) => self.float(&[real, imaginary], flag),
+            Value::Complex(real, imaginary) => {
+                self.float(&[real, imaginary].map(|bits| loaded.profile.loads_float(bits)), flag);
+            }
             Value::ComplexText(real, imaginary) => {
                 self.float(&[parsed(real, python2), parsed(imaginary, python2)], flag)
             }

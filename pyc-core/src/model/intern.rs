@@ -1,7 +1,7 @@
 //! Interning: one object for one text, where types and code objects ask for it.
 
-use super::load::Caches;
-use super::{ASCII, CopyOf, FINISHED, INTERNED, Loaded, Object, WALKED};
+use super::load::{Caches, Kept};
+use super::{ASCII, Aspect, CACHED, CopyOf, FINISHED, FRESH, INTERNED, Loaded, NONE, Object, WALKED, equality};
 use crate::code::Field;
 use crate::graph::index;
 use crate::prelude::*;
@@ -13,7 +13,7 @@ pub(super) struct Visit {
     start: usize,
     /// Items still to be looked at; the last one first.
     left: usize,
-    /// For a frozenset: its members so far, once one of them has been replaced.
+    /// For what is rebuilt: its members so far, once one of them has been replaced.
     members: Option<Vec<Object>>,
 }
 
@@ -65,32 +65,64 @@ impl Loaded<'_, '_> {
     }
 
     /// Interns the strings among a code object's constants that look like names: last item first, tuples in place;
-    /// a frozenset with a replaced member is rebuilt (`Objects/codeobject.c`, `intern_constants`).
+    /// a frozenset with a replaced member is rebuilt (`Objects/codeobject.c`, `intern_constants`). A free-threaded build
+    /// interns the other constants as well.
     pub(super) fn intern_constants(&mut self, code: Object, caches: &mut Caches) {
         let Some(consts) = self.field(code, Field::Consts) else { return };
+        if self.profile.free_threaded {
+            self.walk_constants::<true>(consts, caches);
+        } else {
+            self.walk_constants::<false>(consts, caches);
+        }
+    }
+
+    fn walk_constants<const INTERNS_ALL: bool>(&mut self, consts: Object, caches: &mut Caches) {
         let mut path = core::mem::take(&mut caches.path);
-        self.enter(consts, &mut path);
+        // The names of another code object may have been interned meanwhile, in a tuple that is a constant of this one.
+        caches.staying.clear();
+        if INTERNS_ALL {
+            self.visit(consts, &mut path);
+        } else {
+            self.enter(consts, &mut path);
+        }
         while let Some(visit) = path.last_mut() {
             let rest = &self.parts[visit.start..visit.start + visit.left];
-            let Some(place) = rest.iter().rposition(|item| self.is_touched(*item)) else {
-                let Visit { object, members, .. } = visit;
-                let rebuilt = members.take().map(|members| self.copy(*object, &members));
+            let is_touched =
+                |item: &Object| if INTERNS_ALL { self.is_interned_later(*item) } else { self.is_touched(*item) };
+            let Some(place) = rest.iter().rposition(is_touched) else {
+                let object = visit.object;
+                let members = visit.members.take();
                 path.pop();
-                if let Some(rebuilt) = rebuilt {
-                    self.unordered.push(rebuilt);
-                    self.put(&mut path, rebuilt);
+                let mut now = members.map_or(object, |members| self.rebuild(object, &members));
+                if INTERNS_ALL && !path.is_empty() {
+                    now = self.intern_constant(now, caches);
+                    if self.has(now, CACHED) {
+                        caches.replaced.insert(object, now);
+                    } else if now == object {
+                        caches.staying.insert(object);
+                    }
+                }
+                if now != object {
+                    self.put(&mut path, now);
                 }
                 continue;
             };
             visit.left = place;
             let item = rest[place];
-            if matches!(self.node(item).code, b'(' | b')' | b'>') {
-                self.enter(item, &mut path);
-            } else {
-                let interned = self.intern(item, caches);
-                if interned != item {
-                    self.put(&mut path, interned);
-                }
+            let now = match self.node(item).code {
+                b'(' | b')' | b'>' | b':' => match caches.replaced.get(&item).or(caches.staying.get(&item)) {
+                    Some(now) => *now,
+                    None => {
+                        self.enter(item, &mut path);
+                        continue;
+                    }
+                },
+                b's' if INTERNS_ALL => self.intern_constant(item, caches),
+                b's' | b't' | b'u' | b'a' | b'A' | b'z' | b'Z' => self.intern(item, caches),
+                _ => self.intern_constant(item, caches),
+            };
+            if now != item {
+                self.put(&mut path, now);
             }
         }
         caches.path = path;
@@ -112,10 +144,79 @@ impl Loaded<'_, '_> {
         }
     }
 
+    /// As [`Loaded::is_touched`], in a free-threaded build.
+    fn is_interned_later(&self, item: Object) -> bool {
+        if self.has(item, CACHED | INTERNED) {
+            return false;
+        }
+        match self.node(item).code {
+            b'(' | b')' | b'>' | b':' | b'i' | b'I' | b'l' | b'f' | b'g' | b'x' | b'y' | b's' => true,
+            b't' | b'u' | b'a' | b'A' | b'z' | b'Z' => self.profile.interns_all_strings() || self.is_touched(item),
+            _ => false,
+        }
+    }
+
+    /// What a free-threaded build has in the place of a constant that is no string: one immortal object for all that are
+    /// equal, of one type and with the same items, unless they hold something that is not immortal. Mostly it is an object
+    /// that another load has made, of the value that the caller keeps. But the hash of a NaN is its address, so none is
+    /// found for what holds one.
+    fn intern_constant(&mut self, object: Object, caches: &mut Caches) -> Object {
+        let parts = self.parts(object).to_vec();
+        if !parts.iter().all(|part| self.is_immortal(*part)) {
+            return object;
+        }
+        let code = self.node(object).code;
+        let content = match code {
+            b'(' | b')' | b'>' | b':' => {
+                let mut items: Vec<Object> = self.identities(&parts).collect();
+                if code == b'>' {
+                    items.sort_unstable();
+                }
+                let tag = if code == b')' { b'(' } else { code };
+                Some(core::iter::once(tag).chain(items.into_iter().flat_map(u32::to_le_bytes)).collect())
+            }
+            _ => equality::constant_content(self.value(object), false),
+        };
+        let is_fresh = content.is_none() || parts.iter().any(|part| self.has(*part, FRESH));
+        let is_rebuilt = object as usize >= self.graph.len();
+        if let Some(kept) = content.as_ref().and_then(|content| caches.constants.get(content)) {
+            // Members are compared in the order of the hash tables, which is the same after the same history.
+            let same = self.identities(self.parts(kept.object)).eq(self.identities(&parts));
+            if code == b'>' && parts.len() > 1 && !(same && kept.is_rebuilt == is_rebuilt) {
+                self.varies = Some(Aspect::KeptFrozensets);
+            }
+            return kept.object;
+        }
+        let kept = if is_fresh || is_rebuilt { object } else { self.rebuild(object, &parts) };
+        self.bits[kept as usize] |= if is_fresh { CACHED | FRESH } else { CACHED };
+        caches.constants.extend(content.map(|content| (content, Kept { object: kept, is_rebuilt })));
+        kept
+    }
+
+    /// Objects by their numbers; of a singleton, each node is one here, but not in the interpreter.
+    fn identities(&self, objects: &[Object]) -> impl Iterator<Item = Object> {
+        objects.iter().map(|object| match self.node(*object).code {
+            code @ (b'N' | b'T' | b'F' | b'.' | b'S') => NONE - u32::from(code),
+            _ => *object,
+        })
+    }
+
+    /// Whether no reference to an object is counted in a free-threaded build, code objects aside.
+    pub(super) fn is_immortal(&self, object: Object) -> bool {
+        match self.node(object).code {
+            b'N' | b'T' | b'F' | b'.' | b'S' => true,
+            code => code != b'c' && self.has(object, CACHED | INTERNED),
+        }
+    }
+
     fn enter(&mut self, object: Object, path: &mut Vec<Visit>) {
-        if self.node(object).code != b'>' {
+        if !is_rebuilt(self.node(object).code) {
             self.bits[object as usize] |= WALKED;
         }
+        self.visit(object, path);
+    }
+
+    fn visit(&self, object: Object, path: &mut Vec<Visit>) {
         let parts = self.span(object);
         path.push(Visit { object, start: parts.start, left: parts.len(), members: None });
     }
@@ -124,11 +225,20 @@ impl Loaded<'_, '_> {
     fn put(&mut self, path: &mut [Visit], object: Object) {
         let Some(visit) = path.last_mut() else { return };
         let range = visit.start..self.span(visit.object).end;
-        if self.node(visit.object).code == b'>' {
+        if is_rebuilt(self.node(visit.object).code) {
             visit.members.get_or_insert_with(|| self.parts[range].to_vec())[visit.left] = object;
         } else {
             self.replace_part(visit.start + visit.left, object);
         }
+    }
+
+    /// A constant like another one, with these parts.
+    fn rebuild(&mut self, original: Object, parts: &[Object]) -> Object {
+        let rebuilt = self.copy(original, parts);
+        if self.node(original).code == b'>' {
+            self.unordered.push(rebuilt);
+        }
+        rebuilt
     }
 
     /// A new object like another one, with these parts.
@@ -142,6 +252,11 @@ impl Loaded<'_, '_> {
         parts.iter().for_each(|part| self.owners[*part as usize] += 1);
         object
     }
+}
+
+/// Whether a constant is not changed in place.
+fn is_rebuilt(code: u8) -> bool {
+    matches!(code, b'>' | b':')
 }
 
 fn is_name(text: &[u8]) -> bool {

@@ -9,6 +9,7 @@ use crate::graph::{Node, NodeId, Value, bit, index, pairs};
 use crate::opcode;
 use crate::prelude::*;
 use crate::text;
+use alloc::collections::{BTreeMap, BTreeSet};
 use core::ops::Range;
 
 /// What loading needs and what is of no use after it, but for its memory.
@@ -30,9 +31,21 @@ pub(super) struct Caches {
     pub(super) interned: Table,
     /// The path of a walk through constants, kept for its memory.
     pub(super) path: Vec<intern::Visit>,
+    /// The constants that a free-threaded build keeps, by what makes them equal; and what it has in the place of others.
+    pub(super) constants: BTreeMap<Vec<u8>, Kept>,
+    pub(super) replaced: BTreeMap<Object, Object>,
+    /// The tuples among one code object's constants that stay.
+    pub(super) staying: BTreeSet<Object>,
     /// 3.6: the file name that later code objects get, and whether the reader's pointer to it may be stale.
     filename: Option<Object>,
     filename_at_risk: bool,
+}
+
+/// A constant that a free-threaded build keeps.
+pub(super) struct Kept {
+    pub(super) object: Object,
+    /// Whether it was rebuilt, which decides about the order of a frozenset's hash table.
+    pub(super) is_rebuilt: bool,
 }
 
 /// The empty objects that there is only one of.
@@ -47,12 +60,15 @@ struct Empty {
 impl Caches {
     /// Forgets all objects, and makes ready for so many interned strings.
     fn begin(&mut self, interned: usize) {
-        let Caches { ints, latin1, one_byte, empty, interned: table, path: _, filename, filename_at_risk } = self;
+        let Caches { ints, latin1, one_byte, empty, interned: table, path: _, .. } = self;
+        let Caches { constants, replaced, filename, filename_at_risk, .. } = self;
         for cache in [ints, latin1, one_byte] {
             cache.clear();
         }
         table.begin(interned);
         (*empty, *filename, *filename_at_risk) = (Empty::default(), None, false);
+        constants.clear();
+        replaced.clear();
     }
 }
 
@@ -370,6 +386,9 @@ impl Loaded<'_, '_> {
                 self.intern_part(at, caches);
             }
         }
+        if self.profile.free_threaded {
+            self.bits[id as usize] |= CACHED;
+        }
         if rebuilds {
             let Some(code) = self.field(id, Field::Code) else { return };
             // The code object keeps a copy of its co_code.
@@ -384,7 +403,7 @@ impl Loaded<'_, '_> {
 
     /// Takes away what is owned only by objects that nobody owns: what was dropped while loading (a value that a duplicate
     /// key replaced) owns nothing any more, unless it is part of a cycle: that stays until a collection, and the caller has
-    /// switched those off.
+    /// switched those off. What the interpreter keeps anyway is kept.
     fn free_garbage(&mut self) {
         let is_free = |(object, owners): (usize, &u32)| {
             (*owners == 0 && self.objects.get(object).is_none_or(|made| *made as usize == object))
@@ -392,6 +411,9 @@ impl Loaded<'_, '_> {
         };
         let mut freed: Vec<Object> = self.owners.iter().enumerate().filter_map(is_free).collect();
         while let Some(object) = freed.pop() {
+            if self.has(object, CACHED) {
+                continue;
+            }
             let has_own_code = self.profile.rebuilds_code() && self.node(object).code == b'c';
             for at in self.span(object).skip(usize::from(has_own_code)) {
                 let part = self.parts[at] as usize;

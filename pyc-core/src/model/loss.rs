@@ -3,7 +3,7 @@
 //! Reading back what was written is a property that everybody expects, and older formats do not have it. A harness that
 //! checks it must know where it is not owed.
 
-use super::{Loaded, Object};
+use super::{CACHED, Loaded, Object, WALKED};
 use crate::graph::Value;
 use crate::text;
 use alloc::borrow::Cow;
@@ -21,6 +21,9 @@ pub enum Loss {
     FrozenDictReference,
     /// Since 3.14 loading writes counters into code that no compiler makes, and they end up elsewhere each time.
     CodeCounters,
+    /// A free-threaded build shares what is in the constants of code objects, and in tuples that were among them once: these
+    /// come back as others.
+    KeptConstants,
 }
 
 impl Loss {
@@ -33,6 +36,7 @@ impl Loss {
             Loss::SurrogatePairs => "surrogate-pairs",
             Loss::FrozenDictReference => "frozendict-reference",
             Loss::CodeCounters => "code-counters",
+            Loss::KeptConstants => "kept-constants",
         }
     }
 }
@@ -61,6 +65,7 @@ impl Loaded<'_, '_> {
                 Some(Loss::SurrogatePairs)
             }
             _ if !self.node(object).has_edges() => None,
+            _ if self.profile.free_threaded && self.holds_kept(object) => Some(Loss::KeptConstants),
             _ if version < 3 && self.is_repeated(object) => Some(Loss::Sharing),
             Value::FrozenDict(_) if !self.profile.refers_to_frozendicts() && self.is_repeated(object) => {
                 Some(Loss::FrozenDictReference)
@@ -72,6 +77,16 @@ impl Loaded<'_, '_> {
             }
             _ => None,
         }
+    }
+
+    /// Whether a free-threaded build has another object in the place of a tuple that was a constant, and keeps compound ones
+    /// that it holds.
+    fn holds_kept(&self, object: Object) -> bool {
+        let is_kept = |part: &Object| self.has(*part, CACHED) && !self.parts(*part).is_empty();
+        let is_replaced = self.has(object, WALKED) && !self.has(object, CACHED);
+        is_replaced
+            && self.parts(object).iter().any(is_kept)
+            && self.parts(object).iter().all(|it| self.is_immortal(*it))
     }
 
     /// Whether a compound object has several owners; the caller's reference to the root is not one.

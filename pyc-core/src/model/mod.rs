@@ -45,11 +45,12 @@ use core::ops::Range;
 /// An object of the interpreter: the number of the node that it was made from.
 pub(crate) type Object = u32;
 
-/// The object is one that the interpreter keeps anyway (a small int, the empty tuple): it never has a single owner.
+/// The object is one that the interpreter keeps anyway (a small int, the empty tuple), or a code object of a free-threaded
+/// build: it never has a single owner.
 const CACHED: u8 = 1;
 /// The object is an interned string.
 const INTERNED: u8 = 2;
-/// A tuple whose strings were interned by a code object.
+/// A tuple whose strings were interned by a code object; in a free-threaded build: one that was among its constants.
 const WALKED: u8 = 4;
 /// A string of ASCII characters.
 const ASCII: u8 = 8;
@@ -59,6 +60,8 @@ const PLAIN: u8 = 16;
 const FINISHED: u8 = 32;
 /// A container that has fewer parts than its node has: duplicates are gone, and what NULL took with it.
 const SHRUNK: u8 = 64;
+/// A constant that a free-threaded build keeps, and that no load before this one has made.
+const FRESH: u8 = 128;
 
 /// The objects that an interpreter makes of a graph.
 pub struct Loaded<'g, 'a> {
@@ -80,6 +83,8 @@ pub struct Loaded<'g, 'a> {
     unordered: Vec<Object>,
     /// Whether an object may have lost its last owner.
     garbage: bool,
+    /// What the identities of objects depend on besides the stream.
+    varies: Option<Aspect>,
     hazard: Option<Cause>,
 }
 
@@ -139,6 +144,7 @@ impl<'g, 'a> Loaded<'g, 'a> {
             copies: core::mem::take(&mut spare.copies),
             unordered: core::mem::take(&mut spare.unordered),
             garbage: false,
+            varies: None,
             hazard: None,
         };
         let is_readable = || graph.write_anew().is_ok_and(|stream| crate::read(&stream, profile).is_ok());

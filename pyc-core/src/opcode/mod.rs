@@ -19,6 +19,9 @@ struct Table {
     /// 3.15: the opcode of GET_ITER, whose argument is rewritten, too (not that of its specialized forms).
     get_iter: Option<u8>,
     counters: Option<Counters>,
+    /// The first opcode of specialized instructions, if debug builds assert that no base opcode is one: an opcode that is
+    /// not assigned is its own base.
+    first_specialized: Option<u8>,
     marks: [u32; 256],
 }
 
@@ -34,14 +37,24 @@ struct Counters {
 static TABLES: [Table; 5] = {
     use tables as t;
     const fn table(minor: u8, base: &'static [u8; 256], caches: &'static [u8; 256], deadly: &'static [u8]) -> Table {
-        let marks = marks(base, caches, deadly, None);
-        Table { version: Version::new(3, minor), base, caches, deadly, get_iter: None, counters: None, marks }
+        Table {
+            version: Version::new(3, minor),
+            base,
+            caches,
+            deadly,
+            get_iter: None,
+            counters: None,
+            first_specialized: None,
+            marks: marks(base, caches, deadly, None, None),
+        }
     }
     [
         table(11, &t::BASE_311, &t::CACHES_311, t::DEADLY_311),
         table(12, &t::BASE_312, &t::CACHES_312, t::DEADLY_312),
         table(13, &t::BASE_313, &t::CACHES_313, t::DEADLY_313),
         Table {
+            first_specialized: Some(129),
+            marks: marks(&t::BASE_314, &t::CACHES_314, t::DEADLY_314, None, Some(129)),
             counters: Some(Counters {
                 adaptive: 0x0011,
                 special: &[(75, 0xFFFC), (100, 0x5555), (101, 0x5555), (102, 0x5555), (103, 0x5555)],
@@ -50,7 +63,8 @@ static TABLES: [Table; 5] = {
         },
         Table {
             get_iter: Some(70),
-            marks: marks(&t::BASE_315, &t::CACHES_315, t::DEADLY_315, Some(70)),
+            first_specialized: Some(129),
+            marks: marks(&t::BASE_315, &t::CACHES_315, t::DEADLY_315, Some(70), Some(129)),
             counters: Some(Counters {
                 adaptive: 0x0009,
                 special: &[(74, 0x7D06), (99, 0x5555), (100, 0x5555), (101, 0x5555), (102, 0x5555), (128, 0xFF77)],
@@ -113,6 +127,9 @@ pub fn shown(code: &[u8], flags: i32, profile: &Profile) -> Result<Vec<u8>, Caus
             return Err(Cause::InstrumentedOpcode);
         }
         out[at] = table.base[usize::from(opcode)];
+        if profile.debug && table.first_specialized.is_some_and(|first| out[at] >= first) {
+            return Err(Cause::DebugAssertion);
+        }
         let next = at + 2 + 2 * usize::from(table.caches[usize::from(opcode)]);
         match out.get_mut(at + 2..next) {
             Some(caches) => caches.fill(0),
@@ -123,17 +140,25 @@ pub fn shown(code: &[u8], flags: i32, profile: &Profile) -> Result<Vec<u8>, Caus
     Ok(out)
 }
 
-/// In [`Table::marks`]: the opcode is shown as another, kills, or has its argument rewritten.
+/// In [`Table::marks`]: the opcode is shown as another, is not assigned, kills, or has its argument rewritten.
 const NOT_PLAIN: u32 = 1 << 24;
 
 /// For each opcode: a bit for each unit after it that is a cache, from bit 1 on; or `NOT_PLAIN`.
-const fn marks(base: &[u8; 256], caches: &[u8; 256], deadly: &[u8], get_iter: Option<u8>) -> [u32; 256] {
+const fn marks(
+    base: &[u8; 256],
+    caches: &[u8; 256],
+    deadly: &[u8],
+    get_iter: Option<u8>,
+    first_specialized: Option<u8>,
+) -> [u32; 256] {
     let mut table = [NOT_PLAIN; 256];
     let mut opcode = 0;
     while opcode < 256 {
         // What is shown must stay clear of NOT_PLAIN when it is moved by three units.
         assert!(caches[opcode] < 16);
-        if base[opcode] as usize == opcode && !matches!(get_iter, Some(other) if other as usize == opcode) {
+        let is_rewritten = matches!(get_iter, Some(other) if other as usize == opcode);
+        let is_assigned = !matches!(first_specialized, Some(first) if base[opcode] >= first);
+        if base[opcode] as usize == opcode && is_assigned && !is_rewritten {
             table[opcode] = (2 << caches[opcode]) - 2;
         }
         opcode += 1;
@@ -207,6 +232,17 @@ fn may_kill(code: &[u8]) -> bool {
     let (words, last, _) = words(code);
     let carry = |word: &[u8; 8]| (u64::from_le_bytes(*word) & OPCODES) + UP_TO_240;
     (words.iter().fold(0, |sum, word| sum | carry(word)) | carry(&last)) & CARRY != 0
+}
+
+/// Why the hash of a code object with these instructions is undefined, if it is: it is made from the base opcodes, or before
+/// 3.12 from `co_code`.
+pub(crate) fn undefined_on_hash(code: &[u8], profile: &Profile) -> Option<Cause> {
+    if is_plain(code, profile) {
+        return None;
+    }
+    // The flags decide about arguments only.
+    let cause = shown(code, 0, profile).err()?;
+    (cause != Cause::CachesPastEnd || profile.hashes_shown_code()).then_some(cause)
 }
 
 /// Why loading this code is undefined, if it is: 3.12 and 3.13 look at every instruction then, and some kill them; and they
@@ -291,7 +327,10 @@ mod tests {
                 }
                 let is_shown = shown(&code, 0, profile).as_ref() == Ok(&code);
                 // Of an opcode whose argument may be rewritten, the argument is not looked at.
-                let is_sure = code.iter().step_by(2).all(|opcode| table.get_iter != Some(*opcode));
+                // An opcode that is not assigned kills a debug build.
+                let looked_at =
+                    |op: u8| table.get_iter == Some(op) || table.first_specialized.is_some_and(|it| op >= it);
+                let is_sure = !code.iter().step_by(2).any(|opcode| looked_at(*opcode));
                 assert!(is_plain(&code, profile) == (is_shown && is_sure), "{} {code:?}", profile.version);
             }
         }

@@ -1,6 +1,6 @@
 //! How 2.7 reads on where others stop: behind the end of the stream, and after an exception in a dict.
 
-use super::{Fault, Reader};
+use super::{Fault, PLENTY, Reader};
 use crate::aftermath::{Stored, is_kept_pair};
 use crate::error::Cause;
 use crate::graph::NodeId;
@@ -23,7 +23,6 @@ impl Reader<'_, '_> {
 
     /// 2.7 makes room for what a size claims, and where that fails inside a dict it reads on behind the size.
     pub(super) fn allocate(&self, n: i32, offset: usize) -> Result<(), Fault> {
-        const PLENTY: u32 = 1 << 23;
         let fails = n.unsigned_abs() > PLENTY && n != i32::MIN;
         if fails && self.frames.iter().any(|frame| frame.code == b'{') {
             return self.undefined(Cause::MemoryInDict, offset);

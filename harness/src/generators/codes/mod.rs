@@ -28,6 +28,16 @@ pub fn generate(u: &mut Unstructured<'_>, target: Target, bases: &[Vec<u8>]) -> 
     Generated { bytes, valid: wrong.is_none() }
 }
 
+/// Whether a version has this opcode.
+pub(super) fn is_opcode(version: (u8, u8), opcode: u8) -> bool {
+    opcodes::Opcodes::of(version).letters[usize::from(opcode)] != b'.'
+}
+
+/// The first opcode from 128 on that a version does not have.
+pub(super) fn high_unknown(version: (u8, u8)) -> Option<u8> {
+    opcodes::Opcodes::of(version).from(128, b".")
+}
+
 /// A stream, and the name of what is wrong with it.
 fn compose(u: &mut Unstructured<'_>, target: Target, bases: &[Vec<u8>]) -> (Vec<u8>, Option<&'static str>) {
     let form = u.below(8);

@@ -28,6 +28,7 @@ impl Writer<'_, '_, '_> {
         let mut next_index = self.next_index;
         let most = self.max_length;
         let may_nest = self.frames.len() + 1 < loaded.profile.max_depth as usize;
+        let copies_floats = !loaded.profile.quiets_nans;
         let mut rest = parts;
         // A tuple that is being written, how many parts it has, and what follows it.
         let mut tuple: Option<(Object, &[Object])> = None;
@@ -54,7 +55,7 @@ impl Writer<'_, '_, '_> {
                 }
                 b'z' | b'Z' if bits[at] & ASCII != 0 => (if bits[at] & INTERNED != 0 { b'Z' } else { b'z' }, 2),
                 b'u' | b't' if bits[at] & ASCII == 0 => (if bits[at] & INTERNED != 0 { b't' } else { b'u' }, 5),
-                b'g' | b'y' => (node.code, 1),
+                b'g' | b'y' if copies_floats => (node.code, 1),
                 b's' | b'i' => (node.code, 5),
                 // Four digits do not fit into 32 bits.
                 b'l' if node.len >= 8 => (b'l', 5),
