@@ -7,10 +7,8 @@ use super::gate::Over;
 use super::messages::{Found, Message, Small};
 use crate::case::Case;
 use crate::comparison::{Pair, form};
-use crate::generators::Generator;
-use crate::minimize::merge::{Finding, Standing, Way, merge};
+use crate::minimize::merge::{Finding, Way, merge};
 use crate::minimize::{Minimized, Outcome};
-use crate::observation::Observation;
 use crate::oracle::{Signature, Verdict};
 use reports::Level;
 use std::collections::BTreeSet;
@@ -100,11 +98,6 @@ fn merge_all(done: &mut [Job], limit: Duration, over: &Over) -> Vec<Vec<Signatur
 }
 
 fn finding(found: &Found, pair: &Pair) -> Finding {
-    let written = [Generator::Stdlib, Generator::Programs].iter().any(|g| g.name() == found.case.origin.generator());
-    let standing = match &found.predicted {
-        _ if written => Standing::Written,
-        Observation::Accepted(_) => Standing::Accepted,
-        _ => Standing::Refused,
-    };
-    Finding { form: form(&found.case, pair.core().target()), bytes: found.case.bytes.clone(), standing }
+    let form = form(&found.case, pair.core().target());
+    Finding { form, bytes: found.case.bytes.clone(), standing: found.standing() }
 }

@@ -350,7 +350,9 @@ fn finish(
     if !lines.is_empty() {
         println!("\n{}", lines.join("\n"));
     }
-    for finding in recorder.findings().filter(|finding| finding.is_new()).take(SHOWN) {
+    let mut new: Vec<&reports::Finding> = recorder.findings().filter(|finding| finding.is_new()).collect();
+    new.sort_by_key(|finding| finding.rank());
+    for finding in new.into_iter().take(SHOWN) {
         println!("\n{} ({}x in {})", finding.signature, finding.occurrences, finding.seen_in.join(", "));
         println!("  at {} ({})", finding.first_difference.as_deref().unwrap_or_default(), finding.origin);
         if let Some(original) = finding.original_length {
@@ -387,11 +389,15 @@ fn finish(
         match verdict {
             Verdict::Agree => "all agree".to_owned(),
             Verdict::NothingCompared => "nothing was compared with a CPython; no finding in pyc-core alone".to_owned(),
-            Verdict::Broken => format!("broken; {} findings", recorder.unexpected()),
-            Verdict::Diverged => format!("{} findings", recorder.unexpected()),
+            Verdict::Broken => format!("broken; {}", findings(recorder.unexpected())),
+            Verdict::Diverged => findings(recorder.unexpected()),
         },
     );
     Ok(u8::try_from(status).unwrap_or(2))
+}
+
+fn findings(n: usize) -> String {
+    format!("{n} finding{}", if n == 1 { "" } else { "s" })
 }
 
 fn of<'a>(recorder: &'a Recorder, id: &str) -> Vec<&'a Counts> {
