@@ -345,6 +345,7 @@ fn a_fault_becomes_a_test_of_other_readers() {
     };
     let found = finding();
     assert!(found.smallest && found.case.length < found.original_length.unwrap(), "{found:?}");
+    assert!(found.also.iter().any(|other| other.starts_with("reread")), "a dump of it does not read back: {found:?}");
     // By hand, from the longest case that the hunt kept, the same comes out.
     let cases = std::fs::read_dir(folder.join("cases")).unwrap().map(|entry| entry.unwrap().path());
     let longest = cases.max_by_key(|path| path.metadata().unwrap().len()).unwrap();
