@@ -14,7 +14,9 @@ mod hunt;
 mod minimize;
 mod promote;
 mod replay;
+mod subjects;
 
+use crate::faults::Fault;
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use interpreters::{Driver, Found, Interpreter, Limits, Options, Unusable, Workspace, discover_with, selects};
@@ -80,6 +82,9 @@ pub(crate) struct Search {
     /// Use only this driver [default: embedded where possible, else script]
     #[arg(long)]
     driver: Option<DriverName>,
+    /// In place of interpreters, a reader with this planted fault (docs/FAULTS.md lists them); its ids are planted:X.Y
+    #[arg(long, value_name = "FAULT", value_parser = subjects::fault)]
+    plant: Option<&'static Fault>,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -115,7 +120,7 @@ impl Discovery {
 impl Places {
     /// Finds the interpreters that can run a script.
     pub(crate) fn scripts(&self) -> Discovery {
-        Search { places: self.clone(), no_pyodide: true, driver: Some(DriverName::Script) }.run()
+        Search { places: self.clone(), no_pyodide: true, driver: Some(DriverName::Script), plant: None }.run()
     }
 }
 
@@ -152,6 +157,11 @@ fn real(path: &Path) -> PathBuf {
 /// The folder of this repository.
 pub(crate) fn root() -> PathBuf {
     real(&Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))
+}
+
+/// The folder of the corpus: the one that was named, or that of the repository.
+fn corpus(named: Option<&Path>) -> PathBuf {
+    named.map_or_else(|| root().join("corpus"), Path::to_owned)
 }
 
 /// The folder that cargo builds this workspace in: that of the running program, if cargo made it.

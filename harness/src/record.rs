@@ -378,6 +378,7 @@ impl Recorder {
             original_length: small.map(|small| small.original as u64),
             smallest: small.is_some_and(|small| small.complete),
             also: Vec::new(),
+            standing: found.standing(),
             merged_into: None,
             fixture: None,
             expected_entry: expected.map(|index| self.expected.entries[index].reason.clone()),

@@ -26,25 +26,35 @@ fn corpus() -> PathBuf {
 
 static EXPORT: LazyLock<Export> = LazyLock::new(|| Export::of(&corpus()).unwrap());
 
-/// Writes the corpus into a folder that goes away.
-fn exported(format: Format) -> tempfile::TempDir {
+/// The whole corpus, for which pyc-core is to be right.
+static WHOLE: LazyLock<Trial> = LazyLock::new(|| Trial { export: &EXPORT, release: RELEASE, faults: &FAULTS });
+
+/// Writes a corpus into a folder that goes away.
+fn exported(export: &Export, format: Format) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
-    EXPORT.write(format, dir.path()).unwrap();
+    export.write(format, dir.path()).unwrap();
     assert!(dir.path().join("README.md").is_file());
-    assert!(EXPORT.write(format, dir.path()).is_err(), "a folder that is not empty was written into");
+    assert!(export.write(format, dir.path()).is_err(), "a folder that is not empty was written into");
     dir
 }
 
+/// A corpus, who reads it, and faults that it is to catch.
+struct Trial<'a> {
+    export: &'a Export,
+    release: &'a str,
+    faults: &'a [&'a str],
+}
+
 /// What the core says of all cases as this release, or the core with a planted fault.
-fn answers(release: &str, fault: Option<&str>) -> Vec<(Vec<u8>, Observation)> {
-    let head = EXPORT.interpreters.iter().find(|head| head.version == release).unwrap();
+fn answers(Trial { export, release, .. }: &Trial, fault: Option<&str>) -> Vec<(Vec<u8>, Observation)> {
+    let head = export.interpreters.iter().find(|head| head.version == *release).unwrap();
     let core: Core = core(head).unwrap();
     let fault = fault.map(|name| Fault::all().find(|fault| fault.name == name).unwrap());
     let answer = |stream: &[u8]| {
         let right = core.observe(stream);
         fault.and_then(|fault| fault.observe(&core, stream, &right)).unwrap_or(right)
     };
-    EXPORT.cases.iter().map(|case| (case.stream.clone(), answer(&case.stream))).collect()
+    export.cases.iter().map(|case| (case.stream.clone(), answer(&case.stream))).collect()
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -99,9 +109,9 @@ fn row((stream, observation): &(Vec<u8>, Observation)) -> String {
 }
 
 /// Checks that `run` succeeds with the right answers and fails with each of the wrong ones.
-fn tells_apart(file: &Path, print: fn(&(Vec<u8>, Observation)) -> String, run: &dyn Fn() -> Output) {
-    for fault in [None].into_iter().chain(FAULTS.map(Some)) {
-        let text: String = answers(RELEASE, fault).iter().map(print).collect();
+fn tells_apart(trial: &Trial, file: &Path, print: fn(&(Vec<u8>, Observation)) -> String, run: &dyn Fn() -> Output) {
+    for fault in [None].into_iter().chain(trial.faults.iter().copied().map(Some)) {
+        let text: String = answers(trial, fault).iter().map(print).collect();
         std::fs::write(file, text).unwrap();
         let output = run();
         let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
@@ -110,8 +120,8 @@ fn tells_apart(file: &Path, print: fn(&(Vec<u8>, Observation)) -> String, run: &
     }
 }
 
-/// A Python 3 of a release that was recorded; without one, says that a test is skipped.
-fn python() -> Option<PathBuf> {
+/// A Python 3 of a release that was recorded, and the release; without one, says that a test is skipped.
+fn python() -> Option<(PathBuf, String)> {
     let binaries = Path::new(env!("CARGO_BIN_EXE_provost")).parent().unwrap();
     let options = Options {
         pythons: Vec::new(),
@@ -126,7 +136,7 @@ fn python() -> Option<PathBuf> {
     let is_it = |one: &interpreters::Interpreter| {
         one.facts.implementation == "cpython" && one.facts.version.starts_with("3.") && recorded(&one.facts.version)
     };
-    let python = found.into_iter().rfind(is_it).map(|one| one.path);
+    let python = found.into_iter().rfind(is_it).map(|one| (one.path, one.facts.version));
     if python.is_none() {
         println!("skipped: no Python 3 of a recorded release was found");
     }
@@ -154,7 +164,7 @@ fn answers_are_those_of_interpreters() {
 
 #[test]
 fn lines_of_json_are_what_their_schema_says() {
-    let dir = exported(Format::Jsonl);
+    let dir = exported(&EXPORT, Format::Jsonl);
     let read = |name: &str| std::fs::read_to_string(dir.path().join(name)).unwrap();
     let schema = jsonschema::validator_for(&serde_json::from_str(&read("case.schema.json")).unwrap()).unwrap();
     let lines = read("cases.jsonl");
@@ -165,30 +175,34 @@ fn lines_of_json_are_what_their_schema_says() {
         }
     }
     assert_eq!(lines.lines().count(), EXPORT.cases.len());
-    let Some(python) = python() else { return };
+    let Some((python, _)) = python() else { return };
+    lines_tell_apart(&python, &WHOLE);
+}
+
+fn lines_tell_apart(python: &Path, trial: &Trial) {
+    let dir = exported(trial.export, Format::Jsonl);
     let program = dir.path().join("program.py");
     let text = "import json, sys\n\
                 answers = dict(line.rstrip('\\n').split('\\t', 1) for line in open(sys.argv[1]))\n\
                 for line in sys.stdin:\n    print(answers[json.loads(line)['stream']])\n";
     std::fs::write(&program, text).unwrap();
     let file = dir.path().join("answers");
-    tells_apart(&file, line, &|| {
-        run(Command::new(&python)
+    tells_apart(trial, &file, line, &|| {
+        run(Command::new(python)
             .current_dir(dir.path())
-            .args(["check.py", RELEASE])
-            .arg(&python)
+            .args(["check.py", trial.release])
+            .arg(python)
             .args([&program, &file]))
     });
 }
 
 #[test]
 fn tests_for_python_tell_readers_apart() {
-    let Some(python) = python() else { return };
-    let dir = exported(Format::Pytest);
+    let Some((python, _)) = python() else { return };
+    let dir = exported(&EXPORT, Format::Pytest);
     let tests = |arguments: &[&str]| run(Command::new(&python).current_dir(dir.path()).args(arguments));
-    let unittest = || tests(&["-m", "unittest", "test_corpus"]);
     // As it is exported: the interpreter itself.
-    let output = unittest();
+    let output = tests(&["-m", "unittest", "test_corpus"]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     if tests(&["-c", "import pytest"]).status.success() {
         let output = tests(&["-m", "pytest", "-q", "-p", "no:cacheprovider"]);
@@ -196,11 +210,17 @@ fn tests_for_python_tell_readers_apart() {
     } else {
         println!("skipped: pytest is not installed; unittest ran the tests");
     }
+    tests_tell_apart(&python, &WHOLE);
+}
+
+fn tests_tell_apart(python: &Path, trial: &Trial) {
+    let dir = exported(trial.export, Format::Pytest);
+    let release = trial.release;
     let reader = format!(
         "import binascii, json\n\
          MESSAGES = True\n\
          ANSWERS = dict(line.split('\\t', 1) for line in open('answers'))\n\
-         def release():\n    return '{RELEASE}'\n\
+         def release():\n    return '{release}'\n\
          def found(stream):\n    return json.loads(ANSWERS[binascii.hexlify(stream).decode()])\n\
          def refuse(pair):\n    raise type(str(pair[0]), (Exception,), {{}})(pair[1])\n\
          def load(stream):\n    answer = found(stream)\n    \
@@ -210,7 +230,9 @@ fn tests_for_python_tell_readers_apart() {
          binascii.unhexlify(answer['bytes'])\n"
     );
     std::fs::write(dir.path().join("reader.py"), reader).unwrap();
-    tells_apart(&dir.path().join("answers"), line, &unittest);
+    tells_apart(trial, &dir.path().join("answers"), line, &|| {
+        run(Command::new(python).current_dir(dir.path()).args(["-m", "unittest", "test_corpus"]))
+    });
 }
 
 const PROGRAM: &str = include_str!("exports/reader.rs");
@@ -218,7 +240,11 @@ const PROGRAM: &str = include_str!("exports/reader.rs");
 /// pyc-core reads and writes as a reader of the exported crate, whose own tests run, too.
 #[test]
 fn a_crate_tells_readers_apart() {
-    let dir = exported(Format::Rust);
+    crate_tells_apart(&WHOLE);
+}
+
+fn crate_tells_apart(trial: &Trial) {
+    let dir = exported(trial.export, Format::Rust);
     let program = dir.path().join("program");
     std::fs::create_dir_all(program.join("src")).unwrap();
     let core = Path::new(env!("CARGO_MANIFEST_DIR")).join("../pyc-core");
@@ -228,7 +254,7 @@ fn a_crate_tells_readers_apart() {
     );
     std::fs::write(program.join("Cargo.toml"), manifest).unwrap();
     std::fs::write(program.join("src/main.rs"), PROGRAM).unwrap();
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("exported");
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("exported").join(trial.release);
     let cargo = |arguments: &[&str]| {
         let output = run(Command::new(env!("CARGO"))
             .args(arguments)
@@ -241,17 +267,17 @@ fn a_crate_tells_readers_apart() {
     cargo(&["test", "-p", "marshal-corpus"]);
     cargo(&["build"]);
     let binary = target.join("debug").join("program");
-    let output = run(Command::new(&binary).arg(RELEASE));
+    let output = run(Command::new(&binary).arg(trial.release));
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
     let file = dir.path().join("answers");
-    tells_apart(&file, row, &|| run(Command::new(&binary).arg(RELEASE).arg(&file)));
+    tells_apart(trial, &file, row, &|| run(Command::new(&binary).arg(trial.release).arg(&file)));
 }
 
 /// Seeds have no answers: a fuzz target asserts what it likes. One that is wrong about negative ints ends, one that is not
 /// does not.
 #[test]
 fn seeds_for_fuzzers_end_a_wrong_target() {
-    let dir = exported(Format::Libfuzzer);
+    let dir = exported(&EXPORT, Format::Libfuzzer);
     let seeds: Vec<PathBuf> = std::fs::read_dir(dir.path().join("seeds")).unwrap().map(|e| e.unwrap().path()).collect();
     assert_eq!(seeds.len(), EXPORT.cases.len());
     let dictionary = std::fs::read_to_string(dir.path().join("marshal.dict")).unwrap();
@@ -280,4 +306,73 @@ fn seeds_for_fuzzers_end_a_wrong_target() {
         let output = run(Command::new(&binary).args(&seeds));
         assert_eq!(output.status.success(), is_right, "{}", String::from_utf8_lossy(&output.stderr));
     }
+}
+
+/// Runs `provost` and wants this exit status; gives what it prints.
+fn provost(arguments: &[&str], status: i32) -> String {
+    let output = run(Command::new(env!("CARGO_BIN_EXE_provost")).args(arguments));
+    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    assert_eq!(output.status.code(), Some(status), "{arguments:?}: {said}");
+    said
+}
+
+/// A corpus with nothing in it but the documents.
+fn empty_corpus(dir: &Path) {
+    for folder in ["seeds", "regressions", "coverage", "golden"] {
+        std::fs::create_dir_all(dir.join(folder)).unwrap();
+    }
+    for file in ["README.md", "golden/README.md"] {
+        std::fs::copy(corpus().join(file), dir.join(file)).unwrap();
+    }
+    std::fs::write(dir.join("golden/by-hand.txt"), "# nothing\n").unwrap();
+}
+
+/// The whole flow of a fault: hunt, minimize, promote, ask the interpreters, export, and three readers in other languages
+/// that have the fault or have it not.
+#[test]
+fn a_fault_becomes_a_test_of_other_readers() {
+    let fault = "int-unsigned";
+    let dir = tempfile::tempdir().unwrap();
+    let text = |path: &Path| path.to_str().unwrap().to_owned();
+    let runs = text(&dir.path().join("runs"));
+    let plant = ["--plant", fault];
+    let said = provost(&[&["hunt", "--seed", "1", "--cases", "2000", "--out", &runs], &plant[..]].concat(), 1);
+    assert!(said.contains("1 finding"), "one cause is one finding: {said}");
+    let folder = std::fs::read_dir(&runs).unwrap().next().unwrap().unwrap().path();
+    let finding = || {
+        let run = reports::read(&folder.join(reports::FILE_NAME)).unwrap();
+        run.findings.into_iter().find(|finding| finding.is_new()).unwrap()
+    };
+    let found = finding();
+    assert!(found.smallest && found.case.length < found.original_length.unwrap(), "{found:?}");
+    assert!(found.also.iter().any(|other| other.starts_with("reread")), "a dump of it does not read back: {found:?}");
+    // By hand, from the longest case that the hunt kept, the same comes out.
+    let cases = std::fs::read_dir(folder.join("cases")).unwrap().map(|entry| entry.unwrap().path());
+    let longest = cases.max_by_key(|path| path.metadata().unwrap().len()).unwrap();
+    let small = text(&dir.path().join("small.marshal"));
+    let subject = ["--subject", &found.subject, "--relation", &found.relation];
+    provost(&[&["minimize", &text(&longest), "--out", &small], &plant[..], &subject].concat(), 1);
+    let bytes = std::fs::read(&small).unwrap();
+    assert_eq!(hex(&bytes), found.case.hex);
+    let corpus = dir.path().join("corpus");
+    empty_corpus(&corpus);
+    let at = text(&corpus);
+    let promote = |words: &[&str], status: i32| {
+        let case = text(&folder.join(found.case.path.as_ref().unwrap()));
+        provost(&[&["promote", &case, "--corpus", &at], &plant[..], words].concat(), status)
+    };
+    let words = ["--what", "A negative int", "--root-cause", "The sign was lost"];
+    assert!(promote(&[], 2).contains("root_cause"));
+    promote(&words, 0);
+    assert!(promote(&words, 2).contains("already"));
+    assert!(finding().fixture.unwrap().starts_with("regressions/a-negative-int"));
+    let Some((python, release)) = python() else { return };
+    let one = ["--no-search", "--no-pyodide", "--driver", "script", "--python", &text(&python)];
+    provost(&[&["golden", "--cases", "0", "--corpus", &at], &one[..]].concat(), 0);
+    let export = Export::of(&corpus).unwrap();
+    assert_eq!(export.cases.len(), 1);
+    let trial = Trial { export: &export, release: &release, faults: &[fault] };
+    lines_tell_apart(&python, &trial);
+    tests_tell_apart(&python, &trial);
+    crate_tells_apart(&trial);
 }

@@ -252,6 +252,20 @@ pub struct Reached {
     pub masked: BTreeMap<String, u64>,
 }
 
+/// How much a case matters to those who only ever read what CPython wrote.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Standing {
+    /// CPython itself wrote these bytes.
+    Written,
+    /// CPython accepts them.
+    #[default]
+    Accepted,
+    /// CPython refuses them.
+    Refused,
+}
+
 /// One signature with its smallest case so far. A later event with the same signature replaces this one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -281,6 +295,9 @@ pub struct Finding {
     pub repro_rust: Option<String>,
     /// How many cases had this signature so far.
     pub occurrences: u64,
+    /// How much the case matters.
+    #[serde(default)]
+    pub standing: Standing,
     /// Where the case came from, in words.
     #[serde(default)]
     pub origin: String,
@@ -312,6 +329,13 @@ impl Finding {
     #[must_use]
     pub fn is_new(&self) -> bool {
         self.expected_entry.is_none() && self.merged_into.is_none()
+    }
+
+    /// The order in which findings are told: what CPython wrote, then what it accepts, then what it refuses; of equals the
+    /// one of fewer bytes, then the one that is met more often.
+    #[must_use]
+    pub fn rank(&self) -> (Standing, u64, std::cmp::Reverse<u64>, &str) {
+        (self.standing, self.case.length, std::cmp::Reverse(self.occurrences), &self.signature)
     }
 }
 

@@ -39,7 +39,7 @@ mod summary;
 
 pub use event::{
     Case, Counts, End, Event, FORMAT, FaultEvent, FeatureCount, Finding, Host, Level, Note, Outcome, Reached, Rule,
-    Rules, Run, Side, Spread, Statistics, Subject, Verdict,
+    Rules, Run, Side, Spread, Standing, Statistics, Subject, Verdict,
 };
 pub use html::render;
 pub use log::{FILE_NAME, Gap, Log, ReadError, RunLog, read};

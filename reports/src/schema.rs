@@ -1,5 +1,6 @@
 //! The JSON schema of [`Event`](crate::Event), generated from the types, so that it cannot say anything else.
 
+use crate::Standing;
 use crate::{
     Case, Counts, End, Event, FORMAT, FaultEvent, FeatureCount, Finding, Host, Level, Note, Outcome, Reached, Rule,
     Rules, Run, Side, Spread, Statistics, Subject, Verdict,
@@ -132,6 +133,7 @@ fn events() -> Vec<Event> {
         original_length: Some(391),
         smallest: true,
         also: vec!["same-canon cpython accepted accepted float".into()],
+        standing: Standing::Accepted,
         merged_into: None,
         fixture: Some("long-sign.3.12.marshal".into()),
         expected_entry: Some("by design".into()),

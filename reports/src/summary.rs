@@ -97,7 +97,7 @@ pub(crate) struct Summary<'a> {
     pub(crate) rows: Vec<Row<'a>>,
     /// Those of the header, then others that were counted.
     pub(crate) generators: Vec<&'a str>,
-    /// Findings that are not listed, most frequent first.
+    /// Findings that are not listed, in the order of [`Finding::rank`].
     pub(crate) unexpected: Vec<&'a Finding>,
     /// Findings that are listed, most frequent first.
     pub(crate) known: Vec<&'a Finding>,
@@ -113,7 +113,8 @@ impl<'a> Summary<'a> {
         findings.sort_by_key(|f| std::cmp::Reverse(f.occurrences));
         // Another finding stands for what was merged into it.
         findings.retain(|f| f.merged_into.is_none());
-        let (known, unexpected) = findings.into_iter().partition(|f| f.expected_entry.is_some());
+        let (known, mut unexpected): (Vec<_>, Vec<_>) = findings.into_iter().partition(|f| f.expected_entry.is_some());
+        unexpected.sort_by_key(|f| f.rank());
         let mut generators: Vec<&str> = log.run.generators.iter().map(String::as_str).collect();
         for counts in &log.counts {
             push_new(&mut generators, &counts.generator);

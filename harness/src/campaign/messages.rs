@@ -1,10 +1,11 @@
 //! What a campaign tells while it goes on.
 
 use crate::case::Case;
+use crate::generators::Generator;
 use crate::observation::Observation;
 use crate::oracle::{Divergence, Signature};
 use crate::statistics::Statistics;
-use reports::{Counts, Level, Reached};
+use reports::{Counts, Level, Reached, Standing};
 use std::collections::BTreeMap;
 use std::sync::mpsc::Sender;
 
@@ -25,6 +26,19 @@ pub struct Found {
     pub observed: Observation,
     /// The entry of [`Plan::expected`] that lists it.
     pub expected: Option<usize>,
+}
+
+impl Found {
+    /// How much the case matters.
+    #[must_use]
+    pub fn standing(&self) -> Standing {
+        let is_of = |generator: &Generator| generator.name() == self.case.origin.generator();
+        match &self.predicted {
+            _ if [Generator::Stdlib, Generator::Programs].iter().any(is_of) => Standing::Written,
+            Observation::Accepted(_) => Standing::Accepted,
+            _ => Standing::Refused,
+        }
+    }
 }
 
 /// A finding with its simplest case.

@@ -7,10 +7,8 @@ use super::gate::Over;
 use super::messages::{Found, Message, Small};
 use crate::case::Case;
 use crate::comparison::{Pair, form};
-use crate::generators::Generator;
-use crate::minimize::merge::{Finding, Standing, Way, merge};
+use crate::minimize::merge::{Finding, Way, merge};
 use crate::minimize::{Minimized, Outcome};
-use crate::observation::Observation;
 use crate::oracle::{Signature, Verdict};
 use reports::Level;
 use std::collections::BTreeSet;
@@ -23,13 +21,21 @@ pub(super) struct Job {
     pub(super) found: Found,
 }
 
+/// A finding that was minimized, or could not be. The smallest case can have another signature than the one that was found,
+/// which stays the finding's name.
+struct Done {
+    signature: Signature,
+    job: Job,
+}
+
 /// Minimizes what comes until nobody sends any more, each finding for at most `limit`; then merges.
 pub(super) fn work(jobs: &Receiver<Job>, limit: Duration, over: &Over, sender: &Sender<Message>) {
-    let mut done: Vec<Job> = Vec::new();
+    let mut done: Vec<Done> = Vec::new();
     let mut begun: BTreeSet<Signature> = BTreeSet::new();
     for mut job in jobs {
         // Another subject may show the same.
-        if over.stopped() || !begun.insert(job.found.divergence.signature.clone()) {
+        let signature = job.found.divergence.signature.clone();
+        if over.stopped() || !begun.insert(signature.clone()) {
             continue;
         }
         match minimize(&mut job, limit, over) {
@@ -42,7 +48,7 @@ pub(super) fn work(jobs: &Receiver<Job>, limit: Duration, over: &Over, sender: &
                 let _ = sender.send(Message::Noted(Level::Warning, text));
             }
         }
-        done.push(job);
+        done.push(Done { signature, job });
     }
     if !over.stopped() && done.len() > 1 {
         let _ = sender.send(Message::Merged(merge_all(&mut done, limit, over)));
@@ -82,29 +88,24 @@ fn minimize(job: &mut Job, limit: Duration, over: &Over) -> Result<Small, String
 }
 
 /// Groups of findings that have one cause. Each is looked at with the subject that it was found with.
-fn merge_all(done: &mut [Job], limit: Duration, over: &Over) -> Vec<Vec<Signature>> {
-    let findings: Vec<Finding> = done.iter().map(|job| finding(&job.found, &job.pair)).collect();
+fn merge_all(done: &mut [Done], limit: Duration, over: &Over) -> Vec<Vec<Signature>> {
+    let findings: Vec<Finding> = done.iter().map(|Done { job, .. }| finding(&job.found, &job.pair)).collect();
     let end = Instant::now() + limit * u32::try_from(done.len()).unwrap_or(u32::MAX);
     let groups = merge(&findings, |bytes, other| {
         // Whoever has no time for it has two findings.
         if over.stopped() || Instant::now() >= end {
             return false;
         }
-        let Job { pair, found } = &mut done[other];
+        let Job { pair, found } = &mut done[other].job;
         let case = Case { bytes: bytes.to_vec(), ..found.case.clone() };
         let signature = &found.divergence.signature;
         pair.way(&case, signature).is_ok_and(|way| way == Some(Way::from(signature)))
     });
-    let signature = |index: usize| done[index].found.divergence.signature.clone();
+    let signature = |index: usize| done[index].signature.clone();
     groups.into_iter().map(|group| group.into_iter().map(signature).collect()).collect()
 }
 
 fn finding(found: &Found, pair: &Pair) -> Finding {
-    let written = [Generator::Stdlib, Generator::Programs].iter().any(|g| g.name() == found.case.origin.generator());
-    let standing = match &found.predicted {
-        _ if written => Standing::Written,
-        Observation::Accepted(_) => Standing::Accepted,
-        _ => Standing::Refused,
-    };
-    Finding { form: form(&found.case, pair.core().target()), bytes: found.case.bytes.clone(), standing }
+    let form = form(&found.case, pair.core().target());
+    Finding { form, bytes: found.case.bytes.clone(), standing: found.standing() }
 }

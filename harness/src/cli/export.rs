@@ -1,6 +1,6 @@
 //! `provost export`: the corpus for somebody else's reader.
 
-use super::root;
+use super::corpus;
 use crate::export::{Export, Format};
 use anyhow::Result;
 use clap::Args;
@@ -14,11 +14,14 @@ pub(crate) struct ExportTo {
     format: Format,
     /// A folder that is not there yet, or is empty
     dir: PathBuf,
+    /// The folder of the corpus [default: that of the repository]
+    #[arg(long, value_name = "DIR")]
+    corpus: Option<PathBuf>,
 }
 
 impl ExportTo {
     pub(crate) fn run(&self) -> Result<u8> {
-        let export = Export::of(&root().join("corpus"))?;
+        let export = Export::of(&corpus(self.corpus.as_deref()))?;
         export.write(self.format, &self.dir)?;
         let answers: usize = export.cases.iter().flat_map(|case| &case.answers).map(|(by, _)| by.len()).sum();
         println!(

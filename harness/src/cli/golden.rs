@@ -1,6 +1,6 @@
 //! `provost golden`: asks every interpreter found and writes `corpus/golden` anew.
 
-use super::{Search, root, select};
+use super::{Search, corpus, select};
 use crate::case::{Case, Origin};
 use crate::comparison::Pair;
 use crate::corpus::{Kind, tables};
@@ -13,7 +13,7 @@ use clap::Args;
 use interpreters::Limits;
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Longer streams make a corpus that nobody reads; those of a folder are taken whatever their length is.
 const LONGEST: usize = 300;
@@ -33,9 +33,12 @@ pub(crate) struct Golden {
     /// Forget the streams that are in the corpus only because they were before
     #[arg(long)]
     anew: bool,
-    /// Where to write [default: corpus/golden]
+    /// Where to write [default: the folder golden of the corpus]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// The folder of the corpus [default: that of the repository]
+    #[arg(long, value_name = "DIR")]
+    corpus: Option<PathBuf>,
     /// Only these subjects, such as cpython:3.12 (repeatable)
     #[arg(long, value_name = "ID")]
     subject: Vec<String>,
@@ -47,7 +50,8 @@ impl Golden {
     /// Exit status 1 if an interpreter disagrees with the core, 2 if one that was named cannot be used.
     pub(crate) fn run(&self) -> Result<u8> {
         let discovery = self.search.run().whole()?;
-        let out = self.out.clone().unwrap_or_else(|| root().join("corpus").join("golden"));
+        let corpus = corpus(self.corpus.as_deref());
+        let out = self.out.clone().unwrap_or_else(|| corpus.join("golden"));
         fs::create_dir_all(&out).with_context(|| format!("cannot make {}", out.display()))?;
         let mut written = BTreeSet::new();
         let mut disagreed = false;
@@ -68,7 +72,7 @@ impl Golden {
             };
             let file = out.join(format!("{}.jsonl", facts.version));
             let before = if self.anew || !file.exists() { Vec::new() } else { open(&file)?.1 };
-            let cases = self.cases(&core, before)?;
+            let cases = self.cases(&corpus, &core, before)?;
             let head = Head::of(facts, core.profile());
             let subject = Box::new(Reality::new(interpreter, Limits::default()));
             let Outcome { mut entries, dropped, disagreements } =
@@ -82,14 +86,13 @@ impl Golden {
         }
         if self.out.is_none() {
             // The fixtures tell in short what was answered.
-            tables::write(&root().join("corpus"))?;
+            tables::write(&corpus)?;
         }
         Ok(u8::from(disagreed))
     }
 
     /// Chooses the cases of one interpreter: all that people chose, and what is new of the others, shortest first.
-    fn cases(&self, core: &Core, before: Vec<Entry>) -> Result<Vec<Case>> {
-        let corpus = root().join("corpus");
+    fn cases(&self, corpus: &Path, core: &Core, before: Vec<Entry>) -> Result<Vec<Case>> {
         let mut chosen = Vec::new();
         for folder in Kind::ALL.map(|kind| corpus.join(kind.folder())).iter().chain(&self.add) {
             for (name, bytes) in seeds(folder).with_context(|| format!("cannot read {}", folder.display()))? {

@@ -90,8 +90,9 @@ impl Hunt {
             eprintln!("stopping after the current batches; once more to stop at once");
         })?;
         let core_alone = !self.subject.is_empty() && self.subject.iter().all(|id| id.split(':').next() == Some("core"));
-        let discovery = if core_alone { Discovery::default() } else { self.search.run().whole()? };
-        let selected = if core_alone { Vec::new() } else { select(&discovery.found.interpreters, &self.subject)? };
+        let needs_none = core_alone || self.search.plant.is_some();
+        let discovery = if needs_none { Discovery::default() } else { self.search.run().whole()? };
+        let selected = if needs_none { Vec::new() } else { select(&discovery.found.interpreters, &self.subject)? };
         let out = self.out.clone().unwrap_or_else(|| root().join("reports").join("out"));
         let mut recorder = Recorder::create(&out, plan.seed, &plan.expected)?;
         let begin = Instant::now();
@@ -131,7 +132,8 @@ impl Hunt {
         })?;
         progress.finish();
         let interrupted = stop.load(Ordering::Relaxed);
-        finish(&mut recorder, &ids, compares, interrupted, begin.elapsed())
+        let plant = self.plant();
+        finish(&mut recorder, &ids, compares, interrupted, begin.elapsed(), &plant)
     }
 
     fn plan(&self) -> Result<Plan> {
@@ -149,6 +151,10 @@ impl Hunt {
         if self.full && !generators.contains(&Generator::Stdlib) {
             bail!("--full is about the generator stdlib, which --generators leaves out");
         }
+        if self.search.plant.is_some() {
+            // A planted fault neither compiles nor imports.
+            generators.retain(|g| !matches!(g, Generator::Stdlib | Generator::Programs | Generator::Pyc));
+        }
         Ok(Plan {
             seed,
             time,
@@ -164,6 +170,11 @@ impl Hunt {
         })
     }
 
+    /// The option that plants the same fault again.
+    fn plant(&self) -> String {
+        self.search.plant.map_or(String::new(), |fault| format!(" --plant {}", fault.name))
+    }
+
     fn header(&self, plan: &Plan) -> Run {
         let generators: Vec<String> = plan.generators.iter().map(ToString::to_string).collect();
         let minutes = plan.time.map(|time| time.as_secs_f64() / 60.0);
@@ -171,6 +182,7 @@ impl Hunt {
         command += &minutes.map_or(String::new(), |minutes| format!(" --minutes {minutes}"));
         command += &plan.cases.map_or(String::new(), |cases| format!(" --cases {cases}"));
         command += if plan.full { " --full" } else { "" };
+        command += &self.plant();
         command += &self.subject.iter().map(|id| format!(" --subject {id}")).collect::<String>();
         Run {
             format: reports::FORMAT,
@@ -193,6 +205,13 @@ impl Hunt {
     /// Those who take part, each introduced in the log: the interpreters, or the core alone if there is none.
     fn members(&self, selected: &[&Interpreter], core_alone: bool, recorder: &mut Recorder) -> Result<Vec<Member>> {
         let mut members = Vec::new();
+        if self.search.plant.is_some() {
+            members.extend(self.search.subjects(&self.subject)?.into_iter().map(Member::from));
+            for member in &members {
+                recorder.write(&Event::Subject(native(member, "pyc-core with a planted fault")))?;
+            }
+            return Ok(members);
+        }
         for interpreter in selected {
             let core = Core::of(&interpreter.facts);
             recorder.introduce(introduce(interpreter, &core))?;
@@ -218,7 +237,8 @@ impl Hunt {
                 );
             }
             for member in &members {
-                recorder.write(&Event::Subject(core_subject(member)))?;
+                recorder
+                    .write(&Event::Subject(native(member, "pyc-core by itself: oracles that need no interpreter")))?;
             }
         }
         Ok(members)
@@ -269,7 +289,8 @@ fn unusable_subject(unusable: &Unusable) -> Subject {
     }
 }
 
-fn core_subject(member: &Member) -> Subject {
+/// A subject in this process.
+fn native(member: &Member, what: &str) -> Subject {
     Subject {
         id: member.id.clone(),
         usable: true,
@@ -277,7 +298,7 @@ fn core_subject(member: &Member) -> Subject {
         advice: None,
         facts: None,
         driver: Some("native".into()),
-        driver_reason: Some("pyc-core by itself: oracles that need no interpreter".into()),
+        driver_reason: Some(what.into()),
         found_by: None,
         start_up_ms: None,
         caution: None,
@@ -285,7 +306,14 @@ fn core_subject(member: &Member) -> Subject {
 }
 
 /// Writes the end, prints the summary, and gives the exit status.
-fn finish(recorder: &mut Recorder, ids: &[String], compares: bool, interrupted: bool, time: Duration) -> Result<u8> {
+fn finish(
+    recorder: &mut Recorder,
+    ids: &[String],
+    compares: bool,
+    interrupted: bool,
+    time: Duration,
+    plant: &str,
+) -> Result<u8> {
     let silent: Vec<String> = ids.iter().filter(|id| Totals::of(of(recorder, id)).compared == 0).cloned().collect();
     for id in &silent {
         recorder.note(Level::Warning, format!("{id}: nothing was compared; give it more time with --minutes"))?;
@@ -322,7 +350,9 @@ fn finish(recorder: &mut Recorder, ids: &[String], compares: bool, interrupted: 
     if !lines.is_empty() {
         println!("\n{}", lines.join("\n"));
     }
-    for finding in recorder.findings().filter(|finding| finding.is_new()).take(SHOWN) {
+    let mut new: Vec<&reports::Finding> = recorder.findings().filter(|finding| finding.is_new()).collect();
+    new.sort_by_key(|finding| finding.rank());
+    for finding in new.into_iter().take(SHOWN) {
         println!("\n{} ({}x in {})", finding.signature, finding.occurrences, finding.seen_in.join(", "));
         println!("  at {} ({})", finding.first_difference.as_deref().unwrap_or_default(), finding.origin);
         if let Some(original) = finding.original_length {
@@ -336,7 +366,7 @@ fn finish(recorder: &mut Recorder, ids: &[String], compares: bool, interrupted: 
         println!("  {:width$}  {}", finding.expected.subject, finding.expected.detail);
         println!("  {}  {}", finding.observed.subject, finding.observed.detail);
         let case = recorder.folder().join(finding.case.path.as_deref().unwrap_or_default());
-        println!("  cargo provost replay {}", case.display());
+        println!("  cargo provost replay {}{plant}", case.display());
         finding.caution.iter().for_each(|caution| println!("  {caution}"));
     }
     if !unmet.is_empty() {
@@ -359,11 +389,15 @@ fn finish(recorder: &mut Recorder, ids: &[String], compares: bool, interrupted: 
         match verdict {
             Verdict::Agree => "all agree".to_owned(),
             Verdict::NothingCompared => "nothing was compared with a CPython; no finding in pyc-core alone".to_owned(),
-            Verdict::Broken => format!("broken; {} findings", recorder.unexpected()),
-            Verdict::Diverged => format!("{} findings", recorder.unexpected()),
+            Verdict::Broken => format!("broken; {}", findings(recorder.unexpected())),
+            Verdict::Diverged => findings(recorder.unexpected()),
         },
     );
     Ok(u8::try_from(status).unwrap_or(2))
+}
+
+fn findings(n: usize) -> String {
+    format!("{n} finding{}", if n == 1 { "" } else { "s" })
 }
 
 fn of<'a>(recorder: &'a Recorder, id: &str) -> Vec<&'a Counts> {

@@ -2,18 +2,15 @@
 
 use super::hunt::duration;
 use super::replay::Content;
-use super::{MORE, Search, select};
-use crate::case::{Case, Form, Origin, hex};
+use super::{MORE, Search};
+use crate::case::{Case, Form, hex};
 use crate::comparison::Pair;
-use crate::generators::pyc::Source;
 use crate::minimize::{Minimized, Outcome};
 use crate::oracle::{Divergence, Relation, Signature};
-use crate::subjects::Reality;
 use crate::subjects::core::Core;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use indicatif::ProgressBar;
-use interpreters::Limits;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -41,10 +38,9 @@ pub(crate) struct Minimize {
 impl Minimize {
     /// Exit status 1 if a subject diverges, and its case was minimized; 0 if none does.
     pub(crate) fn run(&self) -> Result<u8> {
-        let cases = self.cases()?;
-        let discovery = self.search.run().whole()?;
+        let cases = Content::read(&self.case)?.cases(&self.case);
         let mut done: Vec<Signature> = Vec::new();
-        for (id, mut pair) in self.pairs(&discovery.found.interpreters)? {
+        for (id, mut pair) in self.pairs()? {
             for case in &cases {
                 for (divergence, _) in pair.divergences(case)? {
                     let wanted = self.relation.is_none_or(|relation| relation == divergence.signature.relation);
@@ -63,32 +59,14 @@ impl Minimize {
     }
 
     /// The interpreters that are wanted, each with the core; the core under every profile where there is none.
-    fn pairs(&self, found: &[interpreters::Interpreter]) -> Result<Vec<(String, Pair)>> {
-        let mut pairs = Vec::new();
-        for interpreter in select(found, &self.subject)? {
-            match Core::of(&interpreter.facts) {
-                Ok(core) => {
-                    let subject = Box::new(Reality::new(interpreter, Limits::default()));
-                    pairs.push((interpreter.id.clone(), Pair::new(&interpreter.facts.implementation, core, subject)));
-                }
-                Err(reason) => eprintln!("{}: skipped: {reason}", interpreter.id),
-            }
-        }
+    fn pairs(&self) -> Result<Vec<(String, Pair)>> {
+        let chosen = self.search.subjects(&self.subject)?;
+        let mut pairs: Vec<(String, Pair)> = chosen.into_iter().map(|one| (one.id, one.pair)).collect();
         if pairs.is_empty() {
             eprintln!("No interpreter that can be used was found; pyc-core is compared with itself.\n{MORE}");
             pairs.extend(Core::all().map(|core| (format!("core:{}", core.profile().version), Pair::alone(core))));
         }
         Ok(pairs)
-    }
-
-    fn cases(&self) -> Result<Vec<Case>> {
-        let Content { import, stream } = Content::read(&self.case)?;
-        let origin = || Origin::File(self.case.display().to_string());
-        let file = import.map(|import| {
-            let source = import.source.map(|(bytes, mtime)| Source { bytes, mtime });
-            Case { form: Form::Pyc(source), ..Case::stream(import.file, origin()) }
-        });
-        Ok(file.into_iter().chain(stream.map(|stream| Case::stream(stream, origin()))).collect())
     }
 
     fn minimize(&self, id: &str, pair: &mut Pair, case: &Case, divergence: &Divergence, nth: usize) -> Result<()> {

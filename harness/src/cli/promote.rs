@@ -1,18 +1,17 @@
 //! `provost promote`: a finding becomes a regression fixture.
 
-use super::{MORE, Search, root, select};
-use crate::comparison::{Compared, Pair};
+use super::replay::Content;
+use super::subjects::Chosen;
+use super::{MORE, Search, corpus};
+use crate::case::Form;
+use crate::comparison::Pair;
 use crate::corpus::promote::{Tried, Words, look_up};
 use crate::corpus::tables;
 use crate::oracle::{Relation, Verdict};
 use crate::repro::summary;
-use crate::roundtrip::roundtrip;
-use crate::subjects::Reality;
 use crate::subjects::core::Core;
 use anyhow::{Context, Result, ensure};
 use clap::Args;
-use interpreters::{Interpreter, Limits};
-use protocol::Import;
 use std::path::{Path, PathBuf};
 
 /// Arguments of `promote`.
@@ -34,6 +33,9 @@ pub(crate) struct Promote {
     /// Only these subjects, such as cpython:3.12 (repeatable)
     #[arg(long, value_name = "ID")]
     subject: Vec<String>,
+    /// The folder of the corpus [default: that of the repository]
+    #[arg(long, value_name = "DIR")]
+    corpus: Option<PathBuf>,
     #[command(flatten)]
     search: Search,
 }
@@ -41,55 +43,59 @@ pub(crate) struct Promote {
 impl Promote {
     pub(crate) fn run(&self) -> Result<u8> {
         let case = look_up(&self.finding, self.number)?;
-        let discovery = self.search.run().whole()?;
-        let interpreters = select(&discovery.found.interpreters, &self.subject)?;
+        let mut subjects = self.search.subjects(&self.subject)?;
         let is_of_core = |relation: Relation| case.finding.relation == relation.to_string();
         ensure!(
-            !interpreters.is_empty() || is_of_core(Relation::Preserve) || is_of_core(Relation::Reread),
+            !subjects.is_empty() || is_of_core(Relation::Preserve) || is_of_core(Relation::Reread),
             "no interpreter was found, and without one nothing fails\n{MORE}"
         );
-        let corpus = root().join("corpus");
+        let corpus = corpus(self.corpus.as_deref());
         let words = Words { name: self.name.clone(), what: self.what.clone(), root_cause: self.root_cause.clone() };
-        let name = case.promote(&corpus, &words, &mut |path| try_all(path, &interpreters))?;
+        let name = case.promote(&corpus, &words, &mut |path| try_all(path, &mut subjects))?;
         tables::write(&corpus)?;
         case.tell(&name)?;
         println!(
-            "written corpus/{name}; mend what is wrong, then `cargo provost golden` keeps what the interpreters answer"
+            "written {}; mend what is wrong, then `cargo provost golden` keeps what the interpreters answer",
+            corpus.join(&name).display()
         );
         Ok(0)
     }
 }
 
-/// What every subject does with a file, and whether it is what it owes.
-fn try_all(path: &Path, interpreters: &[&Interpreter]) -> Result<Vec<Tried>> {
-    let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let is_file = path.extension().is_some_and(|extension| extension == "pyc");
+/// What every subject does with a file, and whether it is what it owes; then what pyc-core does otherwise than it owes to
+/// itself.
+fn try_all(path: &Path, subjects: &mut [Chosen]) -> Result<Vec<Tried>> {
+    let cases = Content::read(path)?.cases(path);
+    // Of a .pyc file, the header is the case.
+    let case = cases.first().with_context(|| format!("{} holds no case", path.display()))?;
+    let relation_of = |verdict: &Verdict| match verdict {
+        Verdict::Diverge(divergence) => Some(divergence.signature.relation),
+        _ => None,
+    };
     let mut tried = Vec::new();
-    for interpreter in interpreters {
-        let Ok(core) = Core::of(&interpreter.facts) else { continue };
-        let subject = Box::new(Reality::new(interpreter, Limits::default()));
-        let mut pair = Pair::new(&interpreter.facts.implementation, core, subject);
-        let (observed, verdict) = if is_file {
-            let ask = Import { file: bytes.clone(), source: None };
-            let observed = pair.ask_headers(std::slice::from_ref(&ask))?.swap_remove(0);
-            let verdict = pair.judge_header(&pair.core().import(&ask), &observed);
-            (observed, verdict)
-        } else {
-            let Compared { observation, verdict, .. } = pair.compare(&bytes)?;
-            (observation, verdict)
-        };
-        let broken = match verdict {
-            Verdict::Diverge(divergence) => Some(divergence.signature.relation),
-            _ => None,
-        };
-        tried.push(Tried { subject: interpreter.id.clone(), says: summary(&observed), broken });
-    }
-    if !is_file {
-        tried.extend(Core::all().filter_map(|core| {
-            let says = roundtrip(&core, &bytes).err()?;
-            let broken = if says.contains("reread") { Relation::Reread } else { Relation::Preserve };
-            Some(Tried { subject: format!("core:{}", core.profile().version), says, broken: Some(broken) })
+    for Chosen { id, pair, .. } in subjects {
+        // In a new process, as what was asked before can leave something behind.
+        let mut pair = pair.fresh();
+        let family = pair.family().to_owned();
+        let owed = if case.form == Form::Stream { pair.core().owed() } else { Relation::Header };
+        let mut compared = pair.compare_in(owed, &family, std::slice::from_ref(case))?;
+        if owed != Relation::Header {
+            // What the core dumped is read by the subject, too.
+            let reread = pair.compare_in(Relation::Reread, &family, std::slice::from_ref(case))?;
+            compared.extend(reread.into_iter().filter(|one| relation_of(&one.verdict).is_some()));
+        }
+        tried.extend(compared.iter().map(|one| Tried {
+            subject: id.clone(),
+            says: summary(&one.observation),
+            broken: relation_of(&one.verdict),
         }));
+    }
+    for core in Core::all() {
+        let subject = format!("core:{}", core.profile().version);
+        for (divergence, _) in Pair::alone(core).divergences(case)? {
+            let broken = Some(divergence.signature.relation);
+            tried.push(Tried { subject: subject.clone(), says: divergence.to_string(), broken });
+        }
     }
     Ok(tried)
 }

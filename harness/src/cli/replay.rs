@@ -1,18 +1,17 @@
 //! `provost replay`: one case, every subject, side by side.
 
-use super::{MORE, Search, select};
-use crate::case::sha256_hex;
-use crate::comparison::{Compared, Pair};
+use super::subjects::Chosen;
+use super::{MORE, Search};
+use crate::case::{Case, Form, Origin, sha256_hex};
+use crate::comparison::Compared;
 use crate::generators::pyc::Source;
 use crate::observation::{Dump, Observation};
 use crate::oracle::Verdict;
 use crate::progress::table;
 use crate::repro::{self, Kept};
-use crate::subjects::Reality;
 use crate::subjects::core::{Core, payload};
 use anyhow::{Context, Result};
 use clap::Args;
-use interpreters::Limits;
 use protocol::Import;
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -53,21 +52,10 @@ impl Replay {
     /// Exit status 1 if a subject diverges from the core, 2 if one that was named cannot be used.
     pub(crate) fn run(&self) -> Result<u8> {
         let Content { import, stream } = Content::read(&self.case)?;
-        let discovery = self.search.run().whole()?;
-        let interpreters = select(&discovery.found.interpreters, &self.subject)?;
         let (mut headers, mut answers) = (Vec::new(), Vec::new());
-        for interpreter in interpreters {
-            let core = match Core::of(&interpreter.facts) {
-                Ok(core) => core,
-                Err(reason) => {
-                    eprintln!("{}: skipped: {reason}", interpreter.id);
-                    continue;
-                }
-            };
-            let subject = Box::new(Reality::new(interpreter, Limits::default()));
-            let mut pair = Pair::new(&interpreter.facts.implementation, core, subject);
+        for Chosen { id, version, mut pair } in self.search.subjects(&self.subject)? {
             let answer = |predicted, observed, verdict| {
-                let (id, version) = (interpreter.id.clone(), interpreter.facts.version.clone());
+                let (id, version) = (id.clone(), version.clone());
                 Answer { id, version, predicted, observed, verdict }
             };
             if let Some(import) = import.as_ref().filter(|_| pair.core().is_model()) {
@@ -136,6 +124,16 @@ impl Content {
             None
         };
         Ok(Content { stream: payload(&bytes).ok(), import: Some(Import { file: bytes, source }) })
+    }
+
+    /// The cases in it, the header first.
+    pub(super) fn cases(self, path: &Path) -> Vec<Case> {
+        let origin = || Origin::File(path.display().to_string());
+        let file = self.import.map(|import| {
+            let source = import.source.map(|(bytes, mtime)| Source { bytes, mtime });
+            Case { form: Form::Pyc(source), ..Case::stream(import.file, origin()) }
+        });
+        file.into_iter().chain(self.stream.map(|stream| Case::stream(stream, origin()))).collect()
     }
 }
 

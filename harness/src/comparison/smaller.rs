@@ -146,8 +146,12 @@ impl Pair {
         let dumps: Vec<(u8, &Observation)> = cases.iter().map(version).zip(&values).collect();
         let bytes = cases.iter().map(|case| case.bytes.clone()).collect();
         let read = self.reread_by_subject(&dumps, bytes)?;
-        let join = |(prediction, (observation, verdict))| Compared { prediction, observation, verdict };
-        Ok(originals.into_iter().zip(read).map(join).collect())
+        let join = |((prediction, value), (observation, verdict)): ((Prediction, &Observation), _)| match value {
+            Observation::Accepted(_) => Compared { prediction, observation, verdict },
+            // Nobody dumps what cannot be read.
+            refused => Compared { prediction, observation, verdict: Verdict::Inconclusive(refused.to_string()) },
+        };
+        Ok(originals.into_iter().zip(&values).zip(read).map(join).collect())
     }
 
     fn compare_headers(&mut self, cases: &[Case]) -> Result<Vec<Compared>, Broken> {

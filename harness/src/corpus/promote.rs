@@ -47,16 +47,18 @@ pub struct Case {
     pub finding: Finding,
 }
 
-/// Looks up a finding: `what` is the file of its case in a run's folder, or the run's folder, and then `number` counts the
-/// findings of its log from 1.
+/// Looks up a finding: `what` is the file of its case in a run's folder, or the run's folder, and then `number` is that of
+/// the report.
 ///
 /// # Errors
 /// When there is none; if there are several, the error lists them.
 pub fn look_up(what: &Path, number: Option<usize>) -> Result<Case> {
     let is_case = what.is_file();
     let run = if is_case { what.parent().and_then(Path::parent).unwrap_or(Path::new(".")) } else { what };
-    let log = reports::read(&run.join(reports::FILE_NAME))
+    let mut log = reports::read(&run.join(reports::FILE_NAME))
         .with_context(|| format!("{} is neither the folder of a run nor a case in one", what.display()))?;
+    // The numbers are those of the report.
+    log.findings.sort_by(|a, b| (!a.is_new(), a.rank()).cmp(&(!b.is_new(), b.rank())));
     let path = |finding: &Finding| finding.case.path.as_ref().map(|path| run.join(path));
     let is_it = |finding: &&Finding| path(finding).is_some_and(|path| path.file_name() == what.file_name());
     let finding = match (is_case, number) {
@@ -160,6 +162,8 @@ impl Case {
         let mut answer: Vec<Answer> = Vec::new();
         for Tried { subject, says, .. } in tried {
             match answer.iter_mut().find(|answer| answer.says == *says) {
+                // Two relations can be broken by one answer.
+                Some(answer) if answer.by.contains(subject) => {}
                 Some(answer) => answer.by.push(subject.clone()),
                 None => answer.push(Answer { says: says.clone(), by: vec![subject.clone()] }),
             }
@@ -251,6 +255,7 @@ mod tests {
             original_length: None,
             smallest: false,
             also: Vec::new(),
+            standing: reports::Standing::Accepted,
             merged_into: None,
             fixture: None,
             caution: None,

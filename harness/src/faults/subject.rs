@@ -15,6 +15,9 @@ pub struct Planted {
 }
 
 impl Planted {
+    /// What the signatures call it.
+    pub const FAMILY: &str = "planted";
+
     /// The implementation that has this fault and is right in all else.
     #[must_use]
     pub fn new(fault: &'static Fault, core: Core) -> Planted {

@@ -14,6 +14,7 @@
 use super::{Form, Minimized, Outcome, hash, minimize, order};
 use crate::generators::normal;
 use crate::oracle::{Relation, Signature};
+pub use reports::Standing;
 use std::cmp::Ordering;
 use std::collections::{BTreeSet, HashSet};
 
@@ -129,17 +130,6 @@ impl From<&Signature> for Way {
         };
         Way { relation: *relation, core: kind(core), subject: kind(subject), what: what.to_owned() }
     }
-}
-
-/// How much a case matters to those who only ever read what CPython wrote.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Standing {
-    /// CPython itself wrote these bytes.
-    Written,
-    /// CPython accepts them.
-    Accepted,
-    /// CPython refuses them.
-    Refused,
 }
 
 /// A minimized finding.

@@ -31,7 +31,7 @@ impl Reader for Core {
         match Model::new(&graph, &self.profile).dump(version) {
             Dump::Bytes { bytes, .. } => Some(Ok(bytes)),
             Dump::Raises(exception) => Some(Err(refused(&exception))),
-            Dump::Undefined(_) => None,
+            Dump::Undefined(_) | Dump::Slow(_) => None,
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::text::{Marked, grouped, hex_dump, mark, size, snippet};
 use super::{section, tone};
 use crate::summary::{Summary, Tone};
-use crate::{Finding, Outcome, Side};
+use crate::{Finding, Outcome, Side, Standing};
 use maud::{Markup, html};
 
 /// How many findings are shown unfolded.
@@ -15,7 +15,9 @@ pub(crate) fn unexpected(s: &Summary) -> Option<Markup> {
     if s.unexpected.is_empty() {
         return None;
     }
-    let lead = "Divergences that are not listed in corpus/expected, each with its smallest case. Those with one cause are one finding.";
+    let lead = "Divergences that are not listed in corpus/expected, each with its smallest case. \
+                Those with one cause are one finding. What CPython wrote itself comes first, then what it accepts, then what it \
+                refuses; of equals the smallest.";
     let body = html! {
         @for (i, finding) in s.unexpected.iter().enumerate() { (card(finding, i + 1, i < OPEN)) }
     };
@@ -50,6 +52,7 @@ fn card(f: &Finding, number: usize, open: bool) -> Markup {
                     span.signature { (f.signature) }
                     span.under {
                         span.badge.(tone(look)) { (f.relation) }
+                        @if f.standing == Standing::Written { span.badge { "written by CPython" } }
                         " " (f.subject)
                         @if f.seen_in.iter().any(|id| *id != f.subject) {
                             " and " (f.seen_in.iter().filter(|id| **id != f.subject).count()) " more"
