@@ -14,6 +14,7 @@ mod hunt;
 mod minimize;
 mod promote;
 mod replay;
+mod smallest;
 
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand, ValueEnum};
