@@ -196,7 +196,6 @@ fn plain(python2: bool, fields: usize, place: usize) -> Atom {
 pub(super) fn steps(stream: &[u8], target: Option<Target>) -> Vec<Step> {
     let Some(draft) = Draft::read(stream, target) else { return broken(stream, target) };
     let mut steps = vec![Step::Rest];
-    steps.extend(single(stream.len()).map(|(range, by)| Step::Edit(range, by)));
     let tails = std::iter::successors(Some(stream.len()), |length| (*length > 1).then_some(length / 2));
     steps.extend(tails.map(|length| Step::Edit(stream.len() - length..stream.len(), Vec::new())));
     // The smallest first: an object comes before those around it.
@@ -210,7 +209,8 @@ pub(super) fn steps(stream: &[u8], target: Option<Target>) -> Vec<Step> {
     let atoms = if draft.nodes.len() <= FEW { &atoms[..] } else { &atoms[..1] };
     (0..draft.nodes.len()).for_each(|id| of_node(&draft, id, target, atoms, &mut steps));
     if draft.nodes.len() <= SHORT {
-        steps.extend(broken(stream, target));
+        // But for what has nothing to do with what is there.
+        steps.extend(broken(stream, target).into_iter().skip(TYPES.len()));
     } else if draft.nodes.len() > MANY {
         let skimmed = target.map_or_else(|| skim(stream), |target| skim_for(target, stream));
         steps.extend(heads(stream, &skimmed.items).map(|(range, by)| Step::Edit(range, by)));
