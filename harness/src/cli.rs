@@ -14,6 +14,7 @@ mod hunt;
 mod minimize;
 mod promote;
 mod replay;
+mod smallest;
 mod subjects;
 
 use crate::faults::Fault;

@@ -1,10 +1,10 @@
 //! `provost faults`: whether the generators find bugs that are known to be there.
 
-use super::{Places, root, target_dir};
+use super::{Places, root, smallest, target_dir};
 use crate::corpus::cover::caught;
 use crate::corpus::{self, Fixture};
 use crate::faults::report::{Terms, document, summary, table};
-use crate::faults::{Contest, Fault, members, smallest};
+use crate::faults::{Contest, Fault};
 use crate::progress;
 use crate::stdlib::{Cache, Library};
 use crate::subjects::core::{Core, payload};
@@ -31,15 +31,18 @@ pub(crate) struct Faults {
     /// The seeds of the campaigns
     #[arg(long, value_delimiter = ',', default_values_t = [1, 2, 3])]
     seeds: Vec<u64>,
-    /// How many cases each generator makes from each seed
-    #[arg(long, default_value_t = 100_000)]
-    cases: u64,
+    /// How many cases each generator makes from each seed [default: 100000, with --minimize 1000]
+    #[arg(long)]
+    cases: Option<u64>,
     /// Minimize the first cases that show each fault, and compare with the smallest there are; no table is written
     #[arg(long)]
     minimize: bool,
     /// Also plant so many random pairs of faults together, and count the findings of each
     #[arg(long, value_name = "N", requires = "minimize")]
     pairs: Option<usize>,
+    /// Look for the smallest streams that show each fault, among all of up to so many bytes (6: ten minutes)
+    #[arg(long, value_name = "BYTES", conflicts_with_all = ["minimize", "corpus", "json"])]
+    search: Option<usize>,
     /// One JSON object for each fault
     #[arg(long)]
     json: bool,
@@ -86,14 +89,19 @@ impl Faults {
         if self.corpus {
             return self.run_corpus(faults);
         }
+        if let Some(longest) = self.search {
+            return smallest::search(&faults, longest);
+        }
         if self.minimize {
-            return self.minimize(&faults);
+            let pairs = self.pairs.unwrap_or(0);
+            let terms = smallest::Terms { seeds: &self.seeds, cases: self.cases(), pairs, json: self.json };
+            return smallest::minimize(&faults, &terms);
         }
         let found = self.places.scripts().whole()?.found;
         let cache = self.cache.clone().unwrap_or_else(|| target_dir().join("provost").join("stdlib"));
         let corpus = root().join("corpus");
         let mut from_corpus = Vec::new();
-        let contest = Contest::new(faults, self.seeds.clone(), self.cases, &corpus, |profile| {
+        let contest = Contest::new(faults, self.seeds.clone(), self.cases(), &corpus, |profile| {
             compiled(&found, profile, &cache).unwrap_or_else(|e| {
                 eprintln!("{}: the baseline mutates the compiled file of corpus/seeds: {e:#}", profile.version);
                 from_corpus.push(profile.version.to_string());
@@ -115,7 +123,7 @@ impl Faults {
             0 => "files of the standard library".to_owned(),
             _ => format!("files of the standard library (of {}: of corpus/seeds)", from_corpus.join(", ")),
         };
-        let terms = Terms { seeds: self.seeds.clone(), cases: self.cases, files };
+        let terms = Terms { seeds: self.seeds.clone(), cases: self.cases(), files };
         let mut out = std::io::stdout().lock();
         if self.json {
             for row in &rows {
@@ -163,51 +171,8 @@ impl Faults {
         Ok(u8::from(caught.iter().any(|row| row.caught_by.is_none())))
     }
 
-    /// Exit status 0 if every fault's cases come down to the stated minimum, or near it.
-    fn minimize(&self, faults: &[&'static Fault]) -> Result<u8> {
-        let members = members(&root().join("corpus"), &mut |_| Vec::new()).context("cannot read corpus/seeds")?;
-        let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        let rows = smallest::smallest(faults, &self.seeds, self.cases, &members, threads);
-        for row in &rows {
-            println!(
-                "{} min {} {}..{} findings {}",
-                row.fault.name,
-                row.minimum.len(),
-                row.shortest(),
-                row.longest(),
-                row.findings.len()
-            );
-            for group in &row.findings {
-                println!("  -");
-                for i in group {
-                    let c = &row.cases[*i];
-                    println!(
-                        "   {} {} {} from {} to {} {} {:?} tries {} {:?}",
-                        c.generator,
-                        c.seed,
-                        c.index,
-                        c.from,
-                        c.smallest.bytes.len(),
-                        crate::case::hex(&c.smallest.bytes),
-                        c.way.what.clone() + " " + &c.way.core + " " + &c.way.subject,
-                        c.smallest.tries,
-                        c.took
-                    );
-                }
-            }
-        }
-        if let Some(count) = self.pairs {
-            for pair in smallest::pairs(&rows, count, 1, threads) {
-                println!(
-                    "PAIR {} {} {} {:?}",
-                    pair.findings.len(),
-                    pair.faults[0].name,
-                    pair.faults[1].name,
-                    pair.findings.iter().map(|f| crate::case::hex(&f[..f.len().min(80)])).collect::<Vec<_>>()
-                );
-            }
-        }
-        Ok(0)
+    fn cases(&self) -> u64 {
+        self.cases.unwrap_or(if self.minimize { 1_000 } else { 100_000 })
     }
 
     fn chosen(&self) -> Result<Vec<&'static Fault>> {
@@ -222,12 +187,12 @@ impl Faults {
     fn command(&self) -> String {
         let only: String = self.only.iter().map(|name| format!(" --only {name}")).collect();
         let seeds: Vec<String> = self.seeds.iter().map(u64::to_string).collect();
-        format!("cargo provost faults --seeds {} --cases {}{only}", seeds.join(","), self.cases)
+        format!("cargo provost faults --seeds {} --cases {}{only}", seeds.join(","), self.cases())
     }
 
     fn file(&self) -> Option<PathBuf> {
         // A part of the table must not take the place of the whole.
-        let is_whole = self.only.is_empty() && self.seeds == [1, 2, 3] && self.cases == 100_000;
+        let is_whole = self.only.is_empty() && self.seeds == [1, 2, 3] && self.cases() == 100_000;
         self.out.clone().or_else(|| (is_whole && !self.no_write).then(|| root().join("docs").join("FAULTS.md")))
     }
 }

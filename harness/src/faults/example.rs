@@ -7,8 +7,10 @@ use crate::generators::Target;
 #[derive(Debug)]
 pub(super) enum Example {
     Stream(&'static [u8]),
+    /// So many bytes of one kind behind others.
+    Many(&'static [u8], u8, usize),
     /// So many objects, each the only item of the one around it.
-    Deep(u32),
+    Deep(usize),
     /// A plain code object in which these fields are others.
     Code(&'static [(&'static str, &'static [u8])]),
 }
@@ -17,7 +19,8 @@ impl Example {
     pub(super) fn bytes(&self, target: Target) -> Vec<u8> {
         match self {
             Example::Stream(bytes) => bytes.to_vec(),
-            Example::Deep(depth) => [&b"[\x01\0\0\0".repeat(*depth as usize - 1), &b"N"[..]].concat(),
+            Example::Many(start, byte, times) => [*start, &[*byte].repeat(*times)].concat(),
+            Example::Deep(depth) => [&b")\x01".repeat(depth - 1), &b"N"[..]].concat(),
             Example::Code(changes) => {
                 let part = |(name, plain): (&str, Vec<u8>)| {
                     let changed = changes.iter().find(|(changed, _)| *changed == name);
@@ -34,11 +37,12 @@ fn plain_code(target: Target) -> Vec<(&'static str, Vec<u8>)> {
     let mut parts = vec![("type", b"c".to_vec())];
     parts.extend(integers(target).iter().map(|name| (*name, vec![0; 4])));
     for field in Walk::new(b"", target).fields() {
-        let tuple = b"(\0\0\0\0".to_vec();
-        let text = if target.version.0 == 2 { b"s\x01\0\0\0f" } else { b"u\x01\0\0\0f" }.to_vec();
+        let python2 = target.version.0 == 2;
+        let tuple = if python2 { &b"(\0\0\0\0"[..] } else { b")\0" }.to_vec();
+        let text = if python2 { &b"s\0\0\0\0"[..] } else { b"z\0" }.to_vec();
         let name = field.name();
         if parts.len() == 1 + integers(target).len() + 8 {
-            parts.push(("firstlineno", b"\x01\0\0\0".to_vec()));
+            parts.push(("firstlineno", vec![0; 4]));
         }
         parts.push((
             name,

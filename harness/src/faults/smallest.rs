@@ -49,27 +49,65 @@ pub struct Row {
 }
 
 impl Row {
-    /// The longest of the smallest cases.
+    /// What the first finding is told by.
     #[must_use]
-    pub fn longest(&self) -> usize {
-        self.cases.iter().map(|case| case.smallest.bytes.len()).max().unwrap_or(0)
+    pub fn smallest(&self) -> Option<&[u8]> {
+        self.cases.iter().map(|case| &case.smallest.bytes[..]).min_by_key(|bytes| bytes.len())
     }
 
-    /// What the merged findings are told by: the shortest of the smallest cases.
+    /// How many times as long as the stated minimum the smallest case is.
     #[must_use]
-    pub fn shortest(&self) -> usize {
-        self.cases.iter().map(|case| case.smallest.bytes.len()).min().unwrap_or(0)
+    pub fn ratio(&self) -> f64 {
+        self.smallest().map_or(f64::INFINITY, |smallest| ratio(smallest, &self.minimum))
     }
+
+    /// The same of each case.
+    pub fn ratios(&self) -> impl Iterator<Item = f64> {
+        self.cases.iter().map(|case| ratio(&case.smallest.bytes, &self.minimum))
+    }
+
+    /// How long the slowest case took.
+    #[must_use]
+    pub fn slowest(&self) -> Duration {
+        self.cases.iter().map(|case| case.took).max().unwrap_or_default()
+    }
+
+    /// Whether it comes down to the stated minimum and not below it, in few findings.
+    #[must_use]
+    pub fn is_good(&self) -> bool {
+        (1.0..=MOST).contains(&self.ratio()) && (1..=2).contains(&self.findings.len())
+    }
+}
+
+/// How long a case is minimized at most; streams of thousands of nested objects take longer than they should.
+const LONGEST: Duration = Duration::from_secs(20);
+
+/// How many times as long as the stated minimum a smallest case may be.
+pub const MOST: f64 = 1.25;
+
+#[expect(clippy::cast_precision_loss, reason = "cases are short")]
+fn ratio(case: &[u8], minimum: &[u8]) -> f64 {
+    // Nothing at all shows a fault as well.
+    if case.len() == minimum.len() { 1.0 } else { case.len() as f64 / minimum.len() as f64 }
 }
 
 /// A case that shows a fault.
 #[derive(Debug, Clone)]
 struct Start {
     fault: usize,
-    column: Column,
+    generator: &'static str,
     seed: u64,
     index: u64,
     case: Vec<u8>,
+}
+
+/// The stated minimum, in a list if it shows the fault there as well: rare faults want one case at least.
+fn by_hand(fault: usize, planted: &Fault) -> Start {
+    let core = Core::with(planted.last_profile().clone());
+    let minimum = planted.example();
+    let held = [b"(\x03\0\0\0T", &minimum[..], b"T"].concat();
+    let case = if planted.shows(&core, &held, &core.observe(&held)) { held } else { minimum };
+    Start { fault, generator: "by hand", seed: 0, index: 0, case }
 }
 
 /// Does the jobs with these numbers, in so many threads, and keeps their order.
@@ -105,13 +143,14 @@ pub fn smallest(faults: &[&'static Fault], seeds: &[u64], cases: u64, members: &
         let (member, column, seed) = jobs[job];
         starts(faults, member, column, seed, cases)
     });
-    let starts: Vec<Start> = starts.into_iter().flatten().collect();
+    let by_hand = faults.iter().enumerate().map(|(fault, planted)| by_hand(fault, planted));
+    let starts: Vec<Start> = starts.into_iter().flatten().chain(by_hand).collect();
     let shrunk = in_threads(threads, starts.len(), |job| {
-        let Start { fault, column, seed, index, case } = &starts[job];
+        let Start { fault, generator, seed, index, case } = &starts[job];
         let fault = faults[*fault];
         let core = Core::with(fault.last_profile().clone());
         shrink(&[fault], &core, case).map(|(way, smallest, took)| Shrunk {
-            generator: column.name(),
+            generator,
             seed: *seed,
             index: *index,
             from: case.len(),
@@ -147,7 +186,7 @@ fn starts(faults: &[&'static Fault], member: &Member, column: Column, seed: u64,
         pending.retain(|&fault| {
             let shows = faults[fault].shows_among(types, &member.core, &case, &right);
             if shows {
-                starts.push(Start { fault, column, seed, index, case: case.clone() });
+                starts.push(Start { fault, generator: column.name(), seed, index, case: case.clone() });
             }
             !shows
         });
@@ -165,7 +204,7 @@ fn way(faults: &[&Fault], core: &Core, case: &[u8]) -> Option<Way> {
 fn shrink(faults: &[&Fault], core: &Core, case: &[u8]) -> Option<(Way, Minimized, Duration)> {
     let begun = Instant::now();
     let form = Form::Stream(Some(core.target()));
-    let outcome = minimize_finding(form, case, |case| way(faults, core, case), |_| true);
+    let outcome = minimize_finding(form, case, |case| way(faults, core, case), |_| begun.elapsed() < LONGEST);
     let smallest = outcome.minimized()?;
     Some((way(faults, core, &smallest.bytes)?, smallest, begun.elapsed()))
 }

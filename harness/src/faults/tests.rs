@@ -117,3 +117,30 @@ fn most_faults_are_found_soon() {
     let found = rows.iter().filter(|(_, combined)| combined[0].is_some()).count();
     assert!(found * 3 > faults.len() * 2, "{found} of {}", faults.len());
 }
+
+/// Of each fault the stated minimum, from within a list, and a few generated cases; `ci/run full` has more of them.
+#[test]
+fn cases_come_down_to_the_stated_minima_and_not_below() {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../corpus");
+    let members = members(&corpus, &mut |_| Vec::new()).unwrap();
+    // Deep streams take their time.
+    let faults: Vec<&'static Fault> = Fault::all().filter(|fault| fault.example().len() < 1000).collect();
+    assert!(faults.len() >= 150);
+    for row in smallest::smallest(&faults, &[1], 12, &members, 2) {
+        let ratios: Vec<f64> = row.ratios().collect();
+        assert!(row.is_good() && ratios.iter().all(|ratio| *ratio >= 1.0), "{} {ratios:?}", row.fault.name);
+    }
+}
+
+/// `provost faults --search 6` tries them all.
+#[test]
+fn no_stream_of_up_to_three_bytes_is_shorter_than_a_stated_minimum() {
+    for core in Core::all() {
+        let of_this = |fault: &&Fault| fault.last_profile().version == core.profile().version;
+        let faults: Vec<&'static Fault> = Fault::all().filter(of_this).collect();
+        for (fault, found) in faults.iter().zip(exhaustive::simplest(&faults, &core, 3)) {
+            let stated = fault.example().len();
+            assert_eq!(found.as_ref().map(Vec::len), (stated <= 3).then_some(stated), "{} {found:02x?}", fault.name);
+        }
+    }
+}

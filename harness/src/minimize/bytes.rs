@@ -11,8 +11,14 @@ const RUN: usize = 8;
 /// Up to this length each byte is tried as every simpler one; in a longer case, as 0.
 const EXHAUSTIVE: usize = 256;
 
-/// Up to this length single bytes are tried at all; in a longer case, as many parts of it.
+/// Up to this length single bytes are tried at all; a longer case has so many parts.
 const MANY: usize = 1024;
+const PARTS: usize = 128;
+
+/// The least number of bytes that are tried together.
+fn least(n: usize) -> usize {
+    if n <= MANY { 1 } else { n / PARTS }
+}
 
 /// How far what a byte says is moved.
 const REACH: usize = 12;
@@ -30,14 +36,14 @@ pub(super) fn cuts(case: &[u8]) -> Vec<Range<usize>> {
     let n = case.len();
     let runs = (2..=RUN.min(n)).rev().flat_map(|run| (0..=n - run).map(move |from| from..from + run));
     let runs = runs.filter(|_| n <= SHORT);
-    let (many, single): (Vec<_>, Vec<_>) = halves(n, n.div_ceil(MANY)).partition(|range| range.len() > 1);
+    let (many, single): (Vec<_>, Vec<_>) = halves(n, least(n)).partition(|range| range.len() > 1);
     many.into_iter().chain(runs).chain(single).collect()
 }
 
 /// Bytes, and what may stand in their place: the simplest first.
 pub(super) fn simpler(form: Form, case: &[u8]) -> Vec<(Range<usize>, Vec<u8>)> {
     if case.len() > EXHAUSTIVE {
-        let many = halves(case.len(), case.len().div_ceil(MANY));
+        let many = halves(case.len(), least(case.len()));
         return many.map(|range| (range.clone(), vec![0; range.len()])).collect();
     }
     let types = types(form, case);

@@ -18,6 +18,15 @@ pub use reports::Standing;
 use std::cmp::Ordering;
 use std::collections::{BTreeSet, HashSet};
 
+/// In how many places it is looked whether two cases react alike, at most.
+const LOOKED_AT: usize = 32;
+
+/// How many times more often two findings of one way react alike than not, if they are one.
+const SURELY: usize = 3;
+
+/// The most pairs of places that are compared for what two cases have in common.
+const COMPARED: usize = 1 << 20;
+
 /// How a relation fails: what has to stay the same while a case shrinks.
 ///
 /// A signature says more: which type differs in the canon, say. That changes with the things around the cause, which
@@ -30,15 +39,15 @@ pub struct Way {
     pub core: String,
     /// That of the subject.
     pub subject: String,
-    /// What differs: `outcome`, `exception`, `value`; or which dump, and in what.
+    /// What differs: `outcome`, `exception`, `value`, a field of code objects; or which dump, and in what.
     pub what: String,
 }
 
 impl Way {
     /// Whether both are about what was read, or both about what was dumped of the same value.
     fn is_near(&self, other: &Way) -> bool {
-        let is_read = |way: &Way| ["outcome", "exception", "value"].contains(&way.what.as_str());
-        self.relation == other.relation && is_read(self) == is_read(other)
+        let is_dumped = |way: &Way| way.what.starts_with("dump");
+        self.relation == other.relation && is_dumped(self) == is_dumped(other)
     }
 }
 
@@ -46,8 +55,8 @@ impl Way {
 /// cause.
 ///
 /// An enclosing object that refuses what is in it makes another outcome of another value. So what is smallest in its way
-/// goes on to shrink in any way of reading, and what comes out is taken if it is a part of it and both react
-/// [alike](react_alike) to changes of that part. If they do not, it was another cause.
+/// goes on to shrink in any way of reading, and what comes out is taken if both react [alike](react_alike) to changes of
+/// what they have in common. If they do not, it was another cause.
 pub fn minimize_finding(
     form: Form,
     case: &[u8],
@@ -72,18 +81,22 @@ pub fn minimize_finding(
     let loose = minimize(form, &strict.bytes, &mut is_near, |more| goes_on(tries + more));
     let Outcome::Minimized(loose) = loose else { return Outcome::Minimized(strict) };
     let (steps, tries) = (strict.steps + loose.steps, strict.tries + loose.tries);
-    if loose.bytes != strict.bytes && react_alike(&strict.bytes, &loose.bytes, |case| way(case).is_some()) {
+    if loose.bytes != strict.bytes && react_alike(&strict.bytes, &loose.bytes, 1, |case| way(case).is_some()) {
         return Outcome::Minimized(Minimized { steps, tries, ..loose });
     }
     Outcome::Minimized(Minimized { tries, ..strict })
 }
 
-/// Whether a case and a part of it react alike: what can be changed in the part without an end of the divergence can be
-/// changed in the whole, and the other way round, more often than not. `false` if the one is no part of the other.
-fn react_alike(whole: &[u8], part: &[u8], mut diverges: impl FnMut(&[u8]) -> bool) -> bool {
-    let Some(places) = places(whole, part) else { return false };
+/// Whether a case and a smaller one react alike: what can be changed in the one without an end of the divergence can be
+/// changed in the other, where they have the same bytes, so many times more often than not. `false` if they have few in
+/// common.
+fn react_alike(whole: &[u8], part: &[u8], times: usize, mut diverges: impl FnMut(&[u8]) -> bool) -> bool {
+    let places = places(whole, part);
+    if places.len() * 2 < part.len() {
+        return false;
+    }
     let (mut same, mut different) = (0, 0);
-    for (at, place) in places.into_iter().enumerate() {
+    for &(place, at) in places.iter().step_by(places.len().div_ceil(LOOKED_AT).max(1)) {
         let byte = part[at];
         let bits = (0..8).map(|bit| byte ^ 1 << bit);
         let others: BTreeSet<u8> = bits.chain([byte.wrapping_add(1), byte.wrapping_sub(1), 0, 0xff, b'N']).collect();
@@ -100,29 +113,60 @@ fn react_alike(whole: &[u8], part: &[u8], mut diverges: impl FnMut(&[u8]) -> boo
             }
         }
     }
-    same >= different
+    same >= times * different
 }
 
-/// Where the bytes of a part are in the whole. Of two of one length each byte stands for the one in its place.
-fn places(whole: &[u8], part: &[u8]) -> Option<Vec<usize>> {
+/// The places in both of the bytes that a case and a smaller one have in common, in this order: as many as there can be. Of
+/// two of one length, and of long ones, those that come next.
+fn places(whole: &[u8], part: &[u8]) -> Vec<(usize, usize)> {
     if whole.len() == part.len() {
-        return Some((0..part.len()).collect());
+        return (0..part.len()).map(|at| (at, at)).collect();
     }
-    let mut next = 0;
-    let mut find = |byte: &u8| {
-        let at = next + whole[next..].iter().position(|other| other == byte)?;
-        next = at + 1;
-        Some(at)
-    };
-    part.iter().map(&mut find).collect()
+    if whole.len() * part.len() > COMPARED {
+        let mut next = 0;
+        let find = |(at, byte): (usize, &u8)| {
+            let place = next + whole[next..].iter().position(|other| other == byte)?;
+            next = place + 1;
+            Some((place, at))
+        };
+        return part.iter().enumerate().map_while(find).collect();
+    }
+    // How many bytes have the rests in common that begin at these places?
+    let mut common = vec![vec![0_u32; part.len() + 1]; whole.len() + 1];
+    for (place, byte) in whole.iter().enumerate().rev() {
+        for (at, other) in part.iter().enumerate().rev() {
+            let longer = common[place + 1][at].max(common[place][at + 1]);
+            common[place][at] = if byte == other { common[place + 1][at + 1] + 1 } else { longer };
+        }
+    }
+    let (mut place, mut at) = (0, 0);
+    let mut places = Vec::new();
+    while place < whole.len() && at < part.len() {
+        if whole[place] == part[at] {
+            places.push((place, at));
+            (place, at) = (place + 1, at + 1);
+        } else if common[place + 1][at] >= common[place][at + 1] {
+            place += 1;
+        } else {
+            at += 1;
+        }
+    }
+    places
 }
 
 impl From<&Signature> for Way {
     fn from(signature: &Signature) -> Way {
         let Signature { relation, core, subject, path, .. } = signature;
         let kind = |class: &str| class.split(':').next().unwrap_or_default().to_owned();
+        // Fields of code objects that hold what can be anywhere.
+        const PLACES: [&str; 9] =
+            ["consts", "names", "varnames", "freevars", "cellvars", "localsplusnames", "filename", "name", "qualname"];
         let what = match path.split(['.', ':']).next().unwrap_or_default() {
-            "consumed" | "canon" => "value",
+            "canon" => match path.split(['.', ':']).nth(1) {
+                Some(field) if path.starts_with("canon.") && !PLACES.contains(&field) => field,
+                _ => "value",
+            },
+            "consumed" => "value",
             "class" | "message" => "exception",
             "outcome" => "outcome",
             "dump" => "dump",
@@ -187,13 +231,13 @@ fn is_held(findings: &[Finding], a: usize, b: usize, shows: &mut impl FnMut(&[u8
         if *form != findings[inner].form || !shows(bytes, inner) {
             return false;
         }
-        match minimize(*form, bytes, |case| shows(case, inner), |_| true) {
-            Outcome::Minimized(found) => {
-                let found = Finding { bytes: found.bytes, ..findings[inner].clone() };
-                found.normal() == findings[inner].normal()
-            }
-            _ => false,
-        }
+        let found = match minimize(*form, bytes, |case| shows(case, inner), |_| true) {
+            Outcome::Minimized(found) => Finding { bytes: found.bytes, ..findings[inner].clone() },
+            _ => return false,
+        };
+        // Some things can be said in two ways of which neither shrinks to the other.
+        found.normal() == findings[inner].normal()
+            || found.bytes == *bytes && react_alike(bytes, &findings[inner].bytes, SURELY, |case| shows(case, inner))
     })
 }
 

@@ -95,12 +95,11 @@ fn of_bracket(text: &[u8], bracket: &Bracket, edits: &mut Vec<Edit>) {
 fn of_line(text: &[u8], line: Range<usize>, edits: &mut Vec<Edit>) {
     let end = line.end - usize::from(text[..line.end].ends_with(b"\n"));
     let start = line.start + text[line.start..end].iter().take_while(|byte| **byte == b' ').count();
-    for at in start..end {
-        if b"=:; ".contains(&text[at]) {
-            edits.push((at + 1..end, b" 0".to_vec()));
-            edits.push((at..end, Vec::new()));
-            edits.push((start..at + 1, Vec::new()));
-        }
+    let borders = (start..).zip(&text[start..end]).filter(|(_, byte)| b"=:; ".contains(byte));
+    for (at, _) in borders {
+        edits.push((at + 1..end, b" 0".to_vec()));
+        edits.push((at..end, Vec::new()));
+        edits.push((start..at + 1, Vec::new()));
     }
 }
 

@@ -6,10 +6,11 @@
 //! breaks off loses objects as they stand.
 
 use super::bytes::halves;
+use super::order::TYPES;
 use crate::generators::Target;
 use crate::generators::codes::caches;
 use crate::generators::draft::{Draft, Node, is_dict};
-use crate::generators::skim::{BEFORE_LINE, FLAG_REF, skim, skim_for};
+use crate::generators::skim::{BEFORE_LINE, FLAG_REF, Item, skim, skim_for};
 use crate::generators::spell::spellings;
 use std::borrow::Cow;
 use std::ops::Range;
@@ -19,6 +20,12 @@ const FEW: usize = 64;
 
 /// In a stream of more objects than this, what takes away more than an object is tried with some of them.
 const MANY: usize = 256;
+
+/// A stream of no more objects than this is also cut as one that breaks off.
+const SHORT: usize = 16;
+
+/// How far around what a reference means is looked.
+const DEEP: usize = 8;
 
 /// Integers of a code object that count arguments, at most.
 const COUNTS: usize = 3;
@@ -38,6 +45,8 @@ pub(super) enum Step {
     Atom(usize, Atom),
     /// All there is becomes a simple value and a reference to it.
     Twice(Atom),
+    /// A pair of an object and a reference to what is in it.
+    Couple(usize, usize),
     /// An object takes the place of the container around it.
     Unwrap(usize),
     /// Items, or bytes of a string, digits of a number or a table, go away.
@@ -193,43 +202,154 @@ pub(super) fn steps(stream: &[u8], target: Option<Target>) -> Vec<Step> {
     steps.extend((1..draft.nodes.len()).rev().filter(|id| is_tried(&draft, *id)).map(Step::Root));
     let atoms = atoms(draft.python2);
     steps.extend(atoms.iter().cloned().map(Step::Twice));
-    let many = halves(draft.nodes.len(), draft.nodes.len().div_ceil(FEW));
+    let parts = if draft.nodes.len() > MANY { SHORT } else { FEW };
+    let many = halves(draft.nodes.len(), draft.nodes.len().div_ceil(parts));
     steps.extend(many.flat_map(|range| WIDE.map(|wide| Step::Every(wide, range.clone()))));
+    steps.extend(couples(&draft));
     let atoms = if draft.nodes.len() <= FEW { &atoms[..] } else { &atoms[..1] };
     (0..draft.nodes.len()).for_each(|id| of_node(&draft, id, target, atoms, &mut steps));
+    if draft.nodes.len() <= SHORT {
+        // But for what has nothing to do with what is there.
+        steps.extend(broken(stream, target).into_iter().skip(TYPES.len()));
+    } else if draft.nodes.len() > MANY {
+        let skimmed = target.map_or_else(|| skim(stream), |target| skim_for(target, stream));
+        steps.extend(heads(stream, &skimmed.items).map(|(range, by)| Step::Edit(range, by)));
+    }
     steps
+}
+
+/// References, and the objects around what they mean that they are not in.
+fn couples(draft: &Draft) -> impl Iterator<Item = Step> {
+    let around = |id: usize| std::iter::successors(Some(id), |id| draft.nodes[*id].owner.map(|(owner, _)| owner));
+    let references = (0..draft.nodes.len()).filter(|id| draft.nodes[*id].target.is_some()).take(FEW);
+    references.flat_map(move |id| {
+        let meant = draft.nodes[id].target.unwrap_or(id);
+        let apart = around(meant).take_while(move |outer| around(id).all(|other| other != *outer)).take(DEEP);
+        apart.map(move |outer| Step::Couple(outer, id)).collect::<Vec<_>>()
+    })
 }
 
 /// Whether an object is one of those that are tried for all that is in them or around them.
 fn is_tried(draft: &Draft, id: usize) -> bool {
-    id == 1 || id % draft.nodes.len().div_ceil(MANY) == 0
+    id == 1 || id.is_multiple_of(draft.nodes.len().div_ceil(MANY))
+}
+
+/// Whether the object around this one is in one of the same kind, and each is all that is in the other: then it is the same
+/// to take away the one or the other, and what is left out in the one can mostly be left out in the other.
+fn repeats(draft: &Draft, id: usize) -> bool {
+    let around = |id: usize| draft.nodes[id].owner.map(|(owner, _)| owner);
+    let kind = |id: usize| (draft.nodes[id].code, draft.nodes[id].flag, draft.nodes[id].items.len());
+    let owners = around(id).and_then(|inner| Some((inner, around(inner)?)));
+    owners.is_some_and(|(inner, outer)| kind(inner) == kind(outer) && kind(inner).2 == 1)
 }
 
 /// Objects of a stream that breaks off, and what stands before them.
 fn broken(stream: &[u8], target: Option<Target>) -> Vec<Step> {
     let skimmed = target.map_or_else(|| skim(stream), |target| skim_for(target, stream));
     let n = stream.len();
-    let starts = skimmed.items.iter().chain(&skimmed.cut).rev().map(|item| (0..item.at, Vec::new()));
-    let whole = skimmed.items.iter().flat_map(|item| {
+    let every = skimmed.items.len().div_ceil(MANY).max(1);
+    let items: Vec<(usize, &Item)> = skimmed.items.iter().enumerate().step_by(every).collect();
+    let starts = items.iter().map(|(_, item)| *item).chain(&skimmed.cut).rev().map(|item| (0..item.at, Vec::new()));
+    let whole = items.iter().flat_map(|(_, item)| {
         let byte = stream[item.at];
         let few = [vec![], b"N".to_vec(), vec![0], vec![byte, 0], vec![byte, 0, 0, 0, 0]];
         let few = few.into_iter().take(if skimmed.items.len() <= FEW { 5 } else { 1 });
         few.map(|by| (item.at..item.end, by))
     });
-    // What is still open when the stream ends becomes a tuple of more items than are there, or of as many.
-    let open = skimmed.items.iter().enumerate().filter(|(_, item)| item.end == n && item.children > 0);
-    let tuples = open.flat_map(|(id, item)| {
+    // What is still open when the stream ends; a few of what may be very many.
+    let open: Vec<(usize, &Item)> = items.iter().copied().filter(|(_, item)| item.end == n).collect();
+    let open: Vec<(usize, &Item)> = open.iter().copied().step_by(open.len().div_ceil(SHORT).max(1)).collect();
+    let heads_of_open = open.iter().filter(|(_, item)| item.children > 0).flat_map(|(id, item)| {
         let first = skimmed.items.get(id + 1).map_or(n, |first| first.at);
-        let code = b')' | stream[item.at] & FLAG_REF;
-        let sizes = [1, 0].into_iter().filter_map(|more| u8::try_from(item.children + more).ok());
-        sizes.map(move |size| (item.at..first, vec![code, size]))
+        let others = open_heads(item, stream[item.at] & FLAG_REF);
+        others.into_iter().map(move |head| (item.at..first, head))
     });
-    let cut = skimmed.cut.iter().flat_map(|item| {
-        let by: [&[u8]; 4] = [b")", b"{", b")\x01", b"s\0\0\0\x01"];
+    let cut = skimmed.cut.iter().chain(open.iter().map(|(_, item)| *item)).flat_map(|item| {
+        let by: [&[u8]; 5] = [b")", b"{", b"{0", b")\x01", b"s\0\0\0\x01"];
         by.map(|by| (item.at..n, by.to_vec()))
     });
-    let bytes = skimmed.items.iter().map(|item| (item.at..item.at + 1, Vec::new()));
-    starts.chain(whole).chain(tuples).chain(cut).chain(bytes).map(|(range, by)| Step::Edit(range, by)).collect()
+    let dicts = halves(skimmed.items.len(), skimmed.items.len().div_ceil(FEW));
+    let dicts = dicts.filter_map(|range| heads(stream, &skimmed.items[range]));
+    let bytes = items.iter().map(|(_, item)| (item.at..item.at + 1, Vec::new()));
+    let python3 = target.is_none_or(|target| target.version.0 > 2);
+    let many = halves(skimmed.items.len(), skimmed.items.len().div_ceil(FEW)).filter(|_| python3);
+    let short = many.filter_map(|range| short_sizes(stream, &skimmed.items[range]));
+    let edits =
+        single(n).chain(starts).chain(dicts).chain(short).chain(whole).chain(heads_of_open).chain(cut).chain(bytes);
+    let edits = edits.map(|(range, by)| Step::Edit(range, by));
+    edits.chain(slots(stream, &skimmed.items)).collect()
+}
+
+/// What may stand in place of the beginning of a container that is still open when the stream ends: that of a tuple of more
+/// items than are there, or of as many, and those of others.
+fn open_heads(item: &Item, flag: u8) -> Vec<Vec<u8>> {
+    let sizes = [1, 0].into_iter().filter_map(|more| u8::try_from(item.children + more).ok());
+    let tuples = sizes.map(|size| vec![b')' | flag, size]);
+    let short = b"{:}".iter().map(|code| vec![code | flag]);
+    let long = b"<>[".iter().map(|code| vec![code | flag, 1, 0, 0, 0]);
+    tuples.chain(short).chain(long).collect()
+}
+
+/// Objects with flags go away from a stream that breaks off, as a whole or but for what is in them, or only their flags do;
+/// and later references count them no more.
+fn slots(stream: &[u8], items: &[Item]) -> Vec<Step> {
+    let flagged = |item: &Item| stream[item.at] & FLAG_REF != 0;
+    let mut steps = Vec::new();
+    for (id, item) in items.iter().enumerate().filter(|(_, item)| flagged(item)).take(FEW) {
+        let inside = items[id..].iter().filter(|other| other.at < item.end && flagged(other)).count();
+        let first = items.get(id + 1).map_or(item.end, |next| next.at.min(item.end));
+        let cuts = [(item.at..item.end, Vec::new(), inside), (item.at..first, Vec::new(), 1)];
+        let unflagged = (item.at..item.at + 1, vec![item.code], 1);
+        let nothing = (item.at..item.end, b"N".to_vec(), inside);
+        for (range, by, fewer) in cuts.into_iter().chain([unflagged, nothing]) {
+            let mut rest = stream[range.end..].to_vec();
+            for reference in items.iter().filter(|other| other.code == b'r' && other.at >= range.end) {
+                let at = reference.at - range.end + 1;
+                let Some(number) = rest.get_mut(at..at + 4).and_then(|bytes| bytes.first_chunk_mut::<4>()) else {
+                    continue;
+                };
+                let meant = u32::from_le_bytes(*number);
+                let is_later = meant > item.slots;
+                *number =
+                    (meant - if is_later { u32::try_from(fewer).unwrap_or(0).min(meant) } else { 0 }).to_le_bytes();
+            }
+            steps.push(Step::Edit(range.start..stream.len(), [by, rest].concat()));
+        }
+    }
+    steps
+}
+
+/// One type and nothing else in place of a stream of so many bytes.
+fn single(n: usize) -> impl Iterator<Item = (Range<usize>, Vec<u8>)> {
+    TYPES.iter().map(move |code| (0..n, vec![*code]))
+}
+
+/// The part of a stream with these objects, in which each container is the start of a dict.
+fn heads(stream: &[u8], items: &[Item]) -> Option<(Range<usize>, Vec<u8>)> {
+    let (first, last) = (items.first()?.at, items.last()?.at);
+    let mut at = first;
+    let mut bytes = Vec::new();
+    for item in items.iter().filter(|item| b"([<>)".contains(&item.code)) {
+        let size = if item.code == b')' { 1 } else { 4 };
+        bytes.extend(&stream[at..item.at]);
+        bytes.push(b'{' | stream[item.at] & FLAG_REF);
+        at = (item.at + 1 + size).min(last).max(item.at);
+    }
+    Some((first..at.max(last), [&bytes, stream.get(at..last).unwrap_or_default()].concat()))
+}
+
+/// The part of a stream with these objects, in which each container is a tuple with a size of one byte.
+fn short_sizes(stream: &[u8], items: &[Item]) -> Option<(Range<usize>, Vec<u8>)> {
+    let (first, last) = (items.first()?.at, items.last()?.at);
+    let mut at = first;
+    let mut bytes = Vec::new();
+    for item in items.iter().filter(|item| b"([<>".contains(&item.code)) {
+        let Some([size, 0, 0, 0]) = stream.get(item.at + 1..item.at + 5) else { continue };
+        bytes.extend(&stream[at..item.at]);
+        bytes.extend([b')' | stream[item.at] & FLAG_REF, *size]);
+        at = item.at + 5;
+    }
+    Some((first..at.max(last), [&bytes, stream.get(at..last).unwrap_or_default()].concat()))
 }
 
 fn of_node(draft: &Draft, id: usize, target: Option<Target>, atoms: &[Atom], steps: &mut Vec<Step>) {
@@ -240,11 +360,13 @@ fn of_node(draft: &Draft, id: usize, target: Option<Target>, atoms: &[Atom], ste
     if node.flag {
         steps.push(Step::Atom(id, tuple(draft.python2)));
     }
-    steps.push(Step::Unwrap(id));
+    steps.extend((!repeats(draft, id)).then_some(Step::Unwrap(id)));
     if node.code == b'c' {
         of_code(draft, id, steps);
     }
-    drops(draft, id, target, steps);
+    if !repeats(draft, id) || is_tried(draft, id) {
+        drops(draft, id, target, steps);
+    }
     if b"iIc".contains(&node.code) {
         steps.push(Step::Zero(id, 0..node.payload.len()));
         steps.extend((0..node.payload.len()).step_by(4).map(|from| Step::Zero(id, from..from + 4)));
@@ -252,9 +374,9 @@ fn of_node(draft: &Draft, id: usize, target: Option<Target>, atoms: &[Atom], ste
     if node.target.is_some() {
         steps.push(Step::Unshare(id));
     }
-    if !b"NTF.S0r".contains(&node.code) {
-        steps.extend([Step::Respell(id), Step::Shorten(id)]);
-    }
+    let is_plain = |code: u8| b"NTF.S0r)[{<>:c".contains(&code);
+    steps.extend((!is_plain(node.code)).then_some(Step::Respell(id)));
+    steps.extend((!b"NTF.S0r)zig".contains(&node.code)).then_some(Step::Shorten(id)));
     if node.flag {
         steps.push(Step::Unflag(id));
     }
@@ -332,8 +454,8 @@ fn entries(table: &[u8]) -> impl Iterator<Item = Range<usize>> {
 fn parts(node: &Node) -> Vec<Range<usize>> {
     let n = node.payload.len();
     match (node.code, node.payload.first()) {
-        (b'l', _) => vec![n.min(4)..n],
-        (b'f', _) => vec![n.min(1)..n],
+        (b'l', _) => std::iter::once(n.min(4)..n).collect(),
+        (b'f', _) => std::iter::once(n.min(1)..n).collect(),
         (b'x', Some(&real)) => {
             let end = n.min(1 + usize::from(real));
             vec![1..end, n.min(end + 1)..n]
@@ -376,6 +498,7 @@ fn change(step: &Step, draft: &mut Draft) -> Option<()> {
             draft.nodes[once].flag = !draft.python2;
             draft.root = draft.add(Node::container(tuple(draft.python2).0, vec![once, twice]));
         }
+        Step::Couple(outer, id) => draft.root = draft.add(Node::container(tuple(draft.python2).0, vec![outer, id])),
         Step::Unwrap(id) => {
             let (outer, _) = draft.nodes[id].owner?;
             draft.put(outer, id);

@@ -16,7 +16,7 @@ pub(super) const FAULTS: [Fault; 19] = [
         cause: "3.7's layout with a hole for what came later",
         versions: POSITIONAL_ONLY,
         way: Way::Reads(b"c", |walk, object| integer(walk, object, "posonlyargcount", |_| 0)),
-        example: Example::Code(&[("argcount", b"\x01\0\0\0"), ("posonlyargcount", b"\x01\0\0\0"), NAME, KIND]),
+        example: Example::Code(&[("posonlyargcount", b"\0\0\0\x01")]),
     },
     Fault {
         name: "argument-counts-swapped",
@@ -28,7 +28,7 @@ pub(super) const FAULTS: [Fault; 19] = [
             let by = [&head[..4], &head[8..12], &head[4..8]].concat();
             if by == head { None } else { Edit::of(13, object.spelled(b'c', &by)) }
         }),
-        example: Example::Code(&[("argcount", b"\x01\0\0\0"), ("posonlyargcount", b"\x01\0\0\0"), NAME, KIND]),
+        example: Example::Code(&[("kwonlyargcount", b"\0\0\0\x01")]),
     },
     Fault {
         name: "argcount-of-all",
@@ -42,7 +42,7 @@ pub(super) const FAULTS: [Fault; 19] = [
             let count = long(&walk.bytes, object.at + 1)?.checked_add(keyword_only)?;
             (keyword_only != 0).then(|| Edit { length: 5, by: object.spelled(b'c', &count.to_le_bytes()) })
         }),
-        example: Example::Code(&[("kwonlyargcount", b"\x01\0\0\0"), NAME, KIND]),
+        example: Example::Code(&[("kwonlyargcount", b"\0\0\0A")]),
     },
     Fault {
         name: "flags-16-bits",
@@ -50,7 +50,7 @@ pub(super) const FAULTS: [Fault; 19] = [
         cause: "a table of flags from before the future statements moved up",
         versions: EVERY,
         way: Way::Reads(b"c", |walk, object| integer(walk, object, "flags", |flags| flags & 0xffff)),
-        example: Example::Code(&[("flags", b"\0\0\x02\0")]),
+        example: Example::Code(&[("flags", b"\0\0\0\x01")]),
     },
     Fault {
         name: "stack-of-one",
@@ -68,7 +68,7 @@ pub(super) const FAULTS: [Fault; 19] = [
         cause: "`max(0, n)` in place of a check",
         versions: EVERY,
         way: Way::Reads(b"c", |walk, object| integer(walk, object, "argcount", |count| count.max(0))),
-        example: Example::Code(&[("argcount", b"\xff\xff\xff\xff")]),
+        example: Example::Code(&[("argcount", b"\0\0\0\x80")]),
     },
     Fault {
         name: "nlocals-counted",
@@ -84,7 +84,7 @@ pub(super) const FAULTS: [Fault; 19] = [
             };
             integer(walk, object, "nlocals", |_| count)
         }),
-        example: Example::Code(&[("nlocals", b"\x01\0\0\0")]),
+        example: Example::Code(&[("nlocals", b"\0\0\0\x01")]),
     },
     Fault {
         name: "first-line-not-negative",
@@ -92,7 +92,7 @@ pub(super) const FAULTS: [Fault; 19] = [
         cause: "lines count from 1",
         versions: EVERY,
         way: Way::Reads(ANY, |walk, object| first_line(walk, object, |line| line.max(0))),
-        example: Example::Code(&[("firstlineno", b"\xff\xff\xff\xff")]),
+        example: Example::Code(&[("firstlineno", b"\0\0\0\x80")]),
     },
     Fault {
         name: "first-line-16-bits",
@@ -100,7 +100,7 @@ pub(super) const FAULTS: [Fault; 19] = [
         cause: "who writes 65536 lines?",
         versions: EVERY,
         way: Way::Reads(ANY, |walk, object| first_line(walk, object, |line| line & 0xffff)),
-        example: Example::Code(&[("firstlineno", b"\0\0\x01\0")]),
+        example: Example::Code(&[("firstlineno", b"\0\0\0\x01")]),
     },
     Fault {
         name: "free-and-cell-names-swapped",
@@ -115,7 +115,7 @@ pub(super) const FAULTS: [Fault; 19] = [
             let is_plain = freevars != cellvars && !has_flags(walk, freevars) && !has_flags(walk, cellvars);
             is_plain.then(|| Edit { length: freevars.len() + cellvars.len(), by: [cellvars, freevars].concat() })
         }),
-        example: Example::Code(&[("freevars", b"(\x01\0\0\0t\x01\0\0\0x")]),
+        example: Example::Code(&[("cellvars", b")\x01z\0")]),
     },
     Fault {
         name: "qualified-name-lost",
@@ -129,7 +129,7 @@ pub(super) const FAULTS: [Fault; 19] = [
             let by = object.spelled(code, &name[1..]);
             (b"utaAzZ".contains(&code) && by != right).then_some(Edit { length: right.len(), by })
         }),
-        example: Example::Code(&[("qualname", b"z\x03a.f")]),
+        example: Example::Code(&[("qualname", b"z\x01\0")]),
     },
     Fault {
         name: "line-and-exception-table-swapped",
@@ -143,7 +143,7 @@ pub(super) const FAULTS: [Fault; 19] = [
             let by = [&lines[..1], &handlers[1..], &handlers[..1], &lines[1..]].concat();
             (lines[1..] != handlers[1..]).then_some(Edit { length: by.len(), by })
         }),
-        example: Example::Code(&[("exceptiontable", b"s\x04\0\0\0\x80\x01\x02\x03")]),
+        example: Example::Code(&[("exceptiontable", b"s\x01\0\0\0\0")]),
     },
     Fault {
         name: "hidden-kind-lost",
@@ -151,7 +151,7 @@ pub(super) const FAULTS: [Fault; 19] = [
         cause: "3.11's kinds, which have none",
         versions: HIDDEN_KINDS,
         way: Way::Reads(b"s", |walk, object| kinds(walk, object, |kind| kind & !0x10)),
-        example: Example::Code(&[NAME, ("localspluskinds", b"s\x01\0\0\0\x30")]),
+        example: Example::Code(&[("localsplusnames", b")\x01z\0"), ("localspluskinds", b"s\x01\0\0\0\x10")]),
     },
     Fault {
         name: "argument-kinds-lost",
@@ -159,7 +159,7 @@ pub(super) const FAULTS: [Fault; 19] = [
         cause: "3.13's kinds, which have none",
         versions: ARGUMENT_KINDS,
         way: Way::Reads(b"s", |walk, object| kinds(walk, object, |kind| kind & 0xf0)),
-        example: Example::Code(&[NAME, ("localspluskinds", b"s\x01\0\0\0\x26")]),
+        example: Example::Code(&[("localsplusnames", b")\x01z\0"), ("localspluskinds", b"s\x01\0\0\0\x01")]),
     },
     Fault {
         name: "argument-cell-split",
@@ -169,7 +169,11 @@ pub(super) const FAULTS: [Fault; 19] = [
         way: Way::Reads(b"s", |walk, object| {
             kinds(walk, object, |kind| if kind & 0x60 == 0x60 { kind & !0x20 } else { kind })
         }),
-        example: Example::Code(&[NAME, ("localspluskinds", b"s\x01\0\0\0\x60")]),
+        example: Example::Code(&[
+            ("kwonlyargcount", b"\x01\0\0\0"),
+            ("localsplusnames", b")\x01N"),
+            ("localspluskinds", b"s\x01\0\0\0`"),
+        ]),
     },
     Fault {
         name: "odd-instructions-taken",
@@ -181,7 +185,7 @@ pub(super) const FAULTS: [Fault; 19] = [
             let (_, even) = instructions.split_last().filter(|_| instructions.len() % 2 == 1)?;
             Edit::of(5 + instructions.len(), object.sized(b's', even))
         }),
-        example: Example::Code(&[("code", b"s\x03\0\0\0\x09\0\x09")]),
+        example: Example::Code(&[("code", b"s\x01\0\0\0\0")]),
     },
     Fault {
         name: "list-of-constants-taken",
@@ -191,7 +195,7 @@ pub(super) const FAULTS: [Fault; 19] = [
         way: Way::Reads(b"[", |walk, object| {
             (walk.field(object)? == Field::Consts).then(|| Edit { length: 1, by: object.spelled(b'(', &[]) })
         }),
-        example: Example::Code(&[("consts", b"[\x01\0\0\0N")]),
+        example: Example::Code(&[("consts", b"[\0\0\0\0")]),
     },
     Fault {
         name: "caches-kept",
@@ -212,7 +216,7 @@ pub(super) const FAULTS: [Fault; 19] = [
                 Some(())
             })
         }),
-        example: Example::Code(&[("code", b"s\x04\0\0\0\xc8\0\x01\x01")]),
+        example: Example::Code(&[("code", b"s\x02\0\0\0\xe9\0")]),
     },
     Fault {
         name: "no-free-kept",
@@ -230,10 +234,6 @@ pub(super) const FAULTS: [Fault; 19] = [
         example: Example::Code(&[]),
     },
 ];
-
-/// One variable, and that it is an argument.
-const NAME: (&str, &[u8]) = ("localsplusnames", b"(\x01\0\0\0t\x01\0\0\0x");
-const KIND: (&str, &[u8]) = ("localspluskinds", b"s\x01\0\0\0\x26");
 
 /// Types of names, and what else may stand before the first line.
 const ANY: &[u8] = b"utaAzZrsR";

@@ -23,7 +23,7 @@ pub(super) const FAULTS: [Fault; 13] = [
         way: Way::Reads(b"gy", |walk, object| {
             binary(walk, object, |bits| if is_nan(bits) { bits & SIGN | f64::NAN.to_bits() } else { bits })
         }),
-        example: Example::Stream(b"g\x01\0\0\0\0\0\xf8\x7f"),
+        example: Example::Stream(b"g\0\0\0\0\0\0\xf1\x7f"),
     },
     Fault {
         name: "nan-sign",
@@ -33,7 +33,7 @@ pub(super) const FAULTS: [Fault; 13] = [
         way: Way::Reads(b"gy", |walk, object| {
             binary(walk, object, |bits| if is_nan(bits) { bits & !SIGN } else { bits })
         }),
-        example: Example::Stream(b"g\0\0\0\0\0\0\xf8\xff"),
+        example: Example::Stream(b"g\0\0\0\0\0\0\xf1\xff"),
     },
     Fault {
         name: "nan-quieted",
@@ -43,7 +43,7 @@ pub(super) const FAULTS: [Fault; 13] = [
         way: Way::Reads(b"gy", |walk, object| {
             binary(walk, object, |bits| if is_nan(bits) { bits | QUIET } else { bits })
         }),
-        example: Example::Stream(b"g\x01\0\0\0\0\0\xf0\x7f"),
+        example: Example::Stream(b"g\0\0\0\0\0\0\xf1\x7f"),
     },
     Fault {
         name: "subnormal-flushed",
@@ -53,7 +53,7 @@ pub(super) const FAULTS: [Fault; 13] = [
         way: Way::Reads(b"gy", |walk, object| {
             binary(walk, object, |bits| if f64::from_bits(bits).is_subnormal() { bits & SIGN } else { bits })
         }),
-        example: Example::Stream(b"g\x01\0\0\0\0\0\0\0"),
+        example: Example::Stream(b"g\0\0\0\0\0\0\x01\0"),
     },
     Fault {
         name: "infinity-clipped",
@@ -75,7 +75,7 @@ pub(super) const FAULTS: [Fault; 13] = [
             let (real, imaginary) = walk.payload(object)?.split_at(8);
             if real == imaginary { None } else { Edit::of(17, object.spelled(b'y', &[imaginary, real].concat())) }
         }),
-        example: Example::Stream(b"y\0\0\0\0\0\0\xf0\x3f\0\0\0\0\0\0\0\0"),
+        example: Example::Stream(b"y\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01"),
     },
     Fault {
         name: "complex-by-sum",
@@ -91,7 +91,7 @@ pub(super) const FAULTS: [Fault; 13] = [
             (!real.is_nan() && !imaginary.is_nan() && sum.map(bits) != [real, imaginary].map(bits)).then_some(())?;
             Edit::of(17, object.spelled(b'y', &sum.map(|part| bits(part).to_le_bytes()).concat()))
         }),
-        example: Example::Stream(b"y\0\0\0\0\0\0\0\x80\0\0\0\0\0\0\0\0"),
+        example: Example::Stream(b"y\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x80"),
     },
     Fault {
         name: "float-text-underscore",
@@ -101,7 +101,7 @@ pub(super) const FAULTS: [Fault; 13] = [
         way: Way::Reads(b"f", |walk, object| {
             text(walk, object, |text| text.contains('_').then(|| text.replace('_', "")))
         }),
-        example: Example::Stream(b"f\x031_0"),
+        example: Example::Stream(b"f\x01_"),
     },
     Fault {
         name: "float-text-blanks",
@@ -111,7 +111,7 @@ pub(super) const FAULTS: [Fault; 13] = [
         way: Way::Reads(b"f", |walk, object| {
             text(walk, object, |text| Some(text.trim().to_owned()).filter(|trimmed| trimmed != text))
         }),
-        example: Example::Stream(b"f\x02 1"),
+        example: Example::Stream(b"f\x01\x09"),
     },
     Fault {
         name: "float-text-nul",
@@ -121,7 +121,7 @@ pub(super) const FAULTS: [Fault; 13] = [
         way: Way::Reads(b"f", |walk, object| {
             text(walk, object, |text| text.contains('\0').then(|| text.replace('\0', "?")))
         }),
-        example: Example::Stream(b"f\x031\x002"),
+        example: Example::Stream(b"f\x01\0"),
     },
     Fault {
         name: "float-text-overflow",
@@ -134,7 +134,7 @@ pub(super) const FAULTS: [Fault; 13] = [
                 is_large.then(|| format!("{text}?"))
             })
         }),
-        example: Example::Stream(b"f\x051e400"),
+        example: Example::Stream(b"f\x051E309"),
     },
     Fault {
         name: "float-text-minus-nan",
@@ -144,7 +144,7 @@ pub(super) const FAULTS: [Fault; 13] = [
         way: Way::Reads(b"f", |walk, object| {
             text(walk, object, |text| text.to_lowercase().starts_with("-nan").then(|| text[1..].to_owned()))
         }),
-        example: Example::Stream(b"f\x04-nan"),
+        example: Example::Stream(b"f\x04-NAN"),
     },
 ];
 

@@ -12,7 +12,7 @@ pub(super) const FAULTS: [Fault; 13] = [
             let value = walk.long(object).filter(|value| *value < 0)?;
             Edit::of(5, object.spelled(b'I', &u64::from(value.cast_unsigned()).to_le_bytes()))
         }),
-        example: Example::Stream(b"i\xff\xff\xff\xff"),
+        example: Example::Stream(b"i\0\0\0\x80"),
     },
     Fault {
         name: "int64-cut",
@@ -23,7 +23,7 @@ pub(super) const FAULTS: [Fault; 13] = [
             let value = int64(walk, object).filter(|value| i32::try_from(*value).is_err())?;
             Edit::of(9, object.spelled(b'i', &value.to_le_bytes()[..4]))
         }),
-        example: Example::Stream(b"I\x01\0\0\0\x02\0\0\0"),
+        example: Example::Stream(b"I\0\0\0\0\0\0\0\x01"),
     },
     Fault {
         name: "int64-halves-swapped",
@@ -35,7 +35,7 @@ pub(super) const FAULTS: [Fault; 13] = [
             let swapped = value.rotate_left(32);
             if swapped == value { None } else { Edit::of(9, object.spelled(b'I', &swapped.to_le_bytes())) }
         }),
-        example: Example::Stream(b"I\x01\0\0\0\x02\0\0\0"),
+        example: Example::Stream(b"I\0\0\0\0\0\0\0\x01"),
     },
     Fault {
         name: "int64-low-half-signed",
@@ -48,7 +48,7 @@ pub(super) const FAULTS: [Fault; 13] = [
             let spread = value | i64::from(i32::from_le_bytes([a, b, c, d]));
             if spread == value { None } else { Edit::of(9, object.spelled(b'I', &spread.to_le_bytes())) }
         }),
-        example: Example::Stream(b"I\0\0\0\x80\x02\0\0\0"),
+        example: Example::Stream(b"I\0\0\0\x80\0\0\0\0"),
     },
     Fault {
         name: "int64-small-cached",
@@ -59,7 +59,7 @@ pub(super) const FAULTS: [Fault; 13] = [
             let value = int64(walk, object).filter(|value| (-5..=256).contains(value))?;
             Edit::of(9, object.spelled(b'i', &value.to_le_bytes()[..4]))
         }),
-        example: Example::Stream(b"(\x01\0\0\0I\x05\0\0\0\0\0\0\0"),
+        example: Example::Stream(b"I\0\0\0\0\0\0\0\0"),
     },
     Fault {
         name: "long-small-cached",
@@ -73,7 +73,7 @@ pub(super) const FAULTS: [Fault; 13] = [
             (-5..=256).contains(&value).then_some(())?;
             Edit::of(7, object.spelled(b'i', &value.to_le_bytes())).filter(|_| value != 0)
         }),
-        example: Example::Stream(b"(\x01\0\0\0l\x01\0\0\0\x05\0"),
+        example: Example::Stream(b"l\x01\0\0\0\0\x01"),
     },
     Fault {
         name: "long-as-int",
@@ -86,7 +86,7 @@ pub(super) const FAULTS: [Fault; 13] = [
             let value = if negative { -i32::from(value) } else { i32::from(value) };
             (value.abs() <= 0x7fff).then(|| Edit { length: 7, by: object.spelled(b'i', &value.to_le_bytes()) })
         }),
-        example: Example::Stream(b"l\x01\0\0\0\x05\0"),
+        example: Example::Stream(b"l\x01\0\0\0\0\x01"),
     },
     Fault {
         name: "long-sign-of-one-digit",
@@ -97,7 +97,7 @@ pub(super) const FAULTS: [Fault; 13] = [
             (true, digits) if digits.len() == 1 => Edit::of(7, long(object, false, &digits)),
             _ => None,
         }),
-        example: Example::Stream(b"l\xff\xff\xff\xff\x05\0"),
+        example: Example::Stream(b"l\xff\xff\xff\xff\0\x01"),
     },
     Fault {
         name: "long-wraps",
@@ -115,7 +115,7 @@ pub(super) const FAULTS: [Fault; 13] = [
             }
             if wrapped == all { None } else { Edit::of(5 + 2 * all.len(), long(object, negative, &wrapped)) }
         }),
-        example: Example::Stream(b"l\x05\0\0\0\x01\0\0\0\0\0\0\0\x10\0"),
+        example: Example::Stream(b"l\x05\0\0\0\0\0\0\0\0\0\0\0\0\0"),
     },
     Fault {
         name: "long-odd-digit-lost",
@@ -131,7 +131,7 @@ pub(super) const FAULTS: [Fault; 13] = [
             }
             Edit::of(length, long(object, negative, &digits))
         }),
-        example: Example::Stream(b"l\x03\0\0\0\x01\0\x01\0\x01\0"),
+        example: Example::Stream(b"l\x03\0\0\0\0\0\0\0\0\0"),
     },
     Fault {
         name: "long-zero-refused",
@@ -155,7 +155,7 @@ pub(super) const FAULTS: [Fault; 13] = [
             digits.iter_mut().for_each(|digit| *digit &= 0x7fff);
             Edit::of(5 + 2 * digits.len(), long(object, negative, &digits))
         }),
-        example: Example::Stream(b"l\x02\0\0\0\x01\x80\x01\0"),
+        example: Example::Stream(b"l\x01\0\0\0\0\x80"),
     },
     Fault {
         name: "long-unnormalized-taken",
@@ -170,7 +170,7 @@ pub(super) const FAULTS: [Fault; 13] = [
             }
             Edit::of(length, long(object, negative, &digits))
         }),
-        example: Example::Stream(b"l\x02\0\0\0\x01\0\0\0"),
+        example: Example::Stream(b"l\x01\0\0\0\0\0"),
     },
 ];
 

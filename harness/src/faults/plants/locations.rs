@@ -40,7 +40,7 @@ pub(super) const FAULTS: [Fault; 20] = [
             };
             location_table(walk, object, |_| {}, numbers)
         }),
-        example: Example::Code(&[("linetable", b"s\x03\0\0\0\xe8\x40\x01")]),
+        example: Example::Code(&[("linetable", b"s\x03\0\0\0\xe8@\x01")]),
     },
     Fault {
         name: "line-number-highest-first",
@@ -56,7 +56,7 @@ pub(super) const FAULTS: [Fault; 20] = [
             };
             location_table(walk, object, |_| {}, numbers)
         }),
-        example: Example::Code(&[("linetable", b"s\x03\0\0\0\xe8\x40\x01")]),
+        example: Example::Code(&[("linetable", b"s\x03\0\0\0\xe8@\x01")]),
     },
     Fault {
         name: "line-zigzag",
@@ -103,7 +103,7 @@ pub(super) const FAULTS: [Fault; 20] = [
                 }
             })
         }),
-        example: Example::Code(&[("linetable", b"s\x05\0\0\0\xf0\0\0\x01\x02")]),
+        example: Example::Code(&[("linetable", b"s\x05\0\0\0\xf0\0\0\0\x01")]),
     },
     Fault {
         name: "nowhere-is-same-line",
@@ -125,7 +125,7 @@ pub(super) const FAULTS: [Fault; 20] = [
         cause: "a limit that is off by one",
         versions: LOCALSPLUS,
         way: Way::Reads(b"s", |walk, object| each(walk, object, |entry| entry.kind -= u8::from(entry.kind == 12))),
-        example: Example::Code(&[("linetable", b"s\x03\0\0\0\xe0\x01\x02")]),
+        example: Example::Code(&[("linetable", b"s\x03\0\0\0\xe0\0\0")]),
     },
     Fault {
         name: "short-column-six-bits",
@@ -139,7 +139,7 @@ pub(super) const FAULTS: [Fault; 20] = [
                 }
             })
         }),
-        example: Example::Code(&[("linetable", b"s\x02\0\0\0\xc0\x11")]),
+        example: Example::Code(&[("linetable", b"s\x02\0\0\0\xc0\0")]),
     },
     Fault {
         name: "eight-units-are-seven",
@@ -155,7 +155,7 @@ pub(super) const FAULTS: [Fault; 20] = [
         cause: "the numbers of the location table, which are",
         versions: LOCALSPLUS,
         way: Way::Reads(b"s", |walk, object| exception_table(walk, object, |_| {}, varint)),
-        example: Example::Code(&[("exceptiontable", b"s\x05\0\0\0\xc1\0\x01\x02\x03")]),
+        example: Example::Code(&[("exceptiontable", b"s\x05\0\0\0\x80\0\0A\0")]),
     },
     Fault {
         name: "handler-lasti-lost",
@@ -165,7 +165,7 @@ pub(super) const FAULTS: [Fault; 20] = [
         way: Way::Reads(b"s", |walk, object| {
             exception_table(walk, object, |all| all.iter_mut().for_each(|h| h[3] &= !1), exception_varint)
         }),
-        example: Example::Code(&[("exceptiontable", b"s\x04\0\0\0\x80\x01\x02\x03")]),
+        example: Example::Code(&[("exceptiontable", b"s\x04\0\0\0\x80\0\0\x01")]),
     },
     Fault {
         name: "handler-end-for-length",
@@ -175,7 +175,7 @@ pub(super) const FAULTS: [Fault; 20] = [
         way: Way::Reads(b"s", |walk, object| {
             exception_table(walk, object, |all| all.iter_mut().for_each(|h| h[1] += h[0]), exception_varint)
         }),
-        example: Example::Code(&[("exceptiontable", b"s\x04\0\0\0\x81\x01\x02\x03")]),
+        example: Example::Code(&[("exceptiontable", b"s\x04\0\0\0\x81\0\0\0")]),
     },
     Fault {
         name: "handlers-of-one-target-merged",
@@ -185,7 +185,7 @@ pub(super) const FAULTS: [Fault; 20] = [
         way: Way::Reads(b"s", |walk, object| {
             exception_table(walk, object, |all| all.dedup_by_key(|handler| [handler[2], handler[3]]), exception_varint)
         }),
-        example: Example::Code(&[("exceptiontable", b"s\x08\0\0\0\x80\x01\x05\x03\x82\x01\x05\x03")]),
+        example: Example::Code(&[("exceptiontable", b"s\x08\0\0\0\x80\0\x05\x03\x80\0\x05\x03")]),
     },
     Fault {
         name: "lnotab-unsigned",
@@ -198,7 +198,7 @@ pub(super) const FAULTS: [Fault; 20] = [
                 _ => vec![[bytes, 127], [0, lines.cast_unsigned() - 127]],
             })
         }),
-        example: Example::Code(&[("lnotab", b"s\x02\0\0\0\x02\xff")]),
+        example: Example::Code(&[("lnotab", b"s\x02\0\0\0\0\x80")]),
     },
     Fault {
         name: "lnotab-steps-of-nothing-lost",
@@ -209,7 +209,7 @@ pub(super) const FAULTS: [Fault; 20] = [
             let keep = |bytes, lines: i8| if lines == 0 { vec![] } else { vec![[bytes, lines.cast_unsigned()]] };
             line_pairs(walk, object, keep)
         }),
-        example: Example::Code(&[("lnotab", b"s\x04\0\0\0\xff\0\x02\x01")]),
+        example: Example::Code(&[("lnotab", b"s\x02\0\0\0\0\0")]),
     },
     Fault {
         name: "linetable-no-line-is-step",
@@ -222,7 +222,7 @@ pub(super) const FAULTS: [Fault; 20] = [
                 _ => vec![[bytes, lines.cast_unsigned()]],
             })
         }),
-        example: Example::Code(&[("lnotab", b"s\x02\0\0\0\x02\x80")]),
+        example: Example::Code(&[("lnotab", b"s\x02\0\0\0\0\x80")]),
     },
     Fault {
         name: "linetable-empty-ranges-lost",
@@ -233,7 +233,7 @@ pub(super) const FAULTS: [Fault; 20] = [
             let keep = |bytes, lines: i8| if bytes == 0 { vec![] } else { vec![[bytes, lines.cast_unsigned()]] };
             line_pairs(walk, object, keep)
         }),
-        example: Example::Code(&[("lnotab", b"s\x04\0\0\0\0\x7f\x02\x01")]),
+        example: Example::Code(&[("lnotab", b"s\x02\0\0\0\0\0")]),
     },
 ];
 

@@ -16,7 +16,7 @@ pub(super) const FAULTS: [Fault; 15] = [
             Observation::Rejected(e) if e.class == "EOFError" => Some(refused("ValueError", &e.message)),
             _ => None,
         }),
-        example: Example::Stream(b"["),
+        example: Example::Stream(b""),
     },
     Fault {
         name: "unhashable-wording",
@@ -28,7 +28,7 @@ pub(super) const FAULTS: [Fault; 15] = [
             let (_, reason) = e.message.strip_suffix(')')?.split_once("(unhashable")?;
             Some(refused(&e.class, &format!("unhashable{reason}")))
         }),
-        example: Example::Stream(b"{[\0\0\0\0N0"),
+        example: Example::Stream(b"{{0N"),
     },
     Fault {
         name: "trailing-bytes-refused",
@@ -41,7 +41,7 @@ pub(super) const FAULTS: [Fault; 15] = [
             }
             _ => None,
         }),
-        example: Example::Stream(b"NN"),
+        example: Example::Stream(b"N\0"),
     },
     Fault {
         name: "depth-one-less",
@@ -73,7 +73,7 @@ pub(super) const FAULTS: [Fault; 15] = [
         cause: "an older patch level, 3.6.3, taken for the version",
         versions: (PYTHON3.0, PYTHON3.0),
         way: Way::Is(|profile, _| release(profile, 3)),
-        example: Example::Stream(b"I\x01\0\0\0\0\0\0\0"),
+        example: Example::Stream(b"I"),
     },
     Fault {
         name: "one-byte-strings-new",
@@ -81,7 +81,7 @@ pub(super) const FAULTS: [Fault; 15] = [
         cause: "an older patch level, 3.14.2, taken for the version",
         versions: (SLICES.0, SLICES.0),
         way: Way::Is(|profile, _| release(profile, 2)),
-        example: Example::Stream(b"(\x01\0\0\0s\x01\0\0\0x"),
+        example: Example::Stream(b"s\x01\0\0\0\0"),
     },
     Fault {
         name: "negative-size-is-zero",
@@ -92,7 +92,7 @@ pub(super) const FAULTS: [Fault; 15] = [
             walk.long(object).filter(|size| *size < 0)?;
             Edit::of(5, object.spelled(object.code, &[0; 4]))
         }),
-        example: Example::Stream(b"s\xff\xff\xff\xff"),
+        example: Example::Stream(b"(\0\0\0\x80"),
     },
     Fault {
         name: "short-string-taken",
@@ -104,7 +104,7 @@ pub(super) const FAULTS: [Fault; 15] = [
             let rest = walk.bytes.get(object.at + 5..).filter(|rest| rest.len() < size)?;
             Edit::of(5, object.spelled(object.code, &u32::try_from(rest.len()).ok()?.to_le_bytes()))
         }),
-        example: Example::Stream(b"s\x04\0\0\0ab"),
+        example: Example::Stream(b"s\0\0\0\x01"),
     },
     Fault {
         name: "unknown-type-is-none",
@@ -112,7 +112,7 @@ pub(super) const FAULTS: [Fault; 15] = [
         cause: "a default branch that nobody thought about",
         versions: EVERY,
         way: Way::Reads(&UNKNOWN, |_, object| Edit::of(1, object.spelled(b'N', &[]))),
-        example: Example::Stream(b"?"),
+        example: Example::Stream(b"\0"),
     },
     Fault {
         name: "null-is-none",
@@ -135,7 +135,7 @@ pub(super) const FAULTS: [Fault; 15] = [
             let value = walk.whole(object.at + key.len())?;
             Edit::of(key.len() + value.len(), Vec::new())
         }),
-        example: Example::Stream(b"{[\0\0\0\0N0"),
+        example: Example::Stream(b"{{0N"),
     },
     Fault {
         name: "unhashable-member-dropped",
@@ -152,7 +152,7 @@ pub(super) const FAULTS: [Fault; 15] = [
             let by = object.spelled(object.code, &[&size, &kept.concat()[..]].concat());
             (kept.len() < members.len()).then_some(Edit { length: set.len(), by })
         }),
-        example: Example::Stream(b"<\x02\0\0\0[\0\0\0\0N"),
+        example: Example::Stream(b"<\x01\0\0\0{0"),
     },
     Fault {
         name: "bad-float-text-is-zero",
@@ -166,7 +166,7 @@ pub(super) const FAULTS: [Fault; 15] = [
             let size = u8::try_from(number.len()).ok()?;
             Edit::of(2 + right.len(), object.spelled(b'f', &[&[size], number.as_bytes()].concat()))
         }),
-        example: Example::Stream(b"f\x03abc"),
+        example: Example::Stream(b"f\0"),
     },
 ];
 

@@ -1,0 +1,59 @@
+//! The smallest streams that show faults, by trying all of them.
+//!
+//! "All" are the streams up to some length whose type bytes are any known type, with and without a flag, or one of none;
+//! whose other bytes come from [`PAYLOAD`], of sizes and other long numbers the last three from [`HIGH`]; and behind whose
+//! end there may be one byte more.
+
+use super::{Fault, types};
+use crate::generators::Target;
+use crate::generators::skim::{FLAG_REF, SLOTLESS, skim_for};
+use crate::minimize::order::TYPES;
+use crate::subjects::core::Core;
+
+/// Bytes that are not types.
+pub const PAYLOAD: &[u8] = b"\0\x01\x02 -.01_an\x7f\x80\xc2\xe9\xff";
+
+/// The bytes of a size but the lowest.
+pub const HIGH: &[u8] = b"\0\x01\x80\xff";
+
+/// Calls with every stream of so many bytes, the simplest first.
+fn each(target: Target, length: usize, visit: &mut impl FnMut(&[u8])) {
+    let mut types: Vec<u8> = TYPES.iter().copied().chain([b'?']).collect();
+    let slots = TYPES.iter().filter(|code| !SLOTLESS.contains(code) && **code != b'R');
+    types.extend(slots.map(|code| code | FLAG_REF).chain([b'N' | FLAG_REF]).filter(|_| target.version.0 > 2));
+    let mut open = vec![Vec::new()];
+    while let Some(stream) = open.pop() {
+        if stream.len() == length {
+            visit(&stream);
+            continue;
+        }
+        let skimmed = skim_for(target, &stream);
+        let next: &[u8] = match skimmed.cut {
+            _ if skimmed.complete && skimmed.end < stream.len() => &[],
+            _ if skimmed.complete => b"N",
+            Some(cut) if !TYPES.contains(&cut.code) => &[],
+            Some(cut) if b"stuaA([<>lrR".contains(&cut.code) && (2..=4).contains(&(stream.len() - cut.at)) => HIGH,
+            Some(_) => PAYLOAD,
+            None => &types,
+        };
+        open.extend(next.iter().rev().map(|byte| [&stream[..], &[*byte]].concat()));
+    }
+}
+
+/// For each of these faults the simplest stream of up to `longest` bytes that shows it. They are of the core's version.
+#[must_use]
+pub fn simplest(faults: &[&'static Fault], core: &Core, longest: usize) -> Vec<Option<Vec<u8>>> {
+    let mut found: Vec<Option<Vec<u8>>> = vec![None; faults.len()];
+    for length in 0..=longest {
+        each(core.target(), length, &mut |stream| {
+            let right = core.observe(stream);
+            let types = types(stream, core.target());
+            for (fault, found) in faults.iter().zip(&mut found).filter(|(_, found)| found.is_none()) {
+                if fault.shows_among(types, core, stream, &right) {
+                    *found = Some(stream.to_vec());
+                }
+            }
+        });
+    }
+    found
+}
