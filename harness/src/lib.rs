@@ -21,6 +21,7 @@ pub mod export;
 pub mod faults;
 pub mod generators;
 pub mod golden;
+pub mod input;
 pub mod matrix;
 pub mod minimize;
 pub mod observation;

@@ -1,10 +1,10 @@
 //! `provost minimize`: cuts a case on which a subject diverges down to the simplest one that shows the same.
 
 use super::hunt::duration;
-use super::replay::Content;
 use super::{MORE, Search};
 use crate::case::{Case, Form, hex};
 use crate::comparison::Pair;
+use crate::input::Content;
 use crate::minimize::{Minimized, Outcome};
 use crate::oracle::{Divergence, Relation, Signature};
 use crate::subjects::core::Core;

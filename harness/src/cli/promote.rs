@@ -1,18 +1,13 @@
 //! `provost promote`: a finding becomes a regression fixture.
 
-use super::replay::Content;
-use super::subjects::Chosen;
 use super::{MORE, Search, corpus};
-use crate::case::Form;
 use crate::comparison::Pair;
-use crate::corpus::promote::{Tried, Words, look_up};
+use crate::corpus::promote::{Words, look_up, try_all};
 use crate::corpus::tables;
-use crate::oracle::{Relation, Verdict};
-use crate::repro::summary;
-use crate::subjects::core::Core;
-use anyhow::{Context, Result, ensure};
+use crate::oracle::Relation;
+use anyhow::{Result, ensure};
 use clap::Args;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Arguments of `promote`.
 #[derive(Debug, Args)]
@@ -43,7 +38,8 @@ pub(crate) struct Promote {
 impl Promote {
     pub(crate) fn run(&self) -> Result<u8> {
         let case = look_up(&self.finding, self.number)?;
-        let mut subjects = self.search.subjects(&self.subject)?;
+        let chosen = self.search.subjects(&self.subject)?;
+        let mut subjects: Vec<(String, Pair)> = chosen.into_iter().map(|one| (one.id, one.pair)).collect();
         let is_of_core = |relation: Relation| case.finding.relation == relation.to_string();
         ensure!(
             !subjects.is_empty() || is_of_core(Relation::Preserve) || is_of_core(Relation::Reread),
@@ -60,42 +56,4 @@ impl Promote {
         );
         Ok(0)
     }
-}
-
-/// What every subject does with a file, and whether it is what it owes; then what pyc-core does otherwise than it owes to
-/// itself.
-fn try_all(path: &Path, subjects: &mut [Chosen]) -> Result<Vec<Tried>> {
-    let cases = Content::read(path)?.cases(path);
-    // Of a .pyc file, the header is the case.
-    let case = cases.first().with_context(|| format!("{} holds no case", path.display()))?;
-    let relation_of = |verdict: &Verdict| match verdict {
-        Verdict::Diverge(divergence) => Some(divergence.signature.relation),
-        _ => None,
-    };
-    let mut tried = Vec::new();
-    for Chosen { id, pair, .. } in subjects {
-        // In a new process, as what was asked before can leave something behind.
-        let mut pair = pair.fresh();
-        let family = pair.family().to_owned();
-        let owed = if case.form == Form::Stream { pair.core().owed() } else { Relation::Header };
-        let mut compared = pair.compare_in(owed, &family, std::slice::from_ref(case))?;
-        if owed != Relation::Header {
-            // What the core dumped is read by the subject, too.
-            let reread = pair.compare_in(Relation::Reread, &family, std::slice::from_ref(case))?;
-            compared.extend(reread.into_iter().filter(|one| relation_of(&one.verdict).is_some()));
-        }
-        tried.extend(compared.iter().map(|one| Tried {
-            subject: id.clone(),
-            says: summary(&one.observation),
-            broken: relation_of(&one.verdict),
-        }));
-    }
-    for core in Core::all() {
-        let subject = format!("core:{}", core.profile().version);
-        for (divergence, _) in Pair::alone(core).divergences(case)? {
-            let broken = Some(divergence.signature.relation);
-            tried.push(Tried { subject: subject.clone(), says: divergence.to_string(), broken });
-        }
-    }
-    Ok(tried)
 }

@@ -2,21 +2,20 @@
 
 use super::subjects::Chosen;
 use super::{MORE, Search};
-use crate::case::{Case, Form, Origin, sha256_hex};
+use crate::case::sha256_hex;
 use crate::comparison::Compared;
 use crate::generators::pyc::Source;
+use crate::input::Content;
 use crate::observation::{Dump, Observation};
 use crate::oracle::Verdict;
 use crate::progress::table;
 use crate::repro::{self, Kept};
-use crate::subjects::core::{Core, payload};
-use anyhow::{Context, Result};
+use crate::subjects::core::Core;
+use anyhow::Result;
 use clap::Args;
-use protocol::Import;
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
+use std::path::PathBuf;
 
 /// Arguments of `replay`.
 #[derive(Debug, Args)]
@@ -29,14 +28,6 @@ pub(crate) struct Replay {
     subject: Vec<String>,
     #[command(flatten)]
     search: Search,
-}
-
-/// What the file holds.
-pub(super) struct Content {
-    /// What an import is asked, if it is a .pyc file.
-    pub(super) import: Option<Import>,
-    /// The stream, unless the file is a .pyc file without one.
-    pub(super) stream: Option<Vec<u8>>,
 }
 
 /// What core and interpreter say.
@@ -104,36 +95,6 @@ impl Replay {
         }
         let diverges = |answer: &Answer| matches!(answer.verdict, Verdict::Diverge(_));
         Ok(u8::from(headers.iter().chain(&answers).any(diverges)))
-    }
-}
-
-impl Content {
-    /// What a file holds, with the source beside it.
-    pub(super) fn read(case: &Path) -> Result<Content> {
-        let read = |path: &Path| std::fs::read(path).with_context(|| format!("cannot read {}", path.display()));
-        let bytes = read(case)?;
-        if case.extension().is_none_or(|extension| extension != "pyc") {
-            return Ok(Content { import: None, stream: Some(bytes) });
-        }
-        let path = case.with_extension("py");
-        let source = if path.exists() {
-            let changed = path.metadata()?.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
-            // As in a header: modulo 2^32.
-            Some((read(&path)?, u32::try_from(changed.as_secs() & u64::from(u32::MAX)).unwrap_or(0)))
-        } else {
-            None
-        };
-        Ok(Content { stream: payload(&bytes).ok(), import: Some(Import { file: bytes, source }) })
-    }
-
-    /// The cases in it, the header first.
-    pub(super) fn cases(self, path: &Path) -> Vec<Case> {
-        let origin = || Origin::File(path.display().to_string());
-        let file = self.import.map(|import| {
-            let source = import.source.map(|(bytes, mtime)| Source { bytes, mtime });
-            Case { form: Form::Pyc(source), ..Case::stream(import.file, origin()) }
-        });
-        file.into_iter().chain(self.stream.map(|stream| Case::stream(stream, origin()))).collect()
     }
 }
 

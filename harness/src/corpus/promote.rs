@@ -4,8 +4,13 @@
 //! failed nobody but a person can say, so a finding without a root cause is refused, and a draft of its `.toml` is written.
 
 use super::{Answer, Fixture, Found, Kind, Sidecar, all, beside, slug, write};
+use crate::case::Form;
+use crate::comparison::Pair;
 use crate::generators::VERSION;
-use crate::oracle::Relation;
+use crate::input::Content;
+use crate::oracle::{Relation, Verdict};
+use crate::repro::summary;
+use crate::subjects::core::Core;
 use anyhow::{Context, Result, bail, ensure};
 use reports::Finding;
 use std::fmt::Write;
@@ -216,6 +221,47 @@ fn versions(tried: &[Tried]) -> Vec<String> {
     let mut versions: Vec<String> = tried.iter().filter(|tried| tried.broken.is_some()).filter_map(version).collect();
     versions.dedup();
     versions
+}
+
+/// What every subject does with a file, and whether it is what it owes; then what pyc-core does otherwise than it owes to
+/// itself.
+///
+/// # Errors
+/// When the file cannot be read, or a subject can no longer be asked anything.
+pub fn try_all(path: &Path, subjects: &mut [(String, Pair)]) -> Result<Vec<Tried>> {
+    let cases = Content::read(path)?.cases(path);
+    // Of a .pyc file, the header is the case.
+    let case = cases.first().with_context(|| format!("{} holds no case", path.display()))?;
+    let relation_of = |verdict: &Verdict| match verdict {
+        Verdict::Diverge(divergence) => Some(divergence.signature.relation),
+        _ => None,
+    };
+    let mut tried = Vec::new();
+    for (id, pair) in subjects {
+        // In a new process, as what was asked before can leave something behind.
+        let mut pair = pair.fresh();
+        let family = pair.family().to_owned();
+        let owed = if case.form == Form::Stream { pair.core().owed() } else { Relation::Header };
+        let mut compared = pair.compare_in(owed, &family, std::slice::from_ref(case))?;
+        if owed != Relation::Header {
+            // What the core dumped is read by the subject, too.
+            let reread = pair.compare_in(Relation::Reread, &family, std::slice::from_ref(case))?;
+            compared.extend(reread.into_iter().filter(|one| relation_of(&one.verdict).is_some()));
+        }
+        tried.extend(compared.iter().map(|one| Tried {
+            subject: id.clone(),
+            says: summary(&one.observation),
+            broken: relation_of(&one.verdict),
+        }));
+    }
+    for core in Core::all() {
+        let subject = format!("core:{}", core.profile().version);
+        for (divergence, _) in Pair::alone(core).divergences(case)? {
+            let broken = Some(divergence.signature.relation);
+            tried.push(Tried { subject: subject.clone(), says: divergence.to_string(), broken });
+        }
+    }
+    Ok(tried)
 }
 
 #[cfg(test)]
