@@ -40,6 +40,8 @@ pub(crate) struct Worker {
     last_words: Vec<u8>,
     /// For reading; a field, because clearing it anew for each answer would cost more than the answer.
     buffer: Box<[u8]>,
+    /// Its address space when it had started, in bytes, where that can be told.
+    idle: Option<u64>,
 }
 
 /// Why no answer came.
@@ -73,7 +75,10 @@ impl Worker {
             Err(stop) => return Err(worker.bury(stop, limits).0.to_string()),
         };
         match Answer::decode(&payload, 0) {
-            Ok(Answer::Facts(facts)) if facts.protocol == VERSION => Ok((worker, *facts)),
+            Ok(Answer::Facts(facts)) if facts.protocol == VERSION => {
+                worker.idle = address_space(worker.id());
+                Ok((worker, *facts))
+            }
             Ok(Answer::Facts(facts)) => {
                 Err(format!("it speaks worker protocol {}, this program speaks {VERSION}", facts.protocol))
             }
@@ -101,6 +106,7 @@ impl Worker {
             taken: 0,
             last_words: Vec::new(),
             buffer: vec![0; 1 << 16].into_boxed_slice(),
+            idle: None,
         };
         if let Some(stdin) = &worker.stdin {
             rustix::io::ioctl_fionbio(stdin, true).map_err(|e| explain(e.into()))?;
@@ -110,6 +116,11 @@ impl Worker {
 
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    /// How much address space it has taken since it started, in bytes; 0 where nobody can tell.
+    pub(crate) fn grown(&self) -> u64 {
+        self.idle.zip(address_space(self.id())).map_or(0, |(idle, now)| now.saturating_sub(idle))
     }
 
     /// Queues a request; it is written while its answers are waited for.
@@ -302,6 +313,13 @@ impl Worker {
             }
         }
     }
+}
+
+/// The address space of a process in bytes, where there is a /proc.
+fn address_space(process: u32) -> Option<u64> {
+    let statm = std::fs::read_to_string(format!("/proc/{process}/statm")).ok()?;
+    let pages: u64 = statm.split_ascii_whitespace().next()?.parse().ok()?;
+    pages.checked_mul(rustix::param::page_size() as u64)
 }
 
 impl Drop for Worker {

@@ -54,11 +54,18 @@ pub struct Supervisor {
 struct Slot {
     worker: Option<Worker>,
     starts: u32,
+    /// Workers that were replaced although nothing happened to them.
+    renewed: u32,
 }
 
 /// Why a conversation did not come to its end.
 enum Interruption {
-    Died { fault: Fault, certain: bool },
+    Died {
+        fault: Fault,
+        certain: bool,
+    },
+    /// The worker says that it failed itself. What earlier requests left behind can be the reason.
+    Failed(String),
     Broken(Broken),
 }
 
@@ -73,7 +80,7 @@ impl Supervisor {
     /// Loads a batch: exactly one outcome per case, in order.
     ///
     /// # Errors
-    /// When no worker can be started any more, or the worker says that it failed itself. Answers got so far are lost.
+    /// When no worker can be started any more, or a fresh worker says that it failed itself. Answers got so far are lost.
     pub fn load(&mut self, load: &Load) -> Result<Vec<Outcome>, Broken> {
         let request = |range: Range<usize>| {
             Request::Load(Load {
@@ -114,7 +121,7 @@ impl Supervisor {
     /// How many workers had to be started in place of one that died.
     #[must_use]
     pub fn restarts(&self) -> u32 {
-        self.slots.iter().map(|slot| slot.starts.saturating_sub(1)).sum()
+        self.slots.iter().map(|slot| slot.starts.saturating_sub(1 + slot.renewed)).sum()
     }
 
     /// The process id, and process group id, of the worker that loads, if it has been started and not been seen dead.
@@ -140,7 +147,10 @@ impl Supervisor {
             match self.ask(level, request(range.clone()), range.len(), versions, answers, &mut outcomes) {
                 Ok(()) => once_more = false,
                 Err(Interruption::Broken(broken)) => return Err(broken),
-                Err(Interruption::Died { certain: false, .. }) if !once_more => once_more = true,
+                Err(Interruption::Died { certain: false, .. } | Interruption::Failed(_)) if !once_more => {
+                    once_more = true;
+                }
+                Err(Interruption::Failed(reason)) => return Err(self.misbehaved(&reason)),
                 Err(Interruption::Died { fault, .. }) => {
                     outcomes.push(Outcome::Fault(fault));
                     once_more = false;
@@ -172,7 +182,7 @@ impl Supervisor {
                 .and_then(|payload| Answer::decode(&payload, versions).map_err(|e| Stop::Nonsense(e.to_string())));
             match answer {
                 Ok(answer) if answers(&answer) => outcomes.push(Outcome::Answer(answer)),
-                Ok(Answer::Failed(reason)) => return Err(Interruption::Broken(self.misbehaved(&reason))),
+                Ok(Answer::Failed(reason)) => return Err(Interruption::Failed(reason)),
                 Ok(_) => stop = Some(Stop::Nonsense("the answer is to another kind of request".into())),
                 Err(e) => stop = Some(e),
             }
@@ -184,7 +194,14 @@ impl Supervisor {
         if worker.has_more() {
             return Err(Interruption::Broken(self.misbehaved("it answered more than it was asked")));
         }
-        self.slots[usize::from(level)].worker = Some(worker);
+        let slot = &mut self.slots[usize::from(level)];
+        // CPython keeps interned strings for ever from 3.12 on. No case may run out of memory because of those before it.
+        let is_limited = !matches!(self.launch, Launch::Pyodide { .. });
+        if is_limited && worker.grown() > (self.limits.memory_mib << 20) / 2 {
+            slot.renewed += 1;
+        } else {
+            slot.worker = Some(worker);
+        }
         Ok(())
     }
 
