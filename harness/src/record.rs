@@ -377,6 +377,7 @@ impl Recorder {
             made: case.origin.made(),
             original_length: small.map(|small| small.original as u64),
             smallest: small.is_some_and(|small| small.complete),
+            program: small.and_then(|small| small.program.clone()),
             also: Vec::new(),
             standing: found.standing(),
             merged_into: None,

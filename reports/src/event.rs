@@ -309,6 +309,9 @@ pub struct Finding {
     pub original_length: Option<u64>,
     /// Whether the minimizer is done, so that the case will not become smaller.
     pub smallest: bool,
+    /// The text of the simplest program whose compiled stream shows it, if it was found with a program.
+    #[serde(default)]
+    pub program: Option<String>,
     /// The other findings that have the same cause, as their minimized cases show: their signatures.
     #[serde(default)]
     pub also: Vec<String>,

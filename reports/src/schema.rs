@@ -132,6 +132,7 @@ fn events() -> Vec<Event> {
         made: Some((1, 7)),
         original_length: Some(391),
         smallest: true,
+        program: Some("a = -1\n".into()),
         also: vec!["same-canon cpython accepted accepted float".into()],
         standing: Standing::Accepted,
         merged_into: None,

@@ -52,6 +52,8 @@ pub struct Small {
     pub original: usize,
     /// Whether no single step makes it simpler; otherwise the time was up.
     pub complete: bool,
+    /// The text of the simplest program that shows it, if it was found with one.
+    pub program: Option<String>,
 }
 
 /// A case that was not answered.

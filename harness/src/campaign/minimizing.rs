@@ -62,6 +62,12 @@ fn minimize(job: &mut Job, limit: Duration, over: &Over) -> Result<Small, String
     let original = found.case.bytes.len();
     let end = Instant::now() + limit;
     let mut goes_on = |_| !over.stopped() && Instant::now() < end;
+    // What CPython itself writes says more than bytes that were cut down: half of the time is for the program.
+    let half = Instant::now() + limit / 2;
+    let program = pair
+        .minimize_program(&found.case, &signature, &mut |_| !over.stopped() && Instant::now() < half)
+        .map_err(|e| e.to_string())?
+        .map(|minimized| String::from_utf8_lossy(&minimized.bytes).into_owned());
     let outcome = pair.minimize(&found.case, &signature, &mut goes_on).map_err(|e| e.to_string())?;
     let Minimized { bytes, complete, .. } = match outcome {
         Outcome::Minimized(minimized) => minimized,
@@ -84,7 +90,7 @@ fn minimize(job: &mut Job, limit: Duration, over: &Over) -> Result<Small, String
         divergence: *divergence,
         ..found.clone()
     };
-    Ok(Small { signature, found: small, original, complete })
+    Ok(Small { signature, found: small, original, complete, program })
 }
 
 /// Groups of findings that have one cause. Each is looked at with the subject that it was found with.

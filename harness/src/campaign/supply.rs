@@ -12,7 +12,7 @@ use crate::stdlib::{Cache, Item, Library};
 use crate::subjects::core::payload;
 use crate::subjects::{Broken, Compiled, Subject};
 use arbitrary::Unstructured;
-use protocol::{Compile, Exception};
+use protocol::Exception;
 use reports::Level;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -263,8 +263,7 @@ impl Supply {
         for index in self.turn(generator, PROGRAMS, room) {
             let origin = Origin::generated(generator, self.seed, index);
             let source = self.generate(generator, index).bytes;
-            let compile = Compile { source, filename: "program.py".into(), optimize: programs::level(index) };
-            match stream(subject.compile(&compile)?) {
+            match stream(subject.compile(&programs::compile(source, index))?) {
                 Ok(bytes) => batch.cases.push(Case { valid: true, ..Case::stream(bytes, origin) }),
                 Err(reason) => batch.without.push((origin.to_string(), reason)),
             }

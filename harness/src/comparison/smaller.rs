@@ -2,13 +2,13 @@
 
 use super::{Compared, Pair, Question};
 use crate::case::{Case, Form, Origin};
-use crate::generators::Target;
+use crate::generators::{Generator, Target, generate, programs};
 use crate::minimize::merge::{Way, minimize_finding};
-use crate::minimize::{self, Outcome};
+use crate::minimize::{self, Minimized, Outcome};
 use crate::observation::Observation;
 use crate::oracle::{self, Divergence, Relation, Signature, Verdict};
-use crate::subjects::Broken;
-use crate::subjects::core::Prediction;
+use crate::subjects::core::{Prediction, payload};
+use crate::subjects::{Broken, Compiled};
 use protocol::{CanonMode, Import};
 use pyc_core::Pyc;
 use std::cell::RefCell;
@@ -37,6 +37,40 @@ impl Pair {
         };
         let outcome = minimize_finding(form, &case.bytes, way, |tries| broken.borrow().is_none() && goes_on(tries));
         broken.into_inner().map_or(Ok(outcome), Err)
+    }
+
+    /// Cuts the program that a case was compiled from down to the simplest text whose compiled stream fails in the same way.
+    /// `None` where the case is not a generated program's, or the text does not show it.
+    ///
+    /// # Errors
+    /// When the subject can no longer be asked anything.
+    pub fn minimize_program(
+        &mut self,
+        case: &Case,
+        signature: &Signature,
+        goes_on: &mut dyn FnMut(u64) -> bool,
+    ) -> Result<Option<Minimized>, Broken> {
+        let (Some((seed, index)), "programs") = (case.origin.made(), case.origin.generator()) else { return Ok(None) };
+        let text = generate(Generator::Programs, self.core.target(), seed, index, &[]).bytes;
+        let wanted = Way::from(signature);
+        let mut broken = None;
+        let shows = |text: &[u8]| {
+            let shown = self.way_of_program(text, index, signature);
+            shown.map(|way| way.as_ref() == Some(&wanted)).unwrap_or_else(|e| {
+                broken = Some(e);
+                false
+            })
+        };
+        let outcome = minimize::minimize(minimize::Form::Source, &text, shows, goes_on);
+        broken.map_or(Ok(outcome.minimized()), Err)
+    }
+
+    /// How the compiled stream of a program fails, if it does.
+    fn way_of_program(&mut self, text: &[u8], index: u64, signature: &Signature) -> Result<Option<Way>, Broken> {
+        let Some(subject) = self.subject() else { return Ok(None) };
+        let Compiled::Pyc(pyc) = subject.compile(&programs::compile(text.to_vec(), index))? else { return Ok(None) };
+        let Ok(stream) = payload(&pyc) else { return Ok(None) };
+        self.way(&Case::stream(stream, Origin::generated(Generator::Programs, 0, index)), signature)
     }
 
     /// How a case fails in the relation of a signature, if it does.

@@ -300,6 +300,7 @@ mod tests {
             made: Some((7, 12)),
             original_length: None,
             smallest: false,
+            program: None,
             also: Vec::new(),
             standing: reports::Standing::Accepted,
             merged_into: None,

@@ -85,6 +85,10 @@ fn card(f: &Finding, number: usize, open: bool) -> Markup {
                         div { dt { "Seen in" } dd { (f.seen_in.join(", ")) } }
                     }
                 }
+                @if let Some(program) = &f.program {
+                    h4 { "The simplest program whose compiled stream shows it" }
+                    (snippet(program))
+                }
                 @if !f.also.is_empty() {
                     h4 { "The same cause" }
                     p { "The minimized cases of these findings show that they have the same cause:" }

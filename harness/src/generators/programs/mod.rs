@@ -21,6 +21,7 @@ mod table;
 
 use super::luck::Luck;
 use arbitrary::Unstructured;
+use protocol::Compile;
 use std::collections::BTreeSet;
 use table::{DETAILS, Row};
 
@@ -43,6 +44,12 @@ pub fn generate(u: &mut Unstructured<'_>, version: (u8, u8)) -> String {
 #[must_use]
 pub fn level(index: u64) -> u8 {
     (index % 3) as u8
+}
+
+/// What a compiler is asked about the program with this index.
+#[must_use]
+pub fn compile(source: Vec<u8>, index: u64) -> Compile {
+    Compile { source, filename: "program.py".into(), optimize: level(index) }
 }
 
 /// A program and the names of the constructs in it.
