@@ -9,7 +9,7 @@ pub(super) enum Example {
     Stream(&'static [u8]),
     /// So many bytes of one kind behind others.
     Many(&'static [u8], u8, usize),
-    /// So many objects, each the only item of the one around it.
+    /// So many objects, each the first key of the dict around it; the stream breaks off.
     Deep(usize),
     /// A plain code object in which these fields are others.
     Code(&'static [(&'static str, &'static [u8])]),
@@ -20,7 +20,7 @@ impl Example {
         match self {
             Example::Stream(bytes) => bytes.to_vec(),
             Example::Many(start, byte, times) => [*start, &[*byte].repeat(*times)].concat(),
-            Example::Deep(depth) => [&b")\x01".repeat(depth - 1), &b"N"[..]].concat(),
+            Example::Deep(depth) => [&b"{".repeat(depth - 1), &b"N"[..]].concat(),
             Example::Code(changes) => {
                 let part = |(name, plain): (&str, Vec<u8>)| {
                     let changed = changes.iter().find(|(changed, _)| *changed == name);

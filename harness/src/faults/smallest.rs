@@ -79,7 +79,10 @@ impl Row {
     }
 }
 
-/// How long a case is minimized at most; streams of thousands of nested objects take longer than they should.
+/// Hears of what so many of all are done.
+pub type Tell<'t> = &'t (dyn Fn(&str, usize, usize) + Sync);
+
+/// How long a case is minimized at most.
 const LONGEST: Duration = Duration::from_secs(20);
 
 /// How many times as long as the stated minimum a smallest case may be.
@@ -111,7 +114,12 @@ fn by_hand(fault: usize, planted: &Fault) -> Start {
 }
 
 /// Does the jobs with these numbers, in so many threads, and keeps their order.
-fn in_threads<T: Send>(threads: usize, jobs: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T> {
+fn in_threads<T: Send>(
+    threads: usize,
+    jobs: usize,
+    tell: &(dyn Fn(usize, usize) + Sync),
+    work: impl Fn(usize) -> T + Sync,
+) -> Vec<T> {
     let next = AtomicUsize::new(0);
     let done = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
@@ -123,7 +131,9 @@ fn in_threads<T: Send>(threads: usize, jobs: usize, work: impl Fn(usize) -> T + 
                         break;
                     }
                     let result = work(job);
-                    done.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((job, result));
+                    let mut done = done.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                    done.push((job, result));
+                    tell(done.len(), jobs);
                 }
             });
         }
@@ -134,18 +144,25 @@ fn in_threads<T: Send>(threads: usize, jobs: usize, work: impl Fn(usize) -> T + 
 }
 
 /// Looks for cases that show the faults, among so many from each seed, and minimizes them.
-pub fn smallest(faults: &[&'static Fault], seeds: &[u64], cases: u64, members: &[Member], threads: usize) -> Vec<Row> {
+pub fn smallest(
+    faults: &[&'static Fault],
+    seeds: &[u64],
+    cases: u64,
+    members: &[Member],
+    threads: usize,
+    tell: Tell,
+) -> Vec<Row> {
     let generators = columns().into_iter().filter(|column| *column != Column::Baseline);
     let tracks = generators.flat_map(|column| seeds.iter().map(move |seed| (column, *seed)));
     let jobs: Vec<(&Member, Column, u64)> =
         tracks.flat_map(|(column, seed)| members.iter().map(move |member| (member, column, seed))).collect();
-    let starts = in_threads(threads, jobs.len(), |job| {
+    let starts = in_threads(threads, jobs.len(), &|done, all| tell("campaigns", done, all), |job| {
         let (member, column, seed) = jobs[job];
         starts(faults, member, column, seed, cases)
     });
     let by_hand = faults.iter().enumerate().map(|(fault, planted)| by_hand(fault, planted));
     let starts: Vec<Start> = starts.into_iter().flatten().chain(by_hand).collect();
-    let shrunk = in_threads(threads, starts.len(), |job| {
+    let shrunk = in_threads(threads, starts.len(), &|done, all| tell("cases", done, all), |job| {
         let Start { fault, generator, seed, index, case } = &starts[job];
         let fault = faults[*fault];
         let core = Core::with(fault.last_profile().clone());
@@ -218,11 +235,26 @@ pub struct Pair {
     pub findings: Vec<Vec<u8>>,
 }
 
-/// So many pairs of faults with different minima, drawn at random; in each, the cases that show the one or the other are
-/// those that a hunt would meet.
-pub fn pairs(rows: &[Row], count: usize, seed: u64, threads: usize) -> Vec<Pair> {
+/// Whether nothing tells two faults apart where they are smallest.
+///
+/// If the stated minimum of one shows the other as well, whatever shows the one mostly has two causes, and which of them is
+/// left is chance. If the minima differ in a single byte, every change of that byte makes the same of both.
+fn are_mixed([one, other]: [&Row; 2]) -> bool {
+    let core = Core::with(one.fault.last_profile().clone());
+    let shows = |fault: &Fault, case: &[u8]| fault.shows(&core, case, &core.observe(case));
+    let different = one.minimum.iter().zip(&other.minimum).filter(|(a, b)| a != b).count();
+    shows(one.fault, &other.minimum)
+        || shows(other.fault, &one.minimum)
+        || one.minimum.len() == other.minimum.len() && different == 1
+}
+
+/// So many pairs of faults, drawn at random, that are not [mixed](are_mixed), and how many mixed ones were passed over. In
+/// each, the cases that show the one or the other are those that a hunt would
+/// meet.
+pub fn pairs(rows: &[Row], count: usize, seed: u64, threads: usize, tell: Tell) -> (Vec<Pair>, usize) {
     let mut state = seed;
     let mut drawn: Vec<[&Row; 2]> = Vec::new();
+    let mut mixed = 0;
     let mut draw = || {
         let below = usize::try_from(splitmix(&mut state) >> 32).unwrap_or(0);
         &rows[below % rows.len()]
@@ -231,13 +263,17 @@ pub fn pairs(rows: &[Row], count: usize, seed: u64, threads: usize) -> Vec<Pair>
         let [one, other] = [draw(), draw()];
         let are_one_version = one.fault.last_profile().version == other.fault.last_profile().version;
         if one.minimum != other.minimum && are_one_version && !one.cases.is_empty() && !other.cases.is_empty() {
-            drawn.push([one, other]);
+            if are_mixed([one, other]) {
+                mixed += 1;
+            } else {
+                drawn.push([one, other]);
+            }
         }
         if drawn.len() == count {
             break;
         }
     }
-    in_threads(threads, drawn.len(), |job| {
+    let pairs = in_threads(threads, drawn.len(), &|done, all| tell("pairs", done, all), |job| {
         let faults = drawn[job].map(|row| row.fault);
         let core = Core::with(faults[0].last_profile().clone());
         let cases = drawn[job].iter().flat_map(|row| &row.starts);
@@ -249,7 +285,8 @@ pub fn pairs(rows: &[Row], count: usize, seed: u64, threads: usize) -> Vec<Pair>
             .collect();
         let groups = merged(&faults, &core, &cases);
         Pair { faults, findings: groups.iter().map(|group| cases[group[0]].smallest.bytes.clone()).collect() }
-    })
+    });
+    (pairs, mixed)
 }
 
 fn merged(faults: &[&Fault], core: &Core, cases: &[Shrunk]) -> Vec<Vec<usize>> {

@@ -13,7 +13,7 @@ const EXHAUSTIVE: usize = 256;
 
 /// Up to this length single bytes are tried at all; a longer case has so many parts.
 const MANY: usize = 1024;
-const PARTS: usize = 128;
+const PARTS: usize = 64;
 
 /// The least number of bytes that are tried together.
 fn least(n: usize) -> usize {

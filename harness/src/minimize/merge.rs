@@ -11,21 +11,12 @@
 //!
 //! Two findings of which neither is seen are two.
 
-use super::{Form, Minimized, Outcome, hash, minimize, order};
+use super::cause::{Known, are_alike, brings_another, follows};
+use super::{Form, Minimized, Minimizer, Outcome, order, run};
 use crate::generators::normal;
 use crate::oracle::{Relation, Signature};
 pub use reports::Standing;
 use std::cmp::Ordering;
-use std::collections::{BTreeSet, HashSet};
-
-/// In how many places it is looked whether two cases react alike, at most.
-const LOOKED_AT: usize = 32;
-
-/// How many times more often two findings of one way react alike than not, if they are one.
-const SURELY: usize = 3;
-
-/// The most pairs of places that are compared for what two cases have in common.
-const COMPARED: usize = 1 << 20;
 
 /// How a relation fails: what has to stay the same while a case shrinks.
 ///
@@ -44,114 +35,77 @@ pub struct Way {
 }
 
 impl Way {
-    /// Whether both are about what was read, or both about what was dumped of the same value.
+    /// Whether it is about the flags of a dump. Who writes wrong flags does so whatever has them.
+    fn is_of_flags(&self) -> bool {
+        self.what.ends_with(".flag")
+    }
+
+    /// Whether both are about what was read, about flags in dumps, or about something else in dumps; fields of code objects
+    /// are each for itself.
     fn is_near(&self, other: &Way) -> bool {
-        let is_dumped = |way: &Way| way.what.starts_with("dump");
-        self.relation == other.relation && is_dumped(self) == is_dumped(other)
+        let subject = |way: &Way| match &way.what[..] {
+            "value" | "outcome" | "exception" => "read".to_owned(),
+            what if what.starts_with("dump") => format!("dump, {}", way.is_of_flags()),
+            field => field.to_owned(),
+        };
+        self.relation == other.relation && subject(self) == subject(other)
     }
 }
 
-/// The smallest case that shows the same as this one: [`minimize`], and then further where the way changes but not the
-/// cause.
+/// The smallest case that shows the same as this one, for the same cause.
 ///
-/// An enclosing object that refuses what is in it makes another outcome of another value. So what is smallest in its way
-/// goes on to shrink in any way of reading, and what comes out is taken if both react [alike](react_alike) to changes of
-/// what they have in common. If they do not, it was another cause.
+/// First it is only cut, and has to fail in the same way. Then every step is taken after which it fails nearly so, if the
+/// [cause](super::cause) stays: an enclosing object that refuses what is in it makes another outcome of another value.
 pub fn minimize_finding(
     form: Form,
     case: &[u8],
     mut way: impl FnMut(&[u8]) -> Option<Way>,
-    mut goes_on: impl FnMut(u64) -> bool,
+    goes_on: impl FnMut(u64) -> bool,
 ) -> Outcome {
     let Some(wanted) = way(case) else { return Outcome::NotInteresting };
-    let mut agreed = HashSet::new();
-    let is_wanted = |case: &[u8]| {
-        let found = way(case);
-        if found.is_none() {
-            agreed.insert(hash(case));
-        }
-        found.as_ref() == Some(&wanted)
+    let shows = |case: &[u8], how| {
+        way(case).is_some_and(|found| match how {
+            How::Same => found == wanted,
+            How::Near => found.is_near(&wanted),
+            How::Any => true,
+            How::Surely => found == wanted && wanted.is_of_flags(),
+        })
     };
-    let outcome = minimize(form, case, is_wanted, &mut goes_on);
-    let Outcome::Minimized(strict) = outcome else { return outcome };
-    let tries = strict.tries;
-    // What shows nothing in its own way shows nothing in any.
-    let mut is_near =
-        |case: &[u8]| !agreed.contains(&hash(case)) && way(case).is_some_and(|found| found.is_near(&wanted));
-    let loose = minimize(form, &strict.bytes, &mut is_near, |more| goes_on(tries + more));
-    let Outcome::Minimized(loose) = loose else { return Outcome::Minimized(strict) };
-    let (steps, tries) = (strict.steps + loose.steps, strict.tries + loose.tries);
-    if loose.bytes != strict.bytes && react_alike(&strict.bytes, &loose.bytes, 1, |case| way(case).is_some()) {
-        return Outcome::Minimized(Minimized { steps, tries, ..loose });
-    }
-    Outcome::Minimized(Minimized { tries, ..strict })
+    shrink(form, case, shows, goes_on)
 }
 
-/// Whether a case and a smaller one react alike: what can be changed in the one without an end of the divergence can be
-/// changed in the other, where they have the same bytes, so many times more often than not. `false` if they have few in
-/// common.
-fn react_alike(whole: &[u8], part: &[u8], times: usize, mut diverges: impl FnMut(&[u8]) -> bool) -> bool {
-    let places = places(whole, part);
-    if places.len() * 2 < part.len() {
-        return false;
-    }
-    let (mut same, mut different) = (0, 0);
-    for &(place, at) in places.iter().step_by(places.len().div_ceil(LOOKED_AT).max(1)) {
-        let byte = part[at];
-        let bits = (0..8).map(|bit| byte ^ 1 << bit);
-        let others: BTreeSet<u8> = bits.chain([byte.wrapping_add(1), byte.wrapping_sub(1), 0, 0xff, b'N']).collect();
-        for other in others.into_iter().filter(|other| *other != byte) {
-            let mut changed = |case: &[u8], at: usize| {
-                let mut case = case.to_vec();
-                case[at] = other;
-                diverges(&case)
-            };
-            match (changed(part, at), changed(whole, place)) {
-                (true, true) => same += 1,
-                (false, false) => {}
-                _ => different += 1,
-            }
-        }
-    }
-    same >= times * different
+/// How near a case has to come to what is wanted.
+#[derive(Debug, Clone, Copy)]
+enum How {
+    Same,
+    Near,
+    Any,
+    /// In the same way, which says that nothing else matters.
+    Surely,
 }
 
-/// The places in both of the bytes that a case and a smaller one have in common, in this order: as many as there can be. Of
-/// two of one length, and of long ones, those that come next.
-fn places(whole: &[u8], part: &[u8]) -> Vec<(usize, usize)> {
-    if whole.len() == part.len() {
-        return (0..part.len()).map(|at| (at, at)).collect();
-    }
-    if whole.len() * part.len() > COMPARED {
-        let mut next = 0;
-        let find = |(at, byte): (usize, &u8)| {
-            let place = next + whole[next..].iter().position(|other| other == byte)?;
-            next = place + 1;
-            Some((place, at))
-        };
-        return part.iter().enumerate().map_while(find).collect();
-    }
-    // How many bytes have the rests in common that begin at these places?
-    let mut common = vec![vec![0_u32; part.len() + 1]; whole.len() + 1];
-    for (place, byte) in whole.iter().enumerate().rev() {
-        for (at, other) in part.iter().enumerate().rev() {
-            let longer = common[place + 1][at].max(common[place][at + 1]);
-            common[place][at] = if byte == other { common[place + 1][at + 1] + 1 } else { longer };
+fn shrink(
+    form: Form,
+    case: &[u8],
+    mut shows: impl FnMut(&[u8], How) -> bool,
+    mut goes_on: impl FnMut(u64) -> bool,
+) -> Outcome {
+    let cutting = Minimizer::new(form, case.to_vec()).cutting();
+    let outcome = run(cutting, |_, candidate| shows(candidate, How::Same), &mut goes_on);
+    let Outcome::Minimized(cut) = outcome else { return outcome };
+    let mut known = Known::default();
+    let keeps = |best: &[u8], candidate: &[u8]| {
+        if !shows(candidate, How::Near) {
+            return false;
         }
-    }
-    let (mut place, mut at) = (0, 0);
-    let mut places = Vec::new();
-    while place < whole.len() && at < part.len() {
-        if whole[place] == part[at] {
-            places.push((place, at));
-            (place, at) = (place + 1, at + 1);
-        } else if common[place + 1][at] >= common[place][at + 1] {
-            place += 1;
-        } else {
-            at += 1;
-        }
-    }
-    places
+        let mut diverges = |case: &[u8]| known.ask(case, |case| shows(case, How::Any));
+        let is_kept = !brings_another(form, best, candidate, &mut diverges) && follows(best, candidate, &mut diverges);
+        is_kept || shows(candidate, How::Surely)
+    };
+    let outcome = run(Minimizer::new(form, cut.bytes.clone()), keeps, |more| goes_on(cut.tries + more));
+    let Outcome::Minimized(smallest) = outcome else { return Outcome::Minimized(cut) };
+    let (steps, tries) = (cut.steps + smallest.steps, cut.tries + smallest.tries);
+    Outcome::Minimized(Minimized { steps, tries, ..smallest })
 }
 
 impl From<&Signature> for Way {
@@ -231,13 +185,13 @@ fn is_held(findings: &[Finding], a: usize, b: usize, shows: &mut impl FnMut(&[u8
         if *form != findings[inner].form || !shows(bytes, inner) {
             return false;
         }
-        let found = match minimize(*form, bytes, |case| shows(case, inner), |_| true) {
-            Outcome::Minimized(found) => Finding { bytes: found.bytes, ..findings[inner].clone() },
-            _ => return false,
-        };
+        let outcome = shrink(*form, bytes, |case, how| !matches!(how, How::Surely) && shows(case, inner), |_| true);
+        let Outcome::Minimized(found) = outcome else { return false };
+        let found = Finding { bytes: found.bytes, ..findings[inner].clone() };
+        let Finding { bytes, .. } = &findings[inner];
         // Some things can be said in two ways of which neither shrinks to the other.
         found.normal() == findings[inner].normal()
-            || found.bytes == *bytes && react_alike(bytes, &findings[inner].bytes, SURELY, |case| shows(case, inner))
+            || are_alike(*form, &found.bytes, bytes, &mut |case| shows(case, inner))
     })
 }
 

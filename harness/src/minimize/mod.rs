@@ -14,6 +14,7 @@
 //! [`merge`] says which minimized findings are one.
 
 mod bytes;
+mod cause;
 pub mod merge;
 pub mod order;
 mod source;
@@ -130,9 +131,17 @@ pub fn minimize(
     form: Form,
     case: &[u8],
     mut interesting: impl FnMut(&[u8]) -> bool,
+    goes_on: impl FnMut(u64) -> bool,
+) -> Outcome {
+    run(Minimizer::new(form, case.to_vec()), |_, candidate| interesting(candidate), goes_on)
+}
+
+/// [`minimize`], where the simplest case so far takes part in what is interesting.
+fn run(
+    mut minimizer: Minimizer,
+    mut interesting: impl FnMut(&[u8], &[u8]) -> bool,
     mut goes_on: impl FnMut(u64) -> bool,
 ) -> Outcome {
-    let mut minimizer = Minimizer::new(form, case.to_vec());
     loop {
         let batch = minimizer.batch(AHEAD);
         if batch.is_empty() {
@@ -145,7 +154,7 @@ pub fn minimize(
                 minimizer.answer(&answers);
                 return minimizer.finish();
             }
-            answers.push(interesting(candidate));
+            answers.push(interesting(&minimizer.best, candidate));
             if minimizer.phase == Phase::Shrinking && answers.last() == Some(&true) {
                 break;
             }
@@ -187,6 +196,8 @@ pub struct Minimizer {
     answers: Vec<bool>,
     /// Whether nothing is asked but candidates.
     trusting: bool,
+    /// Whether nothing is done but to take away what is there.
+    cutting: bool,
     verdict: Option<Outcome>,
     level: usize,
     moves: Vec<Move>,
@@ -210,6 +221,7 @@ impl Minimizer {
             phase: Phase::Checking,
             answers: Vec::new(),
             trusting: false,
+            cutting: false,
             verdict: None,
             level: 0,
             moves: Vec::new(),
@@ -228,6 +240,11 @@ impl Minimizer {
         let mut minimizer = Minimizer { phase: Phase::Shrinking, trusting: true, ..Minimizer::new(form, case) };
         minimizer.begin(0);
         minimizer
+    }
+
+    /// Takes objects away, or parts of them, and does nothing else. The text of a program shrinks as ever.
+    fn cutting(self) -> Minimizer {
+        Minimizer { cutting: self.form != Form::Source, ..self }
     }
 
     /// The simplest case so far.
@@ -365,10 +382,16 @@ impl Minimizer {
         let header = self.form.header(&self.best);
         let structure = |target| {
             let stream = &self.best[header..];
-            let steps = structure::steps(stream, target);
-            let raw = if structure::has_references(self.draft(stream).as_ref()) { steps.clone() } else { Vec::new() };
+            let mut steps = structure::steps(stream, target);
+            let draft = self.draft(stream);
+            let end = draft.as_ref().map_or(0, |draft| stream.len() - draft.rest.len());
+            steps.retain(|step| !self.cutting || step.is_cut(end));
+            let raw = if structure::has_references(draft.as_ref()) { steps.clone() } else { Vec::new() };
             steps.into_iter().map(Move::Structure).chain(raw.into_iter().map(Move::Raw)).collect::<Vec<_>>()
         };
+        if self.cutting && level > 0 {
+            return Vec::new();
+        }
         match (level, self.form) {
             (0, Form::Source) => {
                 source::edits(&self.best).into_iter().map(|(range, by)| Move::Edit(range, by)).collect()

@@ -21,6 +21,9 @@ const FEW: usize = 64;
 /// In a stream of more objects than this, what takes away more than an object is tried with some of them.
 const MANY: usize = 256;
 
+/// In a stream of more objects than this, what can be done to many at once is all that is tried with most of them.
+const DEEPEST: usize = 1024;
+
 /// A stream of no more objects than this is also cut as one that breaks off.
 const SHORT: usize = 16;
 
@@ -76,9 +79,27 @@ pub(super) enum Step {
     Swap(usize, usize, usize),
 }
 
+impl Step {
+    /// Whether it takes away what is there and puts nothing in. What is whole up to `end` does not break off.
+    pub(super) fn is_cut(&self, end: usize) -> bool {
+        match self {
+            Step::Edit(range, by) => by.is_empty() && range.start >= end,
+            Step::Every(wide, _) => matches!(wide, Wide::Alone | Wide::Unflag),
+            Step::Rest | Step::Root(_) | Step::Unwrap(_) | Step::Drop(..) | Step::Variables(..) | Step::Unflag(_) => {
+                true
+            }
+            _ => false,
+        }
+    }
+}
+
 /// What can be done to many objects at once.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Wide {
+    /// Of its items only the one in which most objects are nested.
+    Alone,
+    /// The same, in a tuple in place of any other container.
+    Chain,
     Plain,
     Nothing,
     Shorten,
@@ -87,7 +108,8 @@ pub(super) enum Wide {
     Zero,
 }
 
-const WIDE: [Wide; 6] = [Wide::Plain, Wide::Nothing, Wide::Shorten, Wide::Respell, Wide::Unflag, Wide::Zero];
+const WIDE: [Wide; 8] =
+    [Wide::Alone, Wide::Chain, Wide::Plain, Wide::Nothing, Wide::Shorten, Wide::Respell, Wide::Unflag, Wide::Zero];
 
 /// A type and what follows it; of strings and containers without their size.
 type Atom = (u8, Vec<u8>);
@@ -207,7 +229,8 @@ pub(super) fn steps(stream: &[u8], target: Option<Target>) -> Vec<Step> {
     steps.extend(many.flat_map(|range| WIDE.map(|wide| Step::Every(wide, range.clone()))));
     steps.extend(couples(&draft));
     let atoms = if draft.nodes.len() <= FEW { &atoms[..] } else { &atoms[..1] };
-    (0..draft.nodes.len()).for_each(|id| of_node(&draft, id, target, atoms, &mut steps));
+    let ids = (0..draft.nodes.len()).filter(|id| draft.nodes.len() <= DEEPEST || is_tried(&draft, *id));
+    ids.for_each(|id| of_node(&draft, id, target, atoms, &mut steps));
     if draft.nodes.len() <= SHORT {
         // But for what has nothing to do with what is there.
         steps.extend(broken(stream, target).into_iter().skip(TYPES.len()));
@@ -231,7 +254,8 @@ fn couples(draft: &Draft) -> impl Iterator<Item = Step> {
 
 /// Whether an object is one of those that are tried for all that is in them or around them.
 fn is_tried(draft: &Draft, id: usize) -> bool {
-    id == 1 || id.is_multiple_of(draft.nodes.len().div_ceil(MANY))
+    let tried = if draft.nodes.len() > DEEPEST { FEW } else { MANY };
+    id == 1 || id.is_multiple_of(draft.nodes.len().div_ceil(tried))
 }
 
 /// Whether the object around this one is in one of the same kind, and each is all that is in the other: then it is the same
@@ -248,16 +272,24 @@ fn broken(stream: &[u8], target: Option<Target>) -> Vec<Step> {
     let skimmed = target.map_or_else(|| skim(stream), |target| skim_for(target, stream));
     let n = stream.len();
     let every = skimmed.items.len().div_ceil(MANY).max(1);
-    let items: Vec<(usize, &Item)> = skimmed.items.iter().enumerate().step_by(every).collect();
+    let all = skimmed.items.iter().enumerate();
+    let items: Vec<(usize, &Item)> = all.clone().step_by(every).collect();
     let starts = items.iter().map(|(_, item)| *item).chain(&skimmed.cut).rev().map(|item| (0..item.at, Vec::new()));
     let whole = items.iter().flat_map(|(_, item)| {
         let byte = stream[item.at];
-        let few = [vec![], b"N".to_vec(), vec![0], vec![byte, 0], vec![byte, 0, 0, 0, 0]];
-        let few = few.into_iter().take(if skimmed.items.len() <= FEW { 5 } else { 1 });
+        let few = [vec![], b"N".to_vec(), b"0".to_vec(), vec![0], vec![byte, 0], vec![byte, 0, 0, 0, 0]];
+        let few = few.into_iter().take(if skimmed.items.len() <= FEW { 6 } else { 1 });
         few.map(|by| (item.at..item.end, by))
     });
     // What is still open when the stream ends; a few of what may be very many.
-    let open: Vec<(usize, &Item)> = items.iter().copied().filter(|(_, item)| item.end == n).collect();
+    let open: Vec<(usize, &Item)> =
+        all.filter(|(_, item)| item.end == n && b"([)<>{}:c".contains(&item.code)).collect();
+    let nested = halves(open.len(), open.len().div_ceil(FEW)).filter(|range| range.len() > 1);
+    let nested = nested.map(|range| {
+        let (first, last) = (open[range.start].1.at, open[range.end - 1].1.at);
+        (first..last, vec![b'{'; range.len() - 1])
+    });
+    let nested: Vec<(Range<usize>, Vec<u8>)> = nested.collect();
     let open: Vec<(usize, &Item)> = open.iter().copied().step_by(open.len().div_ceil(SHORT).max(1)).collect();
     let heads_of_open = open.iter().filter(|(_, item)| item.children > 0).flat_map(|(id, item)| {
         let first = skimmed.items.get(id + 1).map_or(n, |first| first.at);
@@ -274,8 +306,15 @@ fn broken(stream: &[u8], target: Option<Target>) -> Vec<Step> {
     let python3 = target.is_none_or(|target| target.version.0 > 2);
     let many = halves(skimmed.items.len(), skimmed.items.len().div_ceil(FEW)).filter(|_| python3);
     let short = many.filter_map(|range| short_sizes(stream, &skimmed.items[range]));
-    let edits =
-        single(n).chain(starts).chain(dicts).chain(short).chain(whole).chain(heads_of_open).chain(cut).chain(bytes);
+    let edits = single(n)
+        .chain(starts)
+        .chain(nested)
+        .chain(dicts)
+        .chain(short)
+        .chain(whole)
+        .chain(heads_of_open)
+        .chain(cut)
+        .chain(bytes);
     let edits = edits.map(|(range, by)| Step::Edit(range, by));
     edits.chain(slots(stream, &skimmed.items)).collect()
 }
@@ -380,7 +419,8 @@ fn of_node(draft: &Draft, id: usize, target: Option<Target>, atoms: &[Atom], ste
     if node.flag {
         steps.push(Step::Unflag(id));
     }
-    if node.is_container() && is_few {
+    // The fields of a code object have their places.
+    if node.is_container() && node.code != b'c' && is_few {
         let n = node.items.len();
         steps.extend(node.is_sized().then_some(Step::Dict(id)));
         steps.extend([1, 2].into_iter().flat_map(|by| (by..n).map(move |to| Step::Swap(id, to - by, by))));
@@ -553,8 +593,15 @@ fn become_atom(draft: &mut Draft, id: usize, (code, payload): Atom) {
 
 fn every(draft: &mut Draft, wide: Wide, range: Range<usize>) {
     let meant = draft.meant();
+    let depths = if matches!(wide, Wide::Alone | Wide::Chain) { depths(draft) } else { Vec::new() };
     for id in range {
         match wide {
+            Wide::Alone if draft.nodes[id].is_sized() => keep_deepest(draft, id, &depths),
+            Wide::Chain if depths[id] > 1 => {
+                let node = &mut draft.nodes[id];
+                (node.code, node.trailer, node.payload) = (tuple(draft.python2).0, b"", Cow::default());
+                keep_deepest(draft, id, &depths);
+            }
             Wide::Unflag => draft.nodes[id].flag &= meant[id],
             Wide::Respell => respell(draft, id),
             Wide::Zero if b"iIgy".contains(&draft.nodes[id].code) => draft.nodes[id].payload.to_mut().fill(0),
@@ -567,6 +614,24 @@ fn every(draft: &mut Draft, wide: Wide, range: Range<usize>) {
             _ => {}
         }
     }
+}
+
+/// How many objects are nested in each, and it.
+fn depths(draft: &Draft) -> Vec<usize> {
+    let mut depths = vec![1; draft.nodes.len()];
+    // What is in an object comes after it.
+    for id in (0..draft.nodes.len()).rev() {
+        depths[id] += draft.nodes[id].items.iter().map(|item| depths[*item]).max().unwrap_or(0);
+    }
+    depths
+}
+
+/// Of the items of a container the deepest stays; of a dict, the pair that it is in.
+fn keep_deepest(draft: &mut Draft, id: usize, depths: &[usize]) {
+    let node = &mut draft.nodes[id];
+    let Some(deepest) = (0..node.items.len()).rev().max_by_key(|place| depths[node.items[*place]]) else { return };
+    let kept = if is_dict(node.code) { deepest & !1..(deepest | 1) + 1 } else { deepest..deepest + 1 };
+    node.items = node.items.get(kept).unwrap_or(&node.items).to_vec();
 }
 
 fn respell(draft: &mut Draft, id: usize) {

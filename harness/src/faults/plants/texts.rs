@@ -216,7 +216,7 @@ pub(super) const FAULTS: [Fault; 18] = [
         cause: "one function for `s` and `t`",
         versions: PYTHON2,
         way: Way::Numbers(|_, object| (object.code == b's').then_some(When::Wrongly)),
-        example: Example::Stream(b"{Ns\0\0\0\0t\0\0\0\0R\0\0\0\x000"),
+        example: Example::Stream(b"{s\0\0\0\0r\0\0\0\0"),
     },
     Fault {
         name: "string-table-from-one",
