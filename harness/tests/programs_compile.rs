@@ -68,7 +68,7 @@ fn programs_shrink_as_text() {
     let found = found::interpreters();
     let is_it =
         |one: &&interpreters::Interpreter| one.facts.implementation == "cpython" && one.facts.version.starts_with("3.");
-    let Some(interpreter) = found.iter().filter(is_it).next_back() else {
+    let Some(interpreter) = found.iter().rfind(is_it) else {
         println!("skipped: no Python 3 was found, so no program was compiled");
         return;
     };
