@@ -123,7 +123,7 @@ fn most_faults_are_found_soon() {
 /// may only go down.
 const MANY_FINDINGS: usize = 20;
 
-/// Of each fault the stated minimum, from within a list, and a few generated cases; `ci/run full` has more of them.
+/// Of each fault the stated minimum, from within a list, and a few generated cases; `provost faults --minimize` has more of them.
 #[test]
 fn cases_come_down_to_the_stated_minima_and_not_below() {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../corpus");
