@@ -24,7 +24,7 @@ pub struct Found {
     pub predicted: Observation,
     /// What the subject says of it.
     pub observed: Observation,
-    /// The entry of [`Plan::expected`] that lists it.
+    /// The entry of [`Plan::expected`](super::Plan::expected) that lists it.
     pub expected: Option<usize>,
 }
 

@@ -248,7 +248,7 @@ fn are_mixed([one, other]: [&Row; 2]) -> bool {
         || one.minimum.len() == other.minimum.len() && different == 1
 }
 
-/// So many pairs of faults, drawn at random, that are not [mixed](are_mixed), and how many mixed ones were passed over. In
+/// So many pairs of faults, drawn at random, that are not mixed (`are_mixed`), and how many mixed ones were passed over. In
 /// each, the cases that show the one or the other are those that a hunt would
 /// meet.
 pub fn pairs(rows: &[Row], count: usize, seed: u64, threads: usize, tell: Tell) -> (Vec<Pair>, usize) {

@@ -55,7 +55,7 @@ impl Way {
 /// The smallest case that shows the same as this one, for the same cause.
 ///
 /// First it is only cut, and has to fail in the same way. Then every step is taken after which it fails nearly so, if the
-/// [cause](super::cause) stays: an enclosing object that refuses what is in it makes another outcome of another value.
+/// cause stays: an enclosing object that refuses what is in it makes another outcome of another value.
 pub fn minimize_finding(
     form: Form,
     case: &[u8],

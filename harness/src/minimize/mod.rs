@@ -1,8 +1,8 @@
 //! Smaller cases: what a finding is cut down to.
 //!
 //! A tape shrinks badly: drop one of its bytes, and every decision behind it is another one. So it is the case itself that
-//! shrinks: a stream and a .pyc file first at their joints ([`structure`]), a program at those of its text ([`source`]),
-//! then all of them byte by byte ([`bytes`]); and again from the beginning, until no single step of any kind leads to
+//! shrinks: a stream and a .pyc file first at their joints (`structure`), a program at those of its text (`source`),
+//! then all of them byte by byte (`bytes`); and again from the beginning, until no single step of any kind leads to
 //! a [simpler](order) case that is still interesting. As every step goes down in one total order, the same bug mostly
 //! ends in the same bytes, wherever it was found.
 //!
