@@ -4,14 +4,15 @@
 //! slower, or without a version that its author counts on, has to say so.
 
 use crate::candidates::{self, Candidate, prefix_of, real};
-use crate::interpreter::{Driver, Found, Interpreter, Options, Unusable, name};
-use crate::launch::Launch;
-use crate::probe::{Failure, Probe, probe};
+use crate::interpreter::{Confinement, Driver, Found, Interpreter, Options, Unusable, name};
+use crate::launch::{Launch, Through};
+use crate::probe::{Failure, Probe, probe, run};
 use crate::process::Worker;
 use crate::pyodide;
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -81,7 +82,7 @@ pub fn discover_with(options: &Options, progress: &dyn Fn(&str)) -> Found {
         }
     }
     name(&mut interpreters);
-    Found { interpreters, unusable }
+    Found { interpreters, unusable, confinement: confinement(options) }
 }
 
 /// Probes the executables and keeps one plan for each program, whatever the paths, links and environments it came by.
@@ -153,7 +154,7 @@ fn start(plan: &Plan, options: &Options) -> Result<Interpreter, Unusable> {
     if options.driver != Some(Driver::Script) {
         let attempt = match &plan.start {
             Start::Package(launch) => {
-                return match converse(plan, launch.clone(), None, options) {
+                return match confined(plan, launch.clone(), None, options) {
                     Ok(interpreter) => Ok(interpreter),
                     Err(reason) => unusable(reason, "delete node_modules beside its package.json to install it again"),
                 };
@@ -172,12 +173,13 @@ fn start(plan: &Plan, options: &Options) -> Result<Interpreter, Unusable> {
         }
         (Start::Executable(probe), driver_reason) => {
             let launch = Launch::Script {
+                through: None,
                 python: plan.path.clone(),
                 worker: absolute(&options.home.script),
                 needs: probe.needs.clone(),
             };
             let reason = driver_reason.or_else(|| Some("the script driver was asked for".into()));
-            converse(plan, launch, reason, options).or_else(|reason| {
+            confined(plan, launch, reason, options).or_else(|reason| {
                 unusable(format!("its worker did not start: {reason}"), "run the script worker with it by hand")
             })
         }
@@ -235,6 +237,32 @@ fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
+/// A confined worker; one that is not, with the reason, where that does not start.
+fn confined(plan: &Plan, launch: Launch, reason: Option<String>, options: &Options) -> Result<Interpreter, String> {
+    let host = absolute(&options.home.host);
+    let plain = |unconfined: String| {
+        let interpreter = converse(plan, launch.clone(), reason.clone(), options)?;
+        Ok(Interpreter { unconfined: Some(unconfined), ..interpreter })
+    };
+    if !host.is_file() {
+        return plain(format!("{} is not built (cargo build --release -p host)", host.display()));
+    }
+    let filter = !matches!(&plan.start, Start::Executable(probe) if probe.pointer_bits != usize::BITS);
+    match converse(plan, launch.clone().through(Some(Through { host, filter })), reason.clone(), options) {
+        Ok(interpreter) => Ok(interpreter),
+        // Whoever starts in no way has the reason of the plain one.
+        Err(why) => plain(format!("it does not start when it is confined: {why}")),
+    }
+}
+
+/// What this kernel keeps a confined process from.
+fn confinement(options: &Options) -> Confinement {
+    let mut command = Command::new(absolute(&options.home.host));
+    command.arg("confinement");
+    let output = run(command, PROBE).ok();
+    output.and_then(|output| serde_json::from_slice(&output.stdout).ok()).unwrap_or_default()
+}
+
 fn converse(plan: &Plan, launch: Launch, reason: Option<String>, options: &Options) -> Result<Interpreter, String> {
     let driver = launch.driver();
     let begin = Instant::now();
@@ -253,6 +281,9 @@ fn converse(plan: &Plan, launch: Launch, reason: Option<String>, options: &Optio
             return Err(format!("its executable is {:?} and its worker {:?}", probe.build, facts.build));
         }
     }
+    // Only another architecture than this program's has no filter.
+    let is_filtered = !matches!(launch, Launch::Script { through: Some(Through { filter: false, .. }), .. });
+    let unfiltered = "its system calls are not filtered, as it is built for another architecture";
     Ok(Interpreter {
         id: String::new(),
         facts,
@@ -261,6 +292,7 @@ fn converse(plan: &Plan, launch: Launch, reason: Option<String>, options: &Optio
         found_by: plan.found_by.into(),
         path: plan.path.clone(),
         start_up,
+        unconfined: (!is_filtered).then(|| unfiltered.into()),
         launch,
     })
 }

@@ -2,7 +2,7 @@
 
 use crate::launch::Launch;
 use protocol::Facts;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 use std::cmp::Ordering;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -133,6 +133,8 @@ pub struct Interpreter {
     /// From the start of the process to its first answer; in JSON milliseconds.
     #[serde(rename = "start_up_ms", serialize_with = "milliseconds")]
     pub start_up: Duration,
+    /// Why its worker is not confined, or not wholly; `None` if it is, as far as [`Found::confinement`] says.
+    pub unconfined: Option<String>,
     #[serde(skip)]
     pub(crate) launch: Launch,
 }
@@ -142,9 +144,10 @@ impl Interpreter {
     /// a script.
     #[must_use]
     pub fn script(&self, script: &Path) -> Option<Command> {
-        let Launch::Script { python, needs, .. } = &self.launch else { return None };
-        let (python, needs, worker) = (python.clone(), needs.clone(), script.to_owned());
-        Some(Launch::Script { python, worker, needs }.command(0, &Limits::default()))
+        let mut launch = self.launch.clone();
+        let Launch::Script { worker, .. } = &mut launch else { return None };
+        *worker = script.to_owned();
+        Some(launch.command(0, &Limits::default()))
     }
 }
 
@@ -172,6 +175,22 @@ pub struct Found {
     pub interpreters: Vec<Interpreter>,
     /// In the order of the search.
     pub unusable: Vec<Unusable>,
+    /// What this kernel keeps a confined worker from.
+    pub confinement: Confinement,
+}
+
+/// What a confined process cannot do on this machine: nothing is refused where the kernel has no means, or `host` is not
+/// built.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Confinement {
+    /// It cannot create, change or remove files.
+    pub files: bool,
+    /// It cannot signal processes that are not its own.
+    pub signals: bool,
+    /// It gets no socket; nor may it change metadata of files, look into other processes, or mount.
+    pub network: bool,
+    /// A program that it starts has no more rights than it has.
+    pub privileges: bool,
 }
 
 /// Sorts interpreters and gives each the shortest id that is unique among them.
@@ -343,7 +362,13 @@ mod tests {
                 found_by: String::new(),
                 path: PathBuf::new(),
                 start_up: Duration::ZERO,
-                launch: Launch::Script { python: PathBuf::new(), worker: PathBuf::new(), needs: Needs::default() },
+                unconfined: None,
+                launch: Launch::Script {
+                    through: None,
+                    python: PathBuf::new(),
+                    worker: PathBuf::new(),
+                    needs: Needs::default(),
+                },
             })
             .collect();
         name(&mut interpreters);

@@ -8,7 +8,7 @@ use crate::interpreter::{Driver, Limits};
 use crate::pyodide;
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// What a Python needs of the environment besides what every worker gets.
@@ -20,7 +20,16 @@ pub(crate) struct Needs {
     pub(crate) everything: bool,
 }
 
-/// Everything needed to start a worker, again and again. All paths are absolute.
+/// Through which program a worker is started, so that it is confined.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Through {
+    pub(crate) host: PathBuf,
+    /// Whether it has the system calls of this program; those of another architecture cannot be filtered.
+    pub(crate) filter: bool,
+}
+
+/// Everything needed to start a worker, again and again. All paths are absolute. Without `through` it is not confined; who
+/// embeds confines itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Launch {
     /// Without a prefix, libpython looks where it was built for.
@@ -32,11 +41,13 @@ pub(crate) enum Launch {
         stdlib: Option<PathBuf>,
     },
     Script {
+        through: Option<Through>,
         python: PathBuf,
         worker: PathBuf,
         needs: Needs,
     },
     Pyodide {
+        through: Option<Through>,
         node: PathBuf,
         worker: PathBuf,
         modules: PathBuf,
@@ -53,12 +64,21 @@ impl Launch {
         }
     }
 
+    /// The same, started like this.
+    pub(crate) fn through(mut self, how: Option<Through>) -> Launch {
+        match &mut self {
+            Launch::Script { through, .. } | Launch::Pyodide { through, .. } => *through = how,
+            Launch::Embedded { .. } => {}
+        }
+        self
+    }
+
     /// The worker as the leader of a process group of its own. `optimize` becomes `-O`s: only scripts have such flags.
     pub(crate) fn command(&self, optimize: u8, limits: &Limits) -> Command {
         let mut command = match self {
             Launch::Embedded { host, libpython, prefix, worker, stdlib } => {
                 let mut command = Command::new(host);
-                command.arg("--libpython").arg(libpython).arg("--worker").arg(worker);
+                command.arg("embed").arg("--libpython").arg(libpython).arg("--worker").arg(worker);
                 if let Some(prefix) = prefix {
                     command.arg("--prefix").arg(prefix);
                 }
@@ -67,13 +87,13 @@ impl Launch {
                 }
                 command
             }
-            Launch::Script { python, worker, .. } => {
-                let mut command = Command::new(python);
+            Launch::Script { through, python, worker, .. } => {
+                let mut command = program(through.as_ref(), python);
                 command.args(["-S", "-s", "-B"]).args(std::iter::repeat_n("-O", usize::from(optimize))).arg(worker);
                 command
             }
-            Launch::Pyodide { node, worker, package, .. } => {
-                let mut command = Command::new(node);
+            Launch::Pyodide { through, node, worker, package, .. } => {
+                let mut command = program(through.as_ref(), node);
                 command.arg(worker).arg(package);
                 command
             }
@@ -95,6 +115,13 @@ impl Launch {
             .process_group(0);
         command
     }
+}
+
+fn program(through: Option<&Through>, program: &Path) -> Command {
+    let Some(Through { host, filter }) = through else { return Command::new(program) };
+    let mut command = Command::new(host);
+    command.arg("run").args((!filter).then_some("--no-filter")).arg("--").arg(program);
+    command
 }
 
 /// The environment of workers, and of what is asked whether it can be one.

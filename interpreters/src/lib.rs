@@ -20,5 +20,5 @@ mod supervisor;
 
 pub use discover::{discover, discover_with};
 pub use fault::{Fault, TimeLimit};
-pub use interpreter::{Driver, Found, Interpreter, Limits, Options, Unusable, Workspace, selects};
+pub use interpreter::{Confinement, Driver, Found, Interpreter, Limits, Options, Unusable, Workspace, selects};
 pub use supervisor::{Broken, Outcome, Supervisor};

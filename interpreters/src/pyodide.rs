@@ -74,7 +74,7 @@ pub(crate) fn launches(
     let launch = |package: String| {
         let place = modules.join(&package);
         let (node, worker, modules) = (node.clone(), worker.clone(), modules.clone());
-        (place, Launch::Pyodide { node, worker, modules, package })
+        (place, Launch::Pyodide { through: None, node, worker, modules, package })
     };
     Ok(package.dependencies.into_keys().map(launch).collect())
 }

@@ -1,7 +1,8 @@
 //! Discovery and supervision against the interpreters of this machine; what is not there is skipped, and said.
 
 use interpreters::{
-    Driver, Fault, Found, Interpreter, Limits, Options, Outcome, Supervisor, TimeLimit, Workspace, discover, selects,
+    Confinement, Driver, Fault, Found, Interpreter, Limits, Options, Outcome, Supervisor, TimeLimit, Workspace,
+    discover, selects,
 };
 use protocol::{Answer, CanonMode, Compile, Load};
 use std::path::{Path, PathBuf};
@@ -168,14 +169,13 @@ fn only(pythons: Vec<PathBuf>, driver: Option<Driver>) -> Interpreter {
 fn a_wrapper_is_started_wherever_its_program_is_needed() {
     for one in executables() {
         let folder = tempfile::tempdir().unwrap();
-        let log = folder.path().join("log");
-        let named =
-            wrapper(folder.path(), "python", &format!("echo >>'{}'; exec @PYTHON@ \"$@\"", log.display()), &one.path);
-        let starts = || std::fs::read_to_string(&log).unwrap_or_default().len();
+        let named = wrapper(folder.path(), "python", "WRAPPED=yes exec @PYTHON@ \"$@\"", &one.path);
         let scripted = only(vec![named.clone()], Some(Driver::Script));
-        assert_eq!((&scripted.path, &scripted.facts.build, starts()), (&named, &one.facts.build, 2), "{}", one.id);
-        Supervisor::new(&scripted, Limits::default()).load(&batch(1)).unwrap();
-        assert_eq!(starts(), 3, "{}", one.id);
+        assert_eq!((&scripted.path, &scripted.facts.build), (&named, &one.facts.build), "{}", one.id);
+        let mut supervisor = Supervisor::new(&scripted, Limits::default());
+        supervisor.load(&batch(1)).unwrap();
+        let environment = std::fs::read(format!("/proc/{}/environ", supervisor.process_id().unwrap())).unwrap();
+        assert!(environment.split(|byte| *byte == 0).any(|variable| variable == b"WRAPPED=yes"), "{}", one.id);
         // Where the library can be loaded as well, that is as good.
         assert_eq!(only(vec![named.clone()], None).driver, one.driver, "{}", one.id);
         // What the wrapper starts is the same interpreter, and needs no wrapper.
@@ -421,4 +421,56 @@ fn what_earlier_cases_leave_behind_ends_no_worker() {
         }
         assert_eq!(supervisor.restarts(), 0, "{}", one.id);
     }
+}
+
+/// As the kernel says it of each running worker: nothing is refused to a process whose kernel has no means.
+#[test]
+fn every_worker_is_confined() {
+    let field = |status: &str, name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
+        line.map(|value| value.trim_start_matches(':').trim().to_owned())
+    };
+    let confinement = discover(&options(Vec::new(), None)).confinement;
+    if confinement == Confinement::default() {
+        eprintln!("skipped: host is not built, or this kernel has no means to confine");
+        return;
+    }
+    for one in every_worker() {
+        assert_eq!(one.unconfined, None, "{}", one.id);
+        let mut supervisor = Supervisor::new(&one, Limits::default());
+        check_loaded(b"N", &supervisor.load(&batch(1)).unwrap()[0], &one.id);
+        let id = supervisor.process_id().unwrap();
+        let Ok(status) = std::fs::read_to_string(format!("/proc/{id}/status")) else {
+            eprintln!("skipped: there is no /proc");
+            return;
+        };
+        assert_eq!(field(&status, "NoNewPrivs").as_deref() == Some("1"), confinement.privileges, "{}", one.id);
+        assert_eq!(field(&status, "Seccomp").as_deref() == Some("2"), confinement.network, "{}", one.id);
+    }
+}
+
+/// Where the program that confines is not there, or does not run, workers are started all the same, and it is said.
+#[test]
+fn what_is_not_confined_says_so() {
+    #[track_caller]
+    fn check(host: Option<&str>, reason: &str) {
+        let home = tempfile::tempdir().unwrap();
+        let workspace = Workspace { host: home.path().join("host"), ..Workspace::locate() };
+        if let Some(text) = host {
+            std::fs::write(&workspace.host, text).unwrap();
+            std::fs::set_permissions(&workspace.host, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        }
+        let options = Options { home: workspace, ..options(vec!["python3".into()], Some(Driver::Script)) };
+        let found = discover(&options);
+        assert_eq!(found.confinement, Confinement::default());
+        let Some(one) = found.interpreters.first() else {
+            eprintln!("skipped: there is no python3 on PATH");
+            return;
+        };
+        assert!(one.unconfined.as_ref().is_some_and(|why| why.contains(reason)), "{:?}", one.unconfined);
+        let mut supervisor = Supervisor::new(one, Limits::default());
+        check_loaded(b"N", &supervisor.load(&batch(1)).unwrap()[0], &one.id);
+    }
+    check(None, "is not built");
+    check(Some("#!/bin/sh\nexit 3\n"), "does not start when it is confined");
 }

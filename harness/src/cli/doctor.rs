@@ -6,7 +6,7 @@ use crate::subjects::core::{Core, payload};
 use crate::subjects::{Compiled, Reality, Subject};
 use anyhow::Result;
 use clap::Args;
-use interpreters::{Found, Interpreter, Limits};
+use interpreters::{Confinement, Found, Interpreter, Limits};
 use protocol::{CanonMode, Compile, Load};
 use serde::Serialize;
 use std::io::Write;
@@ -45,6 +45,7 @@ struct Diagnosis<'a> {
     interpreters: Vec<Patient<'a>>,
     unusable: &'a [interpreters::Unusable],
     embedded_worker: &'a str,
+    confinement: Confinement,
     more: &'a str,
 }
 
@@ -52,18 +53,20 @@ impl Doctor {
     /// Exit status 2 if an interpreter that was found does not answer, or one that was named cannot be used.
     pub(crate) fn run(&self) -> Result<u8> {
         let discovery = self.search.run();
-        let Discovery { found: Found { interpreters, unusable }, not_built } = &discovery;
+        let Discovery { found: Found { interpreters, unusable, confinement }, not_built } = &discovery;
         let examine = |interpreter| Patient { interpreter, smoke: smoke(interpreter), caution: caution(interpreter) };
         let patients: Vec<Patient> = interpreters.iter().map(examine).collect();
         let healthy = patients.iter().all(|patient| patient.smoke.ok);
         let mut out = std::io::stdout().lock();
         let embedded_worker = not_built.as_deref().unwrap_or("built");
         if self.json {
-            let diagnosis = Diagnosis { interpreters: patients, unusable, embedded_worker, more: MORE };
+            let confinement = *confinement;
+            let diagnosis = Diagnosis { interpreters: patients, unusable, embedded_worker, confinement, more: MORE };
             serde_json::to_writer_pretty(&mut out, &diagnosis)?;
             writeln!(out)?;
         } else {
-            writeln!(out, "embedded worker: {embedded_worker}\n")?;
+            writeln!(out, "embedded worker: {embedded_worker}")?;
+            writeln!(out, "confinement: {}\n", confined(*confinement))?;
             patients.iter().try_for_each(|patient| show(&mut out, patient))?;
             if patients.is_empty() {
                 writeln!(
@@ -82,7 +85,7 @@ impl Doctor {
 
 fn show(out: &mut impl Write, patient: &Patient) -> Result<()> {
     let Patient { interpreter, smoke, caution } = patient;
-    let Interpreter { id, facts, driver, driver_reason, found_by, path, start_up, .. } = interpreter;
+    let Interpreter { id, facts, driver, driver_reason, found_by, path, start_up, unconfined, .. } = interpreter;
     let debug = if facts.debug { ", debug build" } else { "" };
     let gil = if facts.gil { "GIL" } else { "no GIL" };
     let (version, bits, magic) = (&facts.version, facts.pointer_bits, &facts.magic);
@@ -92,11 +95,31 @@ fn show(out: &mut impl Write, patient: &Patient) -> Result<()> {
     let why = driver_reason.as_ref().map_or(String::new(), |why| format!(" ({why})"));
     writeln!(out, "  driver  {}{why}, starts in {} ms", driver.name(), start_up.as_millis())?;
     writeln!(out, "  found   {} (by: {found_by})", path.display())?;
+    unconfined.iter().try_for_each(|why| writeln!(out, "  caution its worker is not wholly confined: {why}"))?;
     let verdict = if smoke.ok { "answers" } else { "DOES NOT ANSWER" };
     writeln!(out, "  smoke   {verdict} in {} ms: {}", smoke.ms, smoke.says)?;
     caution.iter().try_for_each(|caution| writeln!(out, "  caution {caution}"))?;
     writeln!(out)?;
     Ok(())
+}
+
+/// What this machine keeps workers from, and what not.
+fn confined(confinement: Confinement) -> String {
+    let Confinement { files, signals, network, privileges } = confinement;
+    let can = [
+        (files, "write files"),
+        (network, "use the network"),
+        (signals, "signal other processes"),
+        (privileges, "gain privileges"),
+    ];
+    let those = |refused: bool| can.iter().filter(|(is, _)| *is == refused).map(|(_, what)| *what).collect::<Vec<_>>();
+    match (those(true).join(", "), those(false).join(", ")) {
+        (none, _) if none.is_empty() => {
+            "workers can do what you can; this kernel offers no means, or host is not built".into()
+        }
+        (all, none) if none.is_empty() => format!("workers cannot {all}"),
+        (some, others) => format!("workers cannot {some}; this kernel does not keep them from: {others}"),
+    }
 }
 
 /// The first two bytes of a magic number's eight hexadecimal digits as a number.

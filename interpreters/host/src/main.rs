@@ -1,4 +1,4 @@
-//! Host: puts one CPython and the embedded worker into one process.
+//! Host: puts one CPython and the embedded worker into one process, or starts another program as a worker; and confines both.
 //!
 //! The worker is a shared library that needs Python's symbols but is linked to no Python. Whoever loads it decides which
 //! interpreter it gets: this program opens the wanted libpython with `RTLD_GLOBAL` first and the worker second, so one build
@@ -9,19 +9,43 @@
 #![allow(unsafe_code)]
 #![warn(clippy::undocumented_unsafe_blocks)]
 
+mod confine;
+
 use anyhow::{Context, Result, bail, ensure};
-use clap::Parser;
+use clap::{Args, Parser};
 use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_LOCAL, RTLD_NOW};
+use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::ffi::{CStr, CString, OsString, c_char, c_int};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
-/// Serves the worker protocol on standard input and output with the given CPython (3.9 or later).
+/// Starts workers that can read files and compute, and nothing else, as far as the kernel can see to it.
 #[derive(Parser)]
-struct Args {
+enum Host {
+    /// Serves the worker protocol on standard input and output with the given CPython (3.9 or later)
+    Embed(Embed),
+    /// Confines itself and becomes another program
+    Run(Run),
+    /// Confines itself and says in JSON what it cannot do any more
+    Confinement,
+}
+
+#[derive(Args)]
+struct Run {
+    /// Leave system calls alone: a filter ends programs that are built for another architecture
+    #[arg(long)]
+    no_filter: bool,
+    /// The program and its arguments
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    command: Vec<OsString>,
+}
+
+#[derive(Args)]
+struct Embed {
     /// The interpreter's shared library, such as /usr/lib/libpython3.12.so.1.0
     #[arg(long)]
     libpython: PathBuf,
@@ -37,7 +61,15 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    match run(&Args::parse()) {
+    let result = match Host::parse() {
+        Host::Embed(args) => embed(&args),
+        Host::Run(args) => run(&args),
+        Host::Confinement => {
+            println!("{}", confine::confine(true).json());
+            Ok(ExitCode::SUCCESS)
+        }
+    };
+    match result {
         Ok(status) => status,
         Err(e) => {
             eprintln!("host: {e:#}");
@@ -46,7 +78,19 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(args: &Args) -> Result<ExitCode> {
+/// Returns only if the program cannot be started.
+fn run(args: &Run) -> Result<ExitCode> {
+    let (program, arguments) = args.command.split_first().context("there is no program to run")?;
+    // A file in memory: the marshal of Python 2.7 reads from nothing else, and no other file can be made any more.
+    let scratch = memfd_create("scratch", MemfdFlags::empty()).context("cannot create a file in memory")?;
+    confine::confine(!args.no_filter);
+    let scratch = scratch.into_raw_fd().to_string();
+    let error = Command::new(program).args(arguments).env("PROVOST_SCRATCH_FD", scratch).exec();
+    Err(error).with_context(|| format!("cannot start {}", program.display()))
+}
+
+fn embed(args: &Embed) -> Result<ExitCode> {
+    confine::confine(true);
     die_of_signals_like_python();
     set_limit(Resource::Core, 0)?;
     let answers = take_stdout().context("cannot duplicate standard output")?;
@@ -108,7 +152,7 @@ fn take_stdout() -> rustix::io::Result<OwnedFd> {
 }
 
 /// Leaves the interpreter no variable of the user's that changes what it does.
-fn set_environment(args: &Args) {
+fn set_environment(args: &Embed) {
     // A Python on PATH would tell it where another one's standard library is.
     let misleads = |name: &OsString| name.as_bytes().starts_with(b"PYTHON") || name == "PATH";
     for name in std::env::vars_os().map(|(name, _)| name).filter(misleads).collect::<Vec<_>>() {
@@ -124,7 +168,7 @@ fn set_environment(args: &Args) {
     }
 }
 
-fn open_libpython(args: &Args) -> Result<Library> {
+fn open_libpython(args: &Embed) -> Result<Library> {
     let name = args.libpython.display();
     // SAFETY: opening libpython runs its initializers, which only set up its own data.
     let library = unsafe { Library::open(Some(&args.libpython), RTLD_NOW | RTLD_GLOBAL) }
