@@ -5,7 +5,7 @@
 
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main, measurement::WallTime};
 use pyc_core::model::Loaded;
-use pyc_core::{Graph, NodeId, Profile, Pyc, Version, read};
+use pyc_core::{Graph, NodeId, Profile, Pyc, Scratch, Version, read, read_with};
 use std::hint::black_box;
 use std::path::Path;
 use std::time::Duration;
@@ -18,11 +18,17 @@ struct Input {
 }
 
 fn inputs() -> Vec<Input> {
-    let profile = Profile::of(Version::new(3, 12)).expect("3.12 is modelled");
+    let [profile, python2] =
+        [Version::new(3, 12), Version::new(2, 7)].map(|version| Profile::of(version).expect("it is modelled"));
     vec![
         Input { name: "code", profile, streams: code() },
         Input { name: "values", profile, streams: vec![values(profile)] },
-        Input { name: "tiny", profile, streams: tiny() },
+        Input { name: "tiny", profile, streams: tiny(&[b"\xfa\x05hello", b"\xa9\x02\xe9\xe8\x03\0\0r\x01\0\0\0"]) },
+        Input {
+            name: "tiny of 2.7",
+            profile: python2,
+            streams: tiny(&[b"t\x05\0\0\0hello", b"{s\x01\0\0\0au\x01\0\0\0bi\x01\0\0\0T0"]),
+        },
     ]
 }
 
@@ -53,9 +59,10 @@ fn record(graph: &mut Graph, number: i64) -> NodeId {
     graph.dict(&[id, name, title, ratio, items])
 }
 
-fn tiny() -> Vec<Vec<u8>> {
-    let streams: [&[u8]; 4] = [b"N", b"i\x01\0\0\0", b"\xfa\x05hello", b"\xa9\x02\xe9\xe8\x03\0\0r\x01\0\0\0"];
-    streams.iter().cycle().take(1000).map(|stream| stream.to_vec()).collect()
+/// A few short streams, again and again: those that every version reads, and some of one.
+fn tiny(own: &[&[u8]]) -> Vec<Vec<u8>> {
+    let all: [&[u8]; 3] = [b"N", b"i\x01\0\0\0", b"[\x02\0\0\0i\x07\0\0\0(\x01\0\0\0N"];
+    all.iter().chain(own).cycle().take(1000).map(|stream| stream.to_vec()).collect()
 }
 
 fn bench(criterion: &mut Criterion) {
@@ -72,6 +79,13 @@ fn bench(criterion: &mut Criterion) {
 fn one(group: &mut BenchmarkGroup<WallTime>, profile: &Profile, streams: &[Vec<u8>]) {
     let read = |stream| read(black_box(stream), profile).expect("the stream is good");
     group.bench_function("read", |b| b.iter(|| streams.iter().for_each(|stream| drop(black_box(read(stream))))));
+    let mut scratch = Scratch::default();
+    let mut reread = |stream: &Vec<u8>| {
+        black_box(read_with(black_box(stream), profile, &mut scratch))
+            .expect("the stream is good")
+            .recycle(&mut scratch);
+    };
+    group.bench_function("read_with", |b| b.iter(|| streams.iter().for_each(&mut reread)));
     let load = |stream| drop(black_box(Loaded::new(&read(stream), profile)));
     group.bench_function("load", |b| b.iter(|| streams.iter().for_each(|stream| load(stream))));
     let graphs: Vec<Graph> = streams.iter().map(|stream| read(stream)).collect();

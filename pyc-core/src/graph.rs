@@ -78,6 +78,8 @@ pub(crate) mod kind {
     pub(crate) const OTHER: u8 = 64;
     /// Without parts.
     pub(crate) const LEAF: u8 = TEXT | BYTES | SCALAR;
+    /// Certainly hashable.
+    pub(crate) const HASHABLE: u8 = LEAF | FLAT_TUPLE | FROZENSET;
 }
 
 /// One object of the stream. What the fields mean depends on the type byte:

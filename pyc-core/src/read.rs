@@ -17,6 +17,7 @@ use crate::model::Spare;
 use crate::prelude::*;
 use crate::profile::{CodeLayout, Profile, Wording};
 use crate::{code, text};
+use common::Run;
 use core::mem::take;
 
 /// Reads the first object of a stream; [`Graph::consumed`] tells how many bytes it takes.
@@ -83,31 +84,25 @@ pub fn read_with<'a>(input: &'a [u8], profile: &Profile, scratch: &mut Scratch) 
     if u32::try_from(input.len()).is_err() {
         return Err(Error::new(ErrorKind::InputTooLong, 0));
     }
-    let mut graph = Graph::new(profile);
-    graph.input = input;
-    graph.nodes = take(&mut scratch.nodes);
-    graph.edges = take(&mut scratch.edges);
-    graph.ints = take(&mut scratch.ints);
-    // Most streams have no more than a node for each 16 bytes, unless they are tiny; more room is made where they have.
-    graph.nodes.reserve_exact(input.len() / 16 + input.len().min(16));
-    let mut reader = Reader {
-        profile,
-        wording: profile.wording(),
-        graph,
-        at: 0,
-        slots: take(&mut scratch.slots),
-        frames: take(&mut scratch.frames),
-        pending: take(&mut scratch.pending),
-        path: take(&mut scratch.path),
-        aftermath: Aftermath::default(),
-        filename: Filename::Unread,
-    };
-    let root = if profile.is_python2() { reader.run::<true>() } else { reader.run::<false>() };
-    let Reader { mut graph, at, mut slots, mut frames, mut pending, path, filename, .. } = reader;
+    let Scratch { slots, frames, pending, path, nodes, edges, ints, .. } = scratch;
     slots.clear();
     frames.clear();
     pending.clear();
-    (scratch.slots, scratch.frames, scratch.pending, scratch.path) = (slots, frames, pending, path);
+    let mut reader = Reader {
+        profile,
+        graph: Graph { input, nodes: take(nodes), edges: take(edges), ints: take(ints), ..Graph::new(profile) },
+        at: 0,
+        slots,
+        frames,
+        pending,
+        path,
+        aftermath: None,
+        filename: Filename::Unread,
+    };
+    // Most streams have no more than a node for each 16 bytes, unless they are tiny; more room is made where they have.
+    reader.graph.nodes.reserve_exact(input.len() / 16 + input.len().min(16));
+    let root = if profile.is_python2() { reader.run::<true>() } else { reader.run::<false>() };
+    let Reader { mut graph, at, filename, .. } = reader;
     match root {
         Ok(root) => {
             graph.root = root;
@@ -161,6 +156,29 @@ impl Frame {
         matches!(self.code, b'{' | b'}')
     }
 
+    /// What the container is when it is finished.
+    #[inline(always)]
+    fn finished_kind(&self, nodes: &[Node]) -> u8 {
+        let kind = nodes[self.node.at()].kind;
+        if kind == kind::TUPLE && self.parts & !kind::LEAF == 0 { kind::FLAT_TUPLE } else { kind }
+    }
+
+    /// Whether a child of this kind, which follows these, is added without a closer look.
+    #[inline(always)]
+    fn takes(&self, kind: u8, pending: &[NodeId], nodes: &[Node], shares_filename: bool) -> bool {
+        match self.code {
+            b'<' | b'>' => kind & kind::HASHABLE != 0,
+            // The key is hashed when there is a value.
+            b'{' | b'}' if self.awaits_value(pending.len()) => {
+                let key = nodes[pending[pending.len() - 1].at()];
+                let kind = if key.kind == 0 { nodes[key.start as usize].kind } else { key.kind };
+                kind & kind::HASHABLE != 0
+            }
+            b'c' => !shares_filename,
+            _ => true,
+        }
+    }
+
     /// Whether this is a dict with a key that has no value yet; `pending` is how many children all frames have so far.
     fn awaits_value(&self, pending: usize) -> bool {
         self.is_dict() && (pending - self.base as usize) % 2 == 1
@@ -187,18 +205,17 @@ enum Step {
 
 pub(crate) struct Reader<'a, 'p> {
     pub(crate) profile: &'p Profile,
-    wording: Wording,
     pub(crate) graph: Graph<'a>,
     at: usize,
     /// What `r` refers to (2.7: `R`).
-    slots: Vec<Slot>,
-    pub(crate) frames: Vec<Frame>,
+    slots: &'p mut Vec<Slot>,
+    pub(crate) frames: &'p mut Vec<Frame>,
     /// The children of all frames, innermost last.
-    pub(crate) pending: Vec<NodeId>,
+    pub(crate) pending: &'p mut Vec<NodeId>,
     /// The path of the last walk, kept for its memory.
-    pub(crate) path: Vec<(NodeId, u32)>,
-    /// 2.7: a dict reads on after a failed value and fails at its end.
-    aftermath: Aftermath,
+    pub(crate) path: &'p mut Vec<(NodeId, u32)>,
+    /// 2.7: a dict reads on after a failed value and fails at its end. Hardly ever needed, so it is elsewhere.
+    aftermath: Option<Box<Aftermath>>,
     filename: Filename,
 }
 
@@ -231,18 +248,20 @@ fn rest_of_code(frame: &Frame, nodes: &[Node], pending: &[NodeId]) -> Option<u32
 impl Reader<'_, '_> {
     fn run<const PYTHON2: bool>(&mut self) -> Result<NodeId, Fault> {
         loop {
-            let step = if self.common::<PYTHON2>() {
-                self.finish::<PYTHON2>()
-            } else {
-                let at = self.at;
-                match self.object::<PYTHON2>(at) {
-                    Ok(step) => self.deliver::<PYTHON2>(step, at),
-                    Err(fault) => Err(fault),
+            let step = match self.common::<PYTHON2>() {
+                Run::Whole(root) => Ok(Some(root)),
+                Run::Full => self.finish::<PYTHON2>(),
+                Run::Rare | Run::Leaves | Run::Container => {
+                    let at = self.at;
+                    match self.object::<PYTHON2>(at) {
+                        Ok(step) => self.deliver::<PYTHON2>(step, at),
+                        Err(fault) => Err(fault),
+                    }
                 }
             };
             match step {
                 Ok(None) => {}
-                Ok(Some(_)) if PYTHON2 && self.aftermath.forgot => {
+                Ok(Some(_)) if PYTHON2 && self.aftermath.as_ref().is_some_and(|it| it.forgot) => {
                     return self.undefined(Cause::ForgottenException, 0);
                 }
                 Ok(Some(root)) => return Ok(root),
@@ -429,7 +448,9 @@ impl Reader<'_, '_> {
                 let n = match self.byte() {
                     Some(n) => n,
                     // Before 3.11.5 the end of the stream reads as 255, and the first item is missing.
-                    None if self.wording == Wording::Python34 => return self.fail(ErrorKind::EndAtObject, self.at),
+                    None if self.profile.wording() == Wording::Python34 => {
+                        return self.fail(ErrorKind::EndAtObject, self.at);
+                    }
                     None => return self.fail(ErrorKind::EndAtLength, self.at),
                 };
                 Ok(self.open(code, bits, at, u32::from(n), 0))

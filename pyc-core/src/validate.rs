@@ -34,7 +34,7 @@ fn type_name(code: u8) -> &'static str {
 #[inline]
 pub(crate) fn hashable(reader: &mut Reader, id: NodeId, key: bool, offset: usize) -> Result<(), Fault> {
     let id = reader.graph.resolve(id);
-    if reader.graph.node(id).kind & (kind::LEAF | kind::FLAT_TUPLE | kind::FROZENSET) != 0 {
+    if reader.graph.node(id).kind & kind::HASHABLE != 0 {
         return Ok(());
     }
     container_hashable(reader, id, key, offset)
@@ -191,7 +191,7 @@ fn walk(
     enter: impl Fn(u8) -> Result<bool, ErrorKind>,
     mut child: impl FnMut(&Reader, NodeId, usize) -> Result<Option<NodeId>, ErrorKind>,
 ) -> Result<(), Fault> {
-    let mut path = core::mem::take(&mut reader.path);
+    let mut path = core::mem::take(reader.path);
     path.clear();
     let mut next = Some(id);
     loop {
@@ -218,7 +218,7 @@ fn walk(
             path.pop();
         }
     }
-    reader.path = path;
+    *reader.path = path;
     Ok(())
 }
 

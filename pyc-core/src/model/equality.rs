@@ -3,6 +3,8 @@
 //! Code objects are equal when they would do the same, and then `1` and `True` are not the same any more: their constants
 //! are compared with their types (`Objects/codeobject.c`, `code_richcompare` and `_PyCode_ConstantKey`).
 
+mod glance;
+
 use super::table::Table;
 use super::{INTERNED, Loaded, NONE, Object};
 use crate::code::{Field, fields};
@@ -32,8 +34,8 @@ struct Classes {
     by_content: BTreeMap<Vec<u8>, u32>,
 }
 
-/// What most keys are: the singletons, strings, bytes and numbers of Python 3 that are easy to compare. They are only equal
-/// to their like.
+/// What most keys are: the singletons, strings, bytes and numbers that are easy to compare. They are only equal to their
+/// like; what 2.7 takes for text is text here.
 #[derive(PartialEq, Eq)]
 enum Plain<'l> {
     /// A singleton that is no number, as its type byte.
@@ -52,21 +54,26 @@ enum Plain<'l> {
 impl Plain<'_> {
     fn of<'l>(loaded: &'l Loaded, object: Object) -> Option<Plain<'l>> {
         let node = loaded.node(object);
+        let python2 = loaded.profile.is_python2();
         match node.code {
             b'N' | b'.' | b'S' => Some(Plain::One(node.code)),
             b'T' => Some(Plain::Int(1)),
             b'F' => Some(Plain::Int(0)),
             b'i' => Some(Plain::Int(node.extra.cast_signed().into())),
+            b's' | b't' if python2 && loaded.payload(object).is_ascii() => {
+                Some(Plain::Str(Cow::Borrowed(loaded.payload(object))))
+            }
             b's' => Some(Plain::Bytes(loaded.payload(object))),
+            b't' if python2 => Some(Plain::Bytes(loaded.payload(object))),
             b't' | b'u' | b'a' | b'A' | b'z' | b'Z' => Some(Plain::Str(loaded.text(object))),
             b'I' | b'l' | b'f' | b'g' | b'x' | b'y' => match loaded.value(object) {
                 Value::Int64(value) => Some(Plain::Int(value)),
                 Value::Long(long) => long.to_i64().map(Plain::Int),
                 Value::Float(bits) => Plain::float(bits, object),
-                Value::FloatText(text) => Plain::float(text::parse_float(text, false)?, object),
+                Value::FloatText(text) => Plain::float(text::parse_float(text, python2)?, object),
                 Value::Complex(real, imaginary) => Plain::complex(real, imaginary, object),
                 Value::ComplexText(real, imaginary) => {
-                    Plain::complex(text::parse_float(real, false)?, text::parse_float(imaginary, false)?, object)
+                    Plain::complex(text::parse_float(real, python2)?, text::parse_float(imaginary, python2)?, object)
                 }
                 _ => None,
             },
@@ -255,12 +262,13 @@ fn drop_duplicates(loaded: &mut Loaded, all: Range<usize>, width: usize) -> usiz
     if all.len() <= width {
         return all.end;
     }
-    if !loaded.profile.is_python2() {
-        let few = all.len() / width <= FEW;
-        let drop_duplicates = if few { drop_few_duplicates } else { drop_plain_duplicates };
-        if let Some(end) = drop_duplicates(loaded, all.clone(), width) {
-            return end;
-        }
+    let few = all.len() / width <= FEW;
+    if few && glance::are_distinct(loaded, all.clone(), width) {
+        return all.end;
+    }
+    let drop_duplicates = if few { drop_few_duplicates } else { drop_plain_duplicates };
+    if let Some(end) = drop_duplicates(loaded, all.clone(), width) {
+        return end;
     }
     let mut classes = Classes::default();
     let mut seen: BTreeMap<u32, usize> = BTreeMap::new();
@@ -530,6 +538,23 @@ mod tests {
             |real: f64, imaginary: f64| [b"y".as_slice(), &real.to_le_bytes(), &imaginary.to_le_bytes()].concat();
         check(&[&complex(0.0, 2.0), &complex(-0.0, 2.0), b"x\x010\x012"], 1);
         check(&[&complex(0.0, 2.0), &complex(2.0, 0.0), &complex(2.0, 2.0), b"x\x012\x010"], 3);
+    }
+
+    /// 2.7: bytes are equal to text if both are ASCII; among few keys and among many.
+    #[test]
+    fn ascii_is_equal_to_text_in_python2() {
+        let profile = Profile::of(Version::new(2, 7)).unwrap();
+        let words = [&b"s\x02\0\0\0ab"[..], b"t\x02\0\0\0ab", b"u\x02\0\0\0ab"];
+        let others = [&b"s\x02\0\0\0\xc3\xa9"[..], b"t\x02\0\0\0\xc3\xa9", b"u\x02\0\0\0\xc3\xa9"];
+        let numbers: Vec<Vec<u8>> = (0..9_u8).map(|n| vec![b'i', n, 0, 0, 0]).collect();
+        for more in [0, 9] {
+            let numbers = numbers[..more].iter().map(Vec::as_slice);
+            let items: Vec<&[u8]> = words.into_iter().chain(others).chain(numbers).collect();
+            let stream = container(b'<', &items);
+            let graph = read(&stream, profile).unwrap();
+            let canon = Loaded::new(&graph, profile).canon();
+            assert!(canon.starts_with(&format!("set {}\n", 3 + more)), "{canon}");
+        }
     }
 
     /// NaN is equal to itself by identity only, which shows on its own and in tuples.

@@ -67,8 +67,11 @@ impl Caches {
         }
         table.begin(interned);
         (*empty, *filename, *filename_at_risk) = (Empty::default(), None, false);
-        constants.clear();
-        replaced.clear();
+        // These are cheaper to look at than to clear, and hardly ever used.
+        if !constants.is_empty() || !replaced.is_empty() {
+            constants.clear();
+            replaced.clear();
+        }
     }
 }
 
@@ -300,9 +303,9 @@ impl Loaded<'_, '_> {
     /// The parts of a container end before `full`, where they would end if none was dropped.
     fn shrink(&mut self, object: Object, full: usize, end: usize, caches: &mut Caches) {
         if end < full {
-            let start = self.graph.node(NodeId(object)).start;
+            let Range { start, end: last } = self.graph.node(NodeId(object)).range();
             self.bits[object as usize] |= SHRUNK;
-            self.shrunk.insert(object, index(end) - start);
+            self.parts[last - 1] = index(end - start);
             caches.filename_at_risk |= caches.filename.is_some();
         }
     }

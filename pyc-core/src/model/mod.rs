@@ -39,7 +39,6 @@ use crate::prelude::*;
 use crate::profile::Profile;
 use crate::read::Scratch;
 use alloc::borrow::Cow;
-use alloc::collections::BTreeMap;
 use core::ops::Range;
 
 /// An object of the interpreter: the number of the node that it was made from.
@@ -58,7 +57,8 @@ const ASCII: u8 = 8;
 const PLAIN: u8 = 16;
 /// A container that has all its parts.
 const FINISHED: u8 = 32;
-/// A container that has fewer parts than its node has: duplicates are gone, and what NULL took with it.
+/// A container that has fewer parts than its node has: duplicates are gone, and what NULL took with it. How many it has is in
+/// the last place of those that its node has.
 const SHRUNK: u8 = 64;
 /// A constant that a free-threaded build keeps, and that no load before this one has made.
 const FRESH: u8 = 128;
@@ -75,8 +75,6 @@ pub struct Loaded<'g, 'a> {
     owners: Vec<u32>,
     /// The parts of containers, each in the place of the edge that it comes from; those of copies follow.
     parts: Vec<Object>,
-    /// How many parts the containers have that are SHRUNK.
-    shrunk: BTreeMap<Object, u32>,
     /// Objects that code objects make (interned strings, rebuilt frozensets). Their numbers follow those of the nodes.
     copies: Vec<CopyOf>,
     /// Sets and frozensets (2.7: dicts too), as they are made: inner ones before outer ones, unless a code object made them.
@@ -140,7 +138,6 @@ impl<'g, 'a> Loaded<'g, 'a> {
             bits: zeros(&mut spare.bits, nodes),
             owners: zeros(&mut spare.owners, nodes),
             parts: zeros(&mut spare.parts, graph.edges.len()),
-            shrunk: BTreeMap::new(),
             copies: core::mem::take(&mut spare.copies),
             unordered: core::mem::take(&mut spare.unordered),
             garbage: false,
@@ -215,10 +212,11 @@ impl<'g, 'a> Loaded<'g, 'a> {
         }
         let node = self.graph.node(NodeId(object));
         let start = node.start as usize;
-        let len = match self.shrunk.get(&object).filter(|_| bits & SHRUNK != 0) {
-            Some(len) => *len,
+        let len = if bits & SHRUNK != 0 {
+            self.parts[node.range().end - 1]
+        } else {
             // A dict ends with a NULL that is no part.
-            None => node.len.saturating_sub(u32::from(matches!(node.code, b'{' | b'}'))),
+            node.len.saturating_sub(u32::from(matches!(node.code, b'{' | b'}')))
         };
         start..start + len as usize
     }

@@ -2,7 +2,7 @@
 
 use super::{Fault, Filename, NO_SLOT, Reader, Step, rest_of_code};
 use crate::error::ErrorKind;
-use crate::graph::{NodeId, bit, kind, small};
+use crate::graph::{NodeId, bit, small};
 use crate::prelude::*;
 use crate::profile::Wording;
 use crate::{code, validate};
@@ -60,7 +60,7 @@ impl Reader<'_, '_> {
             match stored {
                 Err(fault) if PYTHON2 && fault.cause().is_none() => {
                     self.pending.truncate(self.pending.len() - 2);
-                    self.aftermath.exception = Some(*fault);
+                    self.raise(*fault);
                 }
                 stored => stored?,
             }
@@ -91,14 +91,14 @@ impl Reader<'_, '_> {
             if let Some(frame) = self.frames.last_mut().filter(|frame| frame.code == b'c') {
                 let (base, at) = (frame.base as usize, frame.at as usize);
                 let ints = self.graph.nodes[frame.node.at()].extra as usize;
-                if let Some(rest) = rest_of_code(frame, &self.graph.nodes, &self.pending) {
+                if let Some(rest) = rest_of_code(frame, &self.graph.nodes, self.pending) {
                     frame.remaining = rest;
                     self.graph.ints[ints].firstlineno = self.long::<PYTHON2>()?;
                     return Ok(None);
                 }
                 validate::code(self, self.graph.ints[ints], base, at)?;
-                if PYTHON2 {
-                    self.aftermath.make_code(&self.graph, self.pending[base + 1]);
+                if PYTHON2 && let Some(aftermath) = &mut self.aftermath {
+                    aftermath.make_code(&self.graph, self.pending[base + 1]);
                 }
             }
             let (child, at) = self.close(0);
@@ -121,15 +121,15 @@ impl Reader<'_, '_> {
                 b'(' | b')' => "tuple",
                 b'[' => "list",
                 b'<' | b'>' => "set",
-                b'c' if self.wording == Wording::Python3115 => "code object",
+                b'c' if self.profile.wording() == Wording::Python3115 => "code object",
                 b'{' | b'}' => {
                     if PYTHON2 && frame.awaits_value(self.pending.len()) {
                         self.pending.push(null);
                         return Ok(None);
                     }
                     // A NULL key ends the dict; since 3.0 a NULL value does too, and its key is dropped.
-                    if let Some(pending) = self.aftermath.exception.clone() {
-                        return Err(Box::new(pending));
+                    if let Some(pending) = self.exception() {
+                        return Err(Box::new(pending.clone()));
                     }
                     self.pending.push(null);
                     return Ok(Some(self.close(0)));
@@ -141,8 +141,8 @@ impl Reader<'_, '_> {
                     continue;
                 }
             };
-            return match self.aftermath.exception.clone() {
-                Some(pending) => Err(Box::new(pending)),
+            return match self.exception() {
+                Some(pending) => Err(Box::new(pending.clone())),
                 None => self.fail(ErrorKind::Null(container), at),
             };
         }
@@ -150,20 +150,19 @@ impl Reader<'_, '_> {
 
     /// Finishes the innermost container: its pending children become its edges. Returns it and where it starts.
     #[inline]
-    fn close(&mut self, bits: u8) -> (NodeId, usize) {
+    pub(super) fn close(&mut self, bits: u8) -> (NodeId, usize) {
         let Some(frame) = self.frames.pop() else { unreachable!("close() is called with an open frame") };
         let start = self.graph.edges.len();
         let base = frame.base as usize;
         self.graph.edges.extend_from_slice(&self.pending[base..]);
         self.pending.truncate(base);
+        let kind = frame.finished_kind(&self.graph.nodes);
         let node = &mut self.graph.nodes[frame.node.at()];
         node.start = small(start);
         node.len = small(self.graph.edges.len() - start);
         node.bits = node.bits & !bit::UNFINISHED | bits;
         node.parts = frame.parts;
-        if node.kind == kind::TUPLE && frame.parts & !kind::LEAF == 0 {
-            node.kind = kind::FLAT_TUPLE;
-        }
+        node.kind = kind;
         if frame.slot != NO_SLOT && bits == 0 {
             self.slots[frame.slot as usize].kind = node.kind;
         }

@@ -2,17 +2,29 @@
 
 use super::{Fault, PLENTY, Reader};
 use crate::aftermath::{Stored, is_kept_pair};
-use crate::error::Cause;
+use crate::error::{Cause, Error};
 use crate::graph::NodeId;
 use crate::prelude::*;
 
 impl Reader<'_, '_> {
+    /// The exception that is pending.
+    #[inline]
+    pub(super) fn exception(&self) -> Option<&Error> {
+        self.aftermath.as_ref()?.exception.as_ref()
+    }
+
+    /// From now on an exception is pending.
+    #[cold]
+    pub(super) fn raise(&mut self, exception: Error) {
+        self.aftermath.get_or_insert_default().exception = Some(exception);
+    }
+
     /// 2.7: an exception inside a dict's value only drops that pair; the dict fails when it ends.
     pub(super) fn unwind_to_dict_value(&mut self, fault: Fault) -> Result<(), Fault> {
         while let Some(frame) = self.frames.last() {
             if frame.awaits_value(self.pending.len()) {
                 self.pending.pop();
-                self.aftermath.exception = Some(*fault);
+                self.raise(*fault);
                 return Ok(());
             }
             self.pending.truncate(frame.base as usize);
@@ -32,7 +44,7 @@ impl Reader<'_, '_> {
 
     /// 2.7 takes -1.0 for a failure when an exception is pending.
     pub(super) fn taken_for_failure(&self, value: f64) -> Result<(), Fault> {
-        match &self.aftermath.exception {
+        match self.exception() {
             #[allow(clippy::float_cmp)] // exactly this value
             Some(pending) if value == -1.0 => Err(Box::new(pending.clone())),
             _ => Ok(()),
@@ -51,11 +63,10 @@ impl Reader<'_, '_> {
 
     /// 2.7 with an exception pending: storing a set's member or a dict's key may fail for it, or forget it.
     pub(super) fn store(&mut self, key: NodeId, offset: usize) -> Result<(), Fault> {
-        let (Some(pending), Some(frame)) = (self.aftermath.exception.clone(), self.frames.last()) else {
-            return Ok(());
-        };
+        let (Some(pending), Some(frame)) = (self.exception().cloned(), self.frames.last()) else { return Ok(()) };
+        let Some(aftermath) = &mut self.aftermath else { return Ok(()) };
         let children = &self.pending[frame.base as usize..];
-        let before: Vec<NodeId> = if self.aftermath.knows(frame.node) {
+        let before: Vec<NodeId> = if aftermath.knows(frame.node) {
             Vec::new()
         } else if frame.is_dict() {
             let pairs = children[..children.len() - 2].chunks_exact(2);
@@ -63,7 +74,7 @@ impl Reader<'_, '_> {
         } else {
             children.to_vec()
         };
-        match self.aftermath.store(&self.graph, frame.node, &before, key) {
+        match aftermath.store(&self.graph, frame.node, &before, key) {
             Stored::Yes => Ok(()),
             Stored::No => Err(Box::new(pending)),
             Stored::Unknown => self.undefined(Cause::ForgottenException, offset),
