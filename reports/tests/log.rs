@@ -91,7 +91,7 @@ fn errors_say_where_and_what() {
     check(&joined(&[run, "[1]"]), "line 2: unknown event");
     check(&joined(&[run, "{\"event\":\"note\",\"level\":\"info\"}"]), "line 2: bad `note` event: missing field `text`");
     check(&joined(&[run, &note.replace("\"level\"", "\"lavel\"")]), "line 2: bad `note` event: unknown field `lavel`");
-    check(&joined(&[&run.replace("\"format\":1", "\"format\":2")]), "line 1: the log has format 2");
+    check(&joined(&[&run.replace("\"format\":2", "\"format\":1")]), "line 1: the log has format 1");
     check(&joined(&[run, note, run]), "line 3: a second `run` event");
     check(&joined(&[run, end, note]), "line 3: an event after `end`");
     let missing = reports::read(Path::new("no/such/run.jsonl")).unwrap_err().to_string();
