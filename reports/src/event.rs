@@ -369,7 +369,7 @@ pub struct Sighting {
     pub occurrences: u64,
     /// The length of the smallest of them in bytes; none if there was none that stood a second look.
     pub smallest: Option<u64>,
-    /// How many cases had it and did not have it in a fresh process.
+    /// How many cases had it and did not have it when they were asked again.
     pub flaky: u32,
     /// The entry of corpus/expected that lists it for this subject.
     pub entry: Option<String>,

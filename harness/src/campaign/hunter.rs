@@ -278,8 +278,8 @@ impl<'a> Hunter<'a> {
         let confirm = |signature: &_| self.ledger.wants_confirmation(signature);
         let closer = self.member.pair.look_closer(&case.bytes, prediction, observation, &confirm)?;
         let Closer { verdict, observation, flaky } = closer;
-        if let Some(Flaky(signature)) = flaky {
-            self.ledger.flaky(&signature, case);
+        if let (Some(Flaky(signature)), Verdict::Inconclusive(why)) = (flaky, &verdict) {
+            self.ledger.flaky(&signature, case, why);
         }
         Ok((verdict, observation))
     }

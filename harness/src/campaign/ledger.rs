@@ -23,7 +23,7 @@ const TOLD_FAULTS: u32 = 4;
 /// How many sources without a case are named; the others are counted.
 const TOLD_SOURCES: u32 = 5;
 
-/// How often a signature of a subject is looked at in full when it turned out not to repeat.
+/// How often a signature of a subject is confirmed in a fresh process, and told, when it turned out not to repeat.
 const FLAKY: u32 = 3;
 
 #[derive(Clone)]
@@ -218,11 +218,14 @@ impl<'a> Ledger<'a> {
         sighting.is_none_or(|sighting| sighting.smallest.is_none() && sighting.flaky < FLAKY)
     }
 
-    /// A divergence was not there in a fresh process.
-    pub(super) fn flaky(&mut self, signature: &Signature, case: &Case) {
-        let text = format!("{}: flaky, not the same in a fresh process: {signature}; {}", self.id, case.origin);
-        self.note(Level::Warning, text);
-        self.sighting(signature).1.flaky += 1;
+    /// A divergence was not there when the case was asked again.
+    pub(super) fn flaky(&mut self, signature: &Signature, case: &Case, why: &str) {
+        let (_, sighting) = self.sighting(signature);
+        sighting.flaky += 1;
+        if sighting.flaky <= FLAKY {
+            let text = format!("{}: flaky, {why}: {signature}; {}", self.id, case.origin);
+            self.note(Level::Warning, text);
+        }
     }
 
     /// What is known of a signature, which has changed; and the entry that lists it.
