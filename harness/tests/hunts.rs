@@ -423,7 +423,7 @@ fn a_run_that_cannot_go_on_says_why() {
     refused(&|text| text.replacen("\"event\":\"subject\"", "\"event\":\"surprise\"", 1), &["line 2: unknown event"]);
     std::fs::write(&log, &open).unwrap();
     let lock = reports::Log::open(&run).unwrap();
-    check(&resume(&run), &["another process is writing to", log.to_str().unwrap()]);
+    check(&resume(&run), &["another process is writing to it", log.to_str().unwrap()]);
     drop(lock);
     let (status, said) = output(&mut provost(&resume(&run)));
     assert_eq!(status, Some(0), "{said}");

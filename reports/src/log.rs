@@ -36,7 +36,7 @@ impl Log {
             .create_new(true)
             .open(&path)
             .map_err(|e| io::Error::new(e.kind(), format!("cannot create the log {}: {e}", path.display())))?;
-        lock(&file, &path)?;
+        lock(&file)?;
         Ok(Log { file, path, complete: 0 })
     }
 
@@ -47,7 +47,7 @@ impl Log {
     pub fn open(dir: &Path) -> io::Result<Log> {
         let path = dir.join(FILE_NAME);
         let file = OpenOptions::new().append(true).open(&path)?;
-        lock(&file, &path)?;
+        lock(&file)?;
         let text = std::fs::read(&path)?;
         if text.last() != Some(&b'\n') {
             let reason = format!("the last line of {} is not complete", path.display());
@@ -65,7 +65,7 @@ impl Log {
         let path = dir.join(FILE_NAME);
         let failed = |source| ReadError::Io { path: path.clone(), source };
         let file = OpenOptions::new().append(true).open(&path).map_err(failed)?;
-        lock(&file, &path).map_err(failed)?;
+        lock(&file).map_err(failed)?;
         let bytes = std::fs::read(&path).map_err(failed)?;
         let whole = fold(&bytes)?;
         let complete = last_checkpoint(&bytes);
@@ -126,11 +126,10 @@ impl Log {
 }
 
 /// Takes the file for this process; the lock ends with it, however it ends.
-fn lock(file: &File, path: &Path) -> io::Result<()> {
+fn lock(file: &File) -> io::Result<()> {
     rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive).map_err(|e| match io::Error::from(e) {
         e if e.kind() == io::ErrorKind::WouldBlock => {
-            let reason = format!("another process is writing to {}; wait until it has ended", path.display());
-            io::Error::new(e.kind(), reason)
+            io::Error::new(e.kind(), "another process is writing to it; wait until that has ended")
         }
         e => e,
     })

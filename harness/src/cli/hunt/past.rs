@@ -2,7 +2,7 @@
 
 use super::Hunt;
 use crate::cli::Discovery;
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use clap::Parser;
 use interpreters::Interpreter;
 use reports::{Log, Run, RunLog, Verdict};
@@ -25,7 +25,7 @@ struct Command {
 impl Past {
     /// Opens the log of a run that was stopped or killed.
     pub(super) fn open(folder: &Path) -> Result<Past> {
-        let (log, run) = Log::resume(folder).with_context(|| format!("{} cannot be continued", folder.display()))?;
+        let (log, run) = Log::resume(folder).map_err(|e| anyhow!("{} cannot be continued: {e}", folder.display()))?;
         let is_open = |end: &reports::End| end.interrupted || end.verdict == Verdict::Broken;
         ensure!(
             run.end.as_ref().is_none_or(is_open),
