@@ -69,9 +69,8 @@ def flawed(worker):
         while sum(os.times()[:2]) < until:
             pass
     elif MODE == "liar":
-        told = os.path.join(HOME, "told")
-        lie = os.path.exists(told)
-        open(told, "w").close()
+        # There is a run as soon as it was found.
+        lie = os.path.exists(os.path.join(os.path.dirname(HOME), "runs"))
         worker["facts"] = lambda *rest: facts(*rest).replace(b'"build": "', b'"build": "not ') if lie else facts(*rest)
     elif MODE == "wrong":
         marshal = worker["marshal"]
