@@ -50,6 +50,25 @@ impl Origin {
         Origin::Generated { generator: generator.name(), seed, index }
     }
 
+    /// The origin that a log tells in words, with what made the case if that is told.
+    #[must_use]
+    pub fn told(words: &str, generator: &str, made: Option<(u64, u64)>) -> Origin {
+        let dumped = words.strip_prefix("the dump at version ").and_then(|rest| rest.split_once(" of "));
+        let known = Generator::ALL.into_iter().find(|known| known.name() == generator);
+        match (dumped.and_then(|(version, of)| Some((version.parse().ok()?, of))), made, known) {
+            (Some((version, of)), ..) => Origin::Dumped { version, of: Box::new(Origin::told(of, generator, made)) },
+            (None, Some((seed, index)), Some(generator)) => Origin::generated(generator, seed, index),
+            _ => Origin::compiled(words).unwrap_or_else(|| Origin::File(words.into())),
+        }
+    }
+
+    fn compiled(words: &str) -> Option<Origin> {
+        let (path, rest) = words.split_once(" compiled by ")?;
+        let (interpreter, optimize) = rest.split_once(" at optimization ")?;
+        let (path, interpreter) = (path.to_owned(), interpreter.to_owned());
+        Some(Origin::Compiled { interpreter, path, optimize: optimize.parse().ok()? })
+    }
+
     /// The seed and the index that make it again, or the case that it was made of.
     #[must_use]
     pub fn made(&self) -> Option<(u64, u64)> {
@@ -145,4 +164,20 @@ pub fn hex(bytes: &[u8]) -> String {
         write!(text, "{byte:02x}").expect("writing to a string cannot fail");
         text
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_origin_is_what_its_words_say() {
+        let compiled = Origin::Compiled { interpreter: "cpython:3.12".into(), path: "a/b.py".into(), optimize: 2 };
+        let file = Origin::File("corpus/seeds/a compiled by b.marshal".into());
+        for of in [Origin::generated(Generator::Programs, 7, 9), compiled, file] {
+            for origin in [of.clone(), Origin::Dumped { version: 4, of: Box::new(of.clone()) }] {
+                assert_eq!(Origin::told(&origin.to_string(), origin.generator(), origin.made()), origin);
+            }
+        }
+    }
 }

@@ -21,6 +21,7 @@ use crate::faults::Fault;
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use interpreters::{Driver, Found, Interpreter, Limits, Options, Unusable, Workspace, discover_with, selects};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
@@ -88,6 +89,28 @@ pub(crate) struct Search {
     plant: Option<&'static Fault>,
 }
 
+impl Search {
+    /// The options that look in the same way again, wherever the command is given.
+    fn arguments(&self) -> Vec<String> {
+        let mut arguments = Vec::new();
+        for python in self.places.pythons() {
+            // What has no folder is a command on PATH.
+            let is_command = python.components().count() == 1 && !python.exists();
+            let path = if is_command { python } else { std::path::absolute(&python).unwrap_or(python) };
+            arguments.extend(["--python".to_owned(), path.display().to_string()]);
+        }
+        arguments.extend(self.places.no_search.then(|| "--no-search".to_owned()));
+        arguments.extend(self.no_pyodide.then(|| "--no-pyodide".to_owned()));
+        if let Some(driver) = self.driver.and_then(|driver| driver.to_possible_value()) {
+            arguments.extend(["--driver".to_owned(), driver.get_name().to_owned()]);
+        }
+        if let Some(fault) = self.plant {
+            arguments.extend(["--plant".to_owned(), fault.name.to_owned()]);
+        }
+        arguments
+    }
+}
+
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum DriverName {
     Embedded,
@@ -119,6 +142,16 @@ impl Discovery {
 }
 
 impl Places {
+    /// What the user named, on the command line and in the environment.
+    fn pythons(&self) -> Vec<PathBuf> {
+        let mut pythons = self.python.clone();
+        pythons.extend(std::env::var_os("PROVOST_PYTHONS").iter().flat_map(std::env::split_paths));
+        pythons.retain(|path| !path.as_os_str().is_empty());
+        let mut seen = BTreeSet::new();
+        pythons.retain(|path| seen.insert(std::path::absolute(path).unwrap_or_else(|_| path.clone())));
+        pythons
+    }
+
     /// Finds the interpreters that can run a script.
     pub(crate) fn scripts(&self) -> Discovery {
         Search { places: self.clone(), no_pyodide: true, driver: Some(DriverName::Script), plant: None }.run()
@@ -133,13 +166,10 @@ impl Search {
             DriverName::Script => Driver::Script,
             DriverName::Pyodide => Driver::Pyodide,
         });
-        let mut pythons = self.places.python.clone();
-        pythons.extend(std::env::var_os("PROVOST_PYTHONS").iter().flat_map(std::env::split_paths));
-        pythons.retain(|path| !path.as_os_str().is_empty());
         let needs_worker = !matches!(driver, Some(Driver::Script | Driver::Pyodide));
         let (home, not_built) = workspace(needs_worker);
         let options = Options {
-            pythons,
+            pythons: self.places.pythons(),
             search: !self.places.no_search,
             driver,
             pyodide: !self.no_pyodide,

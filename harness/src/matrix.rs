@@ -154,6 +154,7 @@ pub(crate) fn summary<'a>(columns: impl Iterator<Item = &'a reports::Reached>) -
 }
 
 /// One interpreter's column of the matrix.
+#[derive(Clone)]
 pub(crate) struct Tally {
     subject: String,
     compared: u64,
@@ -176,6 +177,17 @@ impl Tally {
             rows,
             masked: BTreeMap::new(),
             told: Reached::default(),
+        }
+    }
+
+    /// Goes on from a column that was written down.
+    pub(crate) fn go_on(&mut self, column: &reports::Reached) {
+        (self.compared, self.dumps, self.masked) = (column.compared, column.dumps, column.masked.clone());
+        for (index, ((can, count), cases)) in self.rows.iter_mut().zip(&column.cases).enumerate() {
+            *count = cases.unwrap_or(0);
+            if !*can && *count > 0 {
+                self.told.insert_row(index);
+            }
         }
     }
 

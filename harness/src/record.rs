@@ -7,53 +7,59 @@
 //! reports/out/<run>/report.html               made from run.jsonl alone
 //! ```
 
-use crate::campaign::{Found, Message, Silence, Small};
-use crate::case::{Form, hex, sha256_hex};
+use crate::campaign::{Before, Found, Message, Silence, Small, Turns};
+use crate::case::{Form, Origin, hex, sha256_hex};
 use crate::expected::Expected;
-use crate::generators::Generator;
+use crate::generators::pyc::Source;
 use crate::observation::Observation;
-use crate::oracle::Signature;
 use crate::repro::{self, Kept};
 use crate::statistics::Statistics;
 use anyhow::{Context, Result};
-use reports::{Case, Counts, Event, FaultEvent, Finding, Level, Log, Note, Outcome, Reached, Side, Subject};
+use reports::{
+    Case, Checkpoint, Counts, Event, FaultEvent, Finding, Level, Log, Note, Outcome, Place, Reached, RunLog, Side,
+    Sighting, Subject,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// How often the numbers of a run in progress are written.
-const SNAPSHOT: Duration = Duration::from_secs(5);
-
-/// The same for statistics, of which a snapshot takes some hundred kilobytes.
-const STATISTICS: Duration = Duration::from_secs(60);
-
 /// A run that is being recorded.
 pub struct Recorder {
     log: Log,
     folder: PathBuf,
     expected: Expected,
-    findings: BTreeMap<Signature, Record>,
+    /// By signature.
+    findings: BTreeMap<String, Record>,
     counts: BTreeMap<(String, String), Counts>,
-    changed: BTreeSet<(String, String)>,
-    /// By subject, with whether its last state is in the log.
-    reached: BTreeMap<String, (Reached, bool)>,
+    /// By subject.
+    reached: BTreeMap<String, Reached>,
     /// What generators made, by subject and generator.
-    made: BTreeMap<(String, Generator), Statistics>,
+    made: BTreeMap<(String, String), reports::Statistics>,
+    /// By signature and subject.
+    sightings: BTreeMap<(String, String), Sighting>,
     met: BTreeSet<usize>,
     /// What to keep in mind about subjects, by their ids.
     cautions: BTreeMap<String, String>,
     broken: Vec<(String, String)>,
-    snapshot: Instant,
-    statistics: Instant,
+    begin: Instant,
+    /// How long the run took before it was continued.
+    before: Duration,
 }
 
 /// A finding, and whether its last state is in the log.
 struct Record {
     finding: Finding,
-    unexpected: bool,
     changed: bool,
+}
+
+impl Record {
+    /// What a better case has less of: one that shows something new is worth more than a smaller one that shows what is known,
+    /// and of equal ones it must not matter which came first.
+    fn rank(&self) -> (bool, u64, &str) {
+        (self.finding.expected_entry.is_some(), self.finding.case.length, &self.finding.subject)
+    }
 }
 
 /// The moment as `2026-01-31T23:59:58Z`.
@@ -96,21 +102,89 @@ impl Recorder {
     /// When it cannot be created.
     pub fn create(out: &Path, seed: u64, expected: &Expected) -> Result<Recorder> {
         let folder = new_folder(out, seed)?;
-        let log = Log::create(&folder)?;
-        Ok(Recorder {
+        let log = Log::create(&folder).with_context(|| format!("cannot begin a run in {}", folder.display()))?;
+        Ok(Recorder::new(log, folder, expected))
+    }
+
+    fn new(log: Log, folder: PathBuf, expected: &Expected) -> Recorder {
+        Recorder {
             log,
             folder,
             expected: expected.clone(),
             findings: BTreeMap::new(),
             counts: BTreeMap::new(),
-            changed: BTreeSet::new(),
             reached: BTreeMap::new(),
             made: BTreeMap::new(),
+            sightings: BTreeMap::new(),
             met: BTreeSet::new(),
             cautions: BTreeMap::new(),
             broken: Vec::new(),
-            snapshot: Instant::now(),
-            statistics: Instant::now(),
+            begin: Instant::now(),
+            before: Duration::ZERO,
+        }
+    }
+
+    /// Goes on with the run whose log this is, and which tells this.
+    ///
+    /// # Errors
+    /// As for [`Recorder::write`].
+    pub fn resume(folder: &Path, mut log: Log, run: &RunLog, expected: &Expected) -> Result<Recorder> {
+        log.cut().map_err(|e| cannot_write(log.path(), folder, &e))?;
+        let mut recorder = Recorder::new(log, folder.to_owned(), expected);
+        recorder.before = Duration::try_from_secs_f64(run.seconds).unwrap_or_default();
+        for subject in &run.subjects {
+            recorder.cautions.extend(subject.caution.iter().map(|caution| (subject.id.clone(), caution.clone())));
+        }
+        recorder.numbers(run.counts.clone(), run.statistics.clone(), run.reached.clone());
+        for sighting in &run.sightings {
+            let entry = |entry: &String| expected.entries.iter().position(|known| known.to_string() == *entry);
+            recorder.met.extend(sighting.entry.as_ref().and_then(entry));
+            let key = (sighting.signature.clone(), sighting.subject.clone());
+            recorder.sightings.insert(key, sighting.clone());
+        }
+        for finding in &run.findings {
+            let record = Record { finding: finding.clone(), changed: finding.fixture.is_some() };
+            recorder.findings.insert(finding.signature.clone(), record);
+        }
+        // A case that was not written to its end.
+        for entry in std::fs::read_dir(folder.join("cases")).into_iter().flatten().flatten() {
+            if entry.path().extension().is_some_and(|extension| extension == UNFINISHED) {
+                std::fs::remove_file(entry.path()).map_err(|e| cannot_write(&entry.path(), folder, &e))?;
+            }
+        }
+        Ok(recorder)
+    }
+
+    /// What the log tells about each subject of a run that is continued.
+    ///
+    /// # Errors
+    /// When the case of a finding cannot be read.
+    pub fn before(&self, run: &RunLog, id: &str) -> Result<Before> {
+        let mut findings = Vec::new();
+        for finding in self.findings().filter(|finding| finding.subject == id && finding.expected_entry.is_none()) {
+            let Finding { origin, generator, made, .. } = finding;
+            let Some(path) = &finding.case.path else { continue };
+            let path = self.folder.join(path);
+            let bytes = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+            let case = crate::case::Case::stream(bytes, Origin::told(origin, generator, *made));
+            let is_file = path.extension().is_some_and(|extension| extension == "pyc");
+            let form = if is_file { Form::Pyc(source_beside(&path)?) } else { Form::Stream };
+            findings.push((finding.clone(), crate::case::Case { form, ..case }));
+        }
+        let faults = run.faults.iter().filter(|fault| fault.subject == id);
+        Ok(Before {
+            place: run
+                .places
+                .iter()
+                .find(|place| place.subject == id)
+                .cloned()
+                .unwrap_or_else(|| reports::Place { subject: id.into(), ..reports::Place::default() }),
+            counts: run.counts.iter().filter(|counts| counts.subject == id).cloned().collect(),
+            statistics: run.statistics.iter().filter(|statistics| statistics.subject == id).cloned().collect(),
+            reached: run.reached.iter().find(|column| column.subject == id).cloned(),
+            sightings: run.sightings.iter().filter(|sighting| sighting.subject == id).cloned().collect(),
+            faults: faults.map(|fault| (fault.kind.clone(), fault.expected_by_model.clone())).collect(),
+            findings,
         })
     }
 
@@ -120,12 +194,28 @@ impl Recorder {
         &self.folder
     }
 
+    /// How long the run has taken, with what came before it was continued.
+    #[must_use]
+    pub fn seconds(&self) -> f64 {
+        (self.before + self.begin.elapsed()).as_secs_f64()
+    }
+
     /// Writes an event.
     ///
     /// # Errors
     /// When the disk is full or gone.
     pub fn write(&mut self, event: &Event) -> Result<()> {
-        self.log.write(event).with_context(|| format!("cannot write to {}", self.log.path().display()))
+        self.append(std::slice::from_ref(event))
+    }
+
+    fn append(&mut self, events: &[Event]) -> Result<()> {
+        self.log.append(events).map_err(|e| cannot_write(self.log.path(), &self.folder, &e))
+    }
+
+    /// Writes what belongs together, and that it is whole.
+    fn commit(&mut self, mut events: Vec<Event>, place: Option<Place>) -> Result<()> {
+        events.push(Event::Checkpoint(Checkpoint { seconds: self.seconds(), place }));
+        self.append(&events)
     }
 
     /// Writes who a subject is, and what to keep in mind about it.
@@ -154,45 +244,22 @@ impl Recorder {
     /// As for [`Recorder::write`].
     pub fn hear(&mut self, message: Message) -> Result<()> {
         match message {
-            Message::Found(found) => self.found(&found),
-            Message::Occurred(subject, signatures) => {
-                self.occurred(&subject, signatures);
+            Message::Counted(counts) => {
+                self.numbers(counts, Vec::new(), Vec::new());
+                Ok(())
+            }
+            Message::Save(turns, saved) => {
+                self.save(*turns)?;
+                // A thread that waits no more needs no answer.
+                let _ = saved.send(());
                 Ok(())
             }
             Message::Minimized(small) => self.minimized(&small),
             Message::Merged(groups) => {
                 self.merged(&groups);
-                Ok(())
-            }
-            Message::Silent(silence) => self.silent(*silence),
-            Message::Counted(counts) => {
-                for counts in counts {
-                    let key = (counts.subject.clone(), counts.generator.clone());
-                    self.changed.insert(key.clone());
-                    self.counts.insert(key, counts);
-                }
-                if self.statistics.elapsed() >= STATISTICS {
-                    self.flush()
-                } else if self.snapshot.elapsed() >= SNAPSHOT {
-                    self.flush_often()
-                } else {
-                    Ok(())
-                }
-            }
-            Message::Made(all) => {
-                self.made.extend(all.into_iter().map(|statistics| (statistics.key(), statistics)));
-                Ok(())
-            }
-            Message::Reached(column) => {
-                self.reached.insert(column.subject.clone(), (column, false));
-                Ok(())
+                self.flush()
             }
             Message::Noted(level, text) => self.note(level, text),
-            Message::Save(saved) => {
-                // Each event has left this process when it was written; a thread that waits no more needs no answer.
-                let _ = saved.send(());
-                Ok(())
-            }
             Message::Broke(subject, reason) => {
                 self.note(Level::Error, &reason)?;
                 self.broken.push((subject, reason));
@@ -201,37 +268,49 @@ impl Recorder {
         }
     }
 
-    /// Writes all numbers, and the findings that have changed since they were last written.
+    /// Writes what one subject came to.
+    fn save(&mut self, turns: Turns) -> Result<()> {
+        let Turns { place, counts, statistics, reached, sightings, found, silences, notes } = turns;
+        let statistics: Vec<_> = statistics.iter().map(Statistics::event).collect();
+        for found in &found {
+            self.found(found)?;
+        }
+        for (sighting, entry) in &sightings {
+            self.sighted(sighting, *entry);
+        }
+        let mut events = self.changed();
+        for silence in silences {
+            events.push(Event::Fault(self.silent(silence)?));
+        }
+        events.extend(notes.into_iter().map(|(level, text)| Event::Note(Note { level, text })));
+        events.extend(sightings.into_iter().map(|(sighting, _)| Event::Sighting(sighting)));
+        events.extend(counts.iter().cloned().map(Event::Counts));
+        events.extend(statistics.iter().cloned().map(Event::Statistics));
+        events.extend(reached.iter().cloned().map(Event::Reached));
+        self.numbers(counts, statistics, reached.into_iter().collect());
+        self.commit(events, Some(place))
+    }
+
+    /// Takes new numbers in the place of the old ones.
+    fn numbers(&mut self, counts: Vec<Counts>, made: Vec<reports::Statistics>, reached: Vec<Reached>) {
+        self.counts.extend(counts.into_iter().map(|c| ((c.subject.clone(), c.generator.clone()), c)));
+        self.made.extend(made.into_iter().map(|s| ((s.subject.clone(), s.generator.clone()), s)));
+        self.reached.extend(reached.into_iter().map(|column| (column.subject.clone(), column)));
+    }
+
+    /// Writes the findings that have changed since they were last written.
     ///
     /// # Errors
     /// As for [`Recorder::write`].
     pub fn flush(&mut self) -> Result<()> {
-        self.statistics = Instant::now();
-        for statistics in self.made().collect::<Vec<_>>() {
-            self.write(&Event::Statistics(statistics))?;
-        }
-        self.flush_often()
+        let events = self.changed();
+        if events.is_empty() { Ok(()) } else { self.commit(events, None) }
     }
 
-    /// The same without statistics, which are long.
-    fn flush_often(&mut self) -> Result<()> {
-        self.snapshot = Instant::now();
-        for key in std::mem::take(&mut self.changed) {
-            let counts = self.counts[&key].clone();
-            self.write(&Event::Counts(counts))?;
-        }
-        let columns: Vec<Reached> = self
-            .reached
-            .values_mut()
-            .filter_map(|(column, written)| (!std::mem::replace(written, true)).then(|| column.clone()))
-            .collect();
-        columns.into_iter().try_for_each(|column| self.write(&Event::Reached(column)))?;
-        let changed: Vec<Finding> = self
-            .findings
-            .values_mut()
-            .filter_map(|record| std::mem::take(&mut record.changed).then(|| record.finding.clone()))
-            .collect();
-        changed.into_iter().try_for_each(|finding| self.write(&Event::Finding(finding)))
+    fn changed(&mut self) -> Vec<Event> {
+        let changed =
+            |record: &mut Record| std::mem::take(&mut record.changed).then(|| Event::Finding(record.finding.clone()));
+        self.findings.values_mut().filter_map(changed).collect()
     }
 
     /// The numbers so far, by subject and generator.
@@ -241,12 +320,12 @@ impl Recorder {
 
     /// What the generators made so far, by subject and generator.
     pub fn made(&self) -> impl Iterator<Item = reports::Statistics> {
-        self.made.values().map(Statistics::event)
+        self.made.values().cloned()
     }
 
     /// The columns of the matrix so far, by subject.
     pub fn reached(&self) -> impl Iterator<Item = &Reached> {
-        self.reached.values().map(|(column, _)| column)
+        self.reached.values()
     }
 
     /// The findings so far.
@@ -257,7 +336,7 @@ impl Recorder {
     /// How many findings are not listed in corpus/expected; those with one cause are one.
     #[must_use]
     pub fn unexpected(&self) -> usize {
-        self.findings.values().filter(|record| record.unexpected && record.finding.merged_into.is_none()).count()
+        self.findings().filter(|finding| finding.is_new()).count()
     }
 
     /// The subjects that could not be asked to the end, and why.
@@ -289,7 +368,7 @@ impl Recorder {
     pub fn render(&self) -> Result<PathBuf> {
         let run = reports::read(self.log.path())?;
         let path = self.folder.join("report.html");
-        std::fs::write(&path, reports::render(&run)).with_context(|| format!("cannot write {}", path.display()))?;
+        create(&path, reports::render(&run).as_bytes()).map_err(|e| cannot_write(&path, &self.folder, &e))?;
         Ok(path)
     }
 
@@ -306,12 +385,18 @@ impl Recorder {
         let path = format!("cases/{sha256}.{extension}");
         let file = self.folder.join(&path);
         if !file.exists() {
-            std::fs::create_dir_all(self.folder.join("cases"))?;
-            if let Form::Pyc(Some(source)) = form {
-                create(&file.with_extension("py"), &source.bytes)?
-                    .set_modified(UNIX_EPOCH + Duration::from_secs(source.mtime.into()))?;
-            }
-            create(&file, bytes)?;
+            let write = || -> std::io::Result<()> {
+                match std::fs::create_dir(self.folder.join("cases")) {
+                    Err(e) if e.kind() != ErrorKind::AlreadyExists => return Err(e),
+                    _ => {}
+                }
+                if let Form::Pyc(Some(source)) = form {
+                    create(&file.with_extension("py"), &source.bytes)?
+                        .set_modified(UNIX_EPOCH + Duration::from_secs(source.mtime.into()))?;
+                }
+                create(&file, bytes).map(drop)
+            };
+            write().map_err(|e| cannot_write(&file, &self.folder, &e))?;
         }
         let excerpt = &bytes[..bytes.len().min(Case::EXCERPT)];
         Ok(Case {
@@ -324,27 +409,27 @@ impl Recorder {
     }
 
     fn found(&mut self, found: &Found) -> Result<()> {
-        let Found { divergence, case, expected, .. } = found;
-        let signature = &divergence.signature;
-        let unexpected = expected.is_none();
-        if let Some(record) = self.findings.get(signature) {
-            let smaller = (case.bytes.len() as u64) < record.finding.case.length;
-            // A case that shows something new is worth more than a smaller one that shows what is known.
-            if (unexpected, smaller) < (record.unexpected, true) {
-                return Ok(());
-            }
+        let signature = found.divergence.signature.to_string();
+        let rank = (found.expected.is_some(), found.case.bytes.len() as u64, found.subject.as_str());
+        if self.findings.get(&signature).is_some_and(|record| record.rank() <= rank) {
+            return Ok(());
         }
-        self.put(signature, found, None)
+        self.put(&signature, found, None)
     }
 
-    /// The finding has its simplest case now.
+    /// The finding has its simplest case now, unless a hunt found a smaller one meanwhile.
     fn minimized(&mut self, small: &Small) -> Result<()> {
-        self.put(&small.signature, &small.found, Some(small))
+        let length = small.found.case.bytes.len() as u64;
+        if self.findings.get(&small.signature).is_none_or(|record| length <= record.finding.case.length) {
+            self.put(&small.signature, &small.found, Some(small))?;
+        }
+        self.flush()
     }
 
-    /// Writes a finding with its present case.
-    fn put(&mut self, signature: &Signature, found: &Found, small: Option<&Small>) -> Result<()> {
+    /// Gives a finding its present case.
+    fn put(&mut self, name: &str, found: &Found, small: Option<&Small>) -> Result<()> {
         let Found { subject, divergence, case, predicted, observed, expected, .. } = found;
+        let signature = &divergence.signature;
         let kept = self.keep(case)?;
         let file = self.folder.join(kept.path.as_deref().unwrap_or_default()).display().to_string();
         let [repro_python, repro_rust] = commands(found, &file).map(Some);
@@ -353,26 +438,25 @@ impl Recorder {
             outcome: outcome(observation),
             detail: repro::excerpt(detail),
         };
-        let old = self.findings.remove(signature);
-        let before = old.as_ref().map(|record| &record.finding);
+        let before = self.findings.get(name).map(|record| &record.finding);
         let mut seen_in: BTreeSet<String> =
             before.map(|finding| finding.seen_in.iter().cloned().collect()).unwrap_or_default();
         seen_in.insert(subject.clone());
-        let unexpected = expected.is_none() || old.as_ref().is_some_and(|record| record.unexpected);
-        let caution = caution(&self.cautions, signature, seen_in.iter());
+        let observed_subject = if signature.family == "core" { "core" } else { subject };
+        let caution = caution(&self.cautions, observed_subject, seen_in.iter());
         let finding = Finding {
-            signature: signature.to_string(),
+            signature: name.into(),
             relation: signature.relation.to_string(),
             subject: subject.clone(),
             seen_in: seen_in.into_iter().collect(),
             generator: case.origin.generator().into(),
             case: kept,
             expected: side("core", predicted, &divergence.core),
-            observed: side(if signature.family == "core" { "core" } else { subject }, observed, &divergence.subject),
+            observed: side(observed_subject, observed, &divergence.subject),
             first_difference: Some(divergence.at.clone()),
             repro_python,
             repro_rust,
-            occurrences: before.map_or(1, |finding| finding.occurrences),
+            occurrences: before.map_or(0, |finding| finding.occurrences),
             origin: case.origin.to_string(),
             made: case.origin.made(),
             original_length: small.map(|small| small.original as u64),
@@ -385,54 +469,50 @@ impl Recorder {
             expected_entry: expected.map(|index| self.expected.entries[index].reason.clone()),
             caution,
         };
-        self.write(&Event::Finding(finding.clone()))?;
-        // The batch's message about how often it occurred counts this one too.
-        let occurrences = before.map_or(0, |finding| finding.occurrences);
-        let record = Record { finding: Finding { occurrences, ..finding }, unexpected, changed: true };
-        self.findings.insert(signature.clone(), record);
+        let record = Record { finding, changed: true };
+        self.findings.insert(name.into(), record);
         Ok(())
     }
 
     /// Findings with one cause: the first of each group stands for the others.
-    fn merged(&mut self, groups: &[Vec<Signature>]) {
+    fn merged(&mut self, groups: &[Vec<String>]) {
         for group in groups {
             let Some((first, others)) = group.split_first() else { continue };
             let mut seen_in = BTreeSet::new();
             for other in others {
                 let Some(record) = self.findings.get_mut(other) else { continue };
-                record.finding.merged_into = Some(first.to_string());
+                record.finding.merged_into = Some(first.clone());
                 record.changed = true;
                 seen_in.extend(record.finding.seen_in.iter().cloned());
             }
             let Some(record) = self.findings.get_mut(first) else { continue };
-            record.finding.also = others.iter().map(ToString::to_string).collect();
+            record.finding.also = others.to_vec();
             seen_in.extend(record.finding.seen_in.iter().cloned());
             record.finding.seen_in = seen_in.into_iter().collect();
             record.changed = true;
         }
     }
 
-    fn occurred(&mut self, subject: &str, signatures: BTreeMap<Signature, (u64, Option<usize>)>) {
-        for (signature, (count, expected)) in signatures {
-            self.met.extend(expected);
-            let Some(record) = self.findings.get_mut(&signature) else { continue };
-            record.finding.occurrences += count;
+    /// Takes what a subject has had of a signature.
+    fn sighted(&mut self, sighting: &Sighting, entry: Option<usize>) {
+        self.met.extend(entry.filter(|_| sighting.occurrences > 0));
+        let Sighting { signature, subject, .. } = sighting;
+        let before = self.sightings.insert((signature.clone(), subject.clone()), sighting.clone());
+        let Some(record) = self.findings.get_mut(signature) else { return };
+        record.finding.occurrences += sighting.occurrences - before.map_or(0, |before| before.occurrences);
+        if !record.finding.seen_in.contains(subject) {
+            record.finding.seen_in.push(subject.clone());
+            record.finding.seen_in.sort();
+            record.finding.caution =
+                caution(&self.cautions, &record.finding.observed.subject, record.finding.seen_in.iter());
             record.changed = true;
-            record.unexpected |= expected.is_none();
-            if expected.is_none() {
-                record.finding.expected_entry = None;
-            }
-            if !record.finding.seen_in.iter().any(|id| id == subject) {
-                record.finding.seen_in.push(subject.into());
-                record.finding.caution = caution(&self.cautions, &signature, record.finding.seen_in.iter());
-            }
         }
     }
 
-    fn silent(&mut self, silence: Silence) -> Result<()> {
+    fn silent(&mut self, silence: Silence) -> Result<FaultEvent> {
         let Silence { subject, kind, detail, case, predicted } = silence;
         let case = Some(self.keep(&case)?);
-        self.write(&Event::Fault(FaultEvent { subject, kind, detail, case, expected_by_model: predicted }))
+        Ok(FaultEvent { subject, kind, detail, case, expected_by_model: predicted })
     }
 }
 
@@ -451,20 +531,51 @@ fn commands(found: &Found, file: &str) -> [String; 2] {
 /// What to keep in mind about the subjects that a finding has been seen in; those of the core alone are about none of them.
 fn caution<'a>(
     cautions: &BTreeMap<String, String>,
-    signature: &Signature,
+    observed: &str,
     seen_in: impl Iterator<Item = &'a String>,
 ) -> Option<String> {
     let told = seen_in.filter_map(|id| cautions.get(id).map(|caution| format!("{id}: {caution}")));
-    let told: Vec<String> = told.filter(|_| signature.family != "core").collect();
+    let told: Vec<String> = told.filter(|_| observed != "core").collect();
     (!told.is_empty()).then(|| told.join("; "))
 }
 
-/// A file that is on disk when this returns.
-fn create(path: &Path, bytes: &[u8]) -> Result<File> {
-    let mut file = File::create(path).with_context(|| format!("cannot create {}", path.display()))?;
-    file.write_all(bytes)?;
-    file.sync_data()?;
-    Ok(file)
+/// What a file is called while it is written.
+const UNFINISHED: &str = "part";
+
+/// A file that is on disk, and whole, when this returns; there is none if it fails.
+fn create(path: &Path, bytes: &[u8]) -> std::io::Result<File> {
+    let part = path.with_extension(UNFINISHED);
+    let write = || {
+        let mut file = File::create(&part)?;
+        file.write_all(bytes)?;
+        file.sync_data()?;
+        std::fs::rename(&part, path)?;
+        Ok(file)
+    };
+    write().inspect_err(|_| drop(std::fs::remove_file(&part)))
+}
+
+/// What a person can do when a run cannot be written down.
+fn cannot_write(path: &Path, folder: &Path, error: &std::io::Error) -> anyhow::Error {
+    let advice = match error.kind() {
+        ErrorKind::NotFound => "the run cannot go on without its folder: begin a new one".to_owned(),
+        _ => format!("mend that, and the run goes on with: cargo provost hunt --resume {}", folder.display()),
+    };
+    anyhow::anyhow!("cannot write {}: {error}; {advice}", path.display())
+}
+
+/// The source that a .pyc file was kept with.
+fn source_beside(path: &Path) -> Result<Option<Source>> {
+    let path = path.with_extension("py");
+    if !path.exists() {
+        return Ok(None);
+    }
+    let read = || -> std::io::Result<Source> {
+        let changed = path.metadata()?.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let mtime = u32::try_from(changed.as_secs()).unwrap_or(u32::MAX);
+        Ok(Source { bytes: std::fs::read(&path)?, mtime })
+    };
+    Ok(Some(read().with_context(|| format!("cannot read {}", path.display()))?))
 }
 
 fn outcome(observation: &Observation) -> Outcome {
@@ -480,8 +591,6 @@ fn outcome(observation: &Observation) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::case::Origin;
-    use crate::generators::pyc::Source;
 
     #[test]
     fn moments_are_written_as_rfc_3339_says() {

@@ -150,7 +150,7 @@ fn python_string(text: &str) -> String {
 }
 
 /// The text as one word of a POSIX shell.
-fn shell(text: &str) -> String {
+pub(crate) fn shell(text: &str) -> String {
     let plain = !text.contains(['"', '\\', '$', '`', '!']);
     if plain { format!("\"{text}\"") } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }

@@ -34,6 +34,7 @@ pub struct Statistics {
     /// Whether the subject owes it to accept them: another implementation's refusals are findings of it, not the generator's.
     owes: bool,
     cases: u64,
+    streams: u64,
     valid: u64,
     accepted: u64,
     sampled: u64,
@@ -55,6 +56,7 @@ impl Statistics {
             wanted,
             owes,
             cases: 0,
+            streams: 0,
             valid: 0,
             accepted: 0,
             sampled: 0,
@@ -65,6 +67,19 @@ impl Statistics {
             references: 0,
             cycles: 0,
             features: [0; TABLE.len()],
+        }
+    }
+
+    /// Goes on from numbers that were written down.
+    pub(crate) fn go_on(&mut self, written: &reports::Statistics) {
+        let reports::Statistics { cases, streams, valid, valid_accepted, sampled, size, nodes, depth, .. } = *written;
+        (self.cases, self.streams, self.sampled) = (cases, streams, sampled);
+        (self.valid, self.accepted) = (valid, valid_accepted);
+        (self.size, self.nodes, self.depth) = (size, nodes, depth);
+        (self.flagged, self.references, self.cycles) = (written.flagged, written.references, written.cycles);
+        for (row, count) in TABLE.iter().zip(&mut self.features) {
+            *count =
+                written.features.iter().find(|feature| feature.name == row.name).map_or(0, |feature| feature.cases);
         }
     }
 
@@ -86,8 +101,11 @@ impl Statistics {
             self.valid += 1;
             self.accepted += u64::from(accepted);
         }
-        if case.form == Form::Stream && self.cases.is_multiple_of(ONE_IN) {
-            self.look(case.bytes.len() as u64, &shape(self.target, &case.bytes));
+        if case.form == Form::Stream {
+            if self.streams.is_multiple_of(ONE_IN) {
+                self.look(case.bytes.len() as u64, &shape(self.target, &case.bytes));
+            }
+            self.streams += 1;
         }
         self.cases += 1;
     }
@@ -136,6 +154,8 @@ impl Statistics {
         reports::Statistics {
             subject: self.subject.clone(),
             generator: self.generator.name().into(),
+            cases: self.cases,
+            streams: self.streams,
             valid: self.valid,
             valid_accepted: self.accepted,
             sampled: self.sampled,

@@ -11,12 +11,12 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// The version of the log's format, written in [`Run::format`]. Readers refuse logs of another version.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// One line of a run's log.
 ///
 /// The first event of a log is a [`Run`], the last one is an [`End`]; a log without `End` is that of a run that was
-/// killed or is still going on. Between them anything may come in any order.
+/// killed or is still going on. Between them anything may come in any order; a [`Checkpoint`] ends what belongs together.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "event", rename_all = "snake_case")]
@@ -36,10 +36,14 @@ pub enum Event {
     Reached(Reached),
     /// Two subjects do not do what they owe each other.
     Finding(Finding),
+    /// What one subject has had of one signature.
+    Sighting(Sighting),
     /// A subject did not answer a case.
     Fault(FaultEvent),
     /// Something that a person should read.
     Note(Note),
+    /// A run that is continued goes on from here.
+    Checkpoint(Checkpoint),
     /// The run ended in an orderly way.
     End(End),
 }
@@ -59,8 +63,13 @@ pub struct Run {
     /// When the run started: RFC 3339, UTC.
     #[cfg_attr(test, schemars(extend("format" = "date-time")))]
     pub started: String,
-    /// The shell command that repeats this run, with the seed and the limits spelled out.
+    /// The shell command that repeats this run, with everything spelled out that decides what it does.
     pub command: String,
+    /// The arguments of that command: a run that is continued has them again.
+    pub arguments: Vec<String>,
+    /// The SHA-256 of the corpus that cases are made of, and of the divergences that are expected, in hexadecimal.
+    #[cfg_attr(test, schemars(regex(pattern = "^[0-9a-f]{64}$")))]
+    pub corpus: String,
     /// The seed of all generators.
     pub seed: u64,
     /// The time limit in minutes, if there is one.
@@ -167,6 +176,10 @@ pub struct Statistics {
     pub subject: String,
     /// The generator's name.
     pub generator: String,
+    /// Cases that were made.
+    pub cases: u64,
+    /// Those of them that are marshal streams.
+    pub streams: u64,
     /// Cases that were made to be accepted, and answered.
     pub valid: u64,
     /// Those of them that were accepted.
@@ -340,6 +353,55 @@ impl Finding {
     pub fn rank(&self) -> (Standing, u64, std::cmp::Reverse<u64>, &str) {
         (self.standing, self.case.length, std::cmp::Reverse(self.occurrences), &self.signature)
     }
+}
+
+/// What one subject has had of one signature since the run started. Cumulative: the last snapshot counts. The sum over all
+/// subjects is how often the finding of that signature occurred.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Sighting {
+    /// The subject's id.
+    pub subject: String,
+    /// The signature.
+    pub signature: String,
+    /// How many of its cases had it.
+    pub occurrences: u64,
+    /// The length of the smallest of them in bytes; none if there was none that stood a second look.
+    pub smallest: Option<u64>,
+    /// How many cases had it and did not have it when they were asked again.
+    pub flaky: u32,
+    /// The entry of corpus/expected that lists it for this subject.
+    pub entry: Option<String>,
+}
+
+/// Everything before this event belongs to the run, and what comes between the last one and the end of a log that was cut off
+/// is done again when the run is continued.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Checkpoint {
+    /// How long the run has taken so far, in seconds.
+    pub seconds: f64,
+    /// The subject whose turns were written down, and where it is now.
+    pub place: Option<Place>,
+}
+
+/// Where one subject is in its sequence of cases, and what the next ones depend on that no other event tells.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Place {
+    /// The subject's id.
+    pub subject: String,
+    /// The number of its next turn. The turn decides the generator and the indexes.
+    pub turn: u64,
+    /// How many cases it was asked although the model calls them undefined.
+    pub killers: u32,
+    /// The reasons not to ask that it was asked about all the same.
+    pub causes: Vec<String>,
+    /// How many sources that gave no case were named in notes.
+    pub named: u32,
 }
 
 /// One input.

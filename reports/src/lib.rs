@@ -16,6 +16,8 @@
 //!     generator_version: 1,
 //!     started: "2026-01-01T00:00:00Z".into(),
 //!     command: "provost run --seed 7 --cases 1000".into(),
+//!     arguments: vec![],
+//!     corpus: "0".repeat(64),
 //!     seed: 7,
 //!     minutes: None,
 //!     cases: Some(1000),
@@ -38,8 +40,8 @@ mod schema;
 mod summary;
 
 pub use event::{
-    Case, Counts, End, Event, FORMAT, FaultEvent, FeatureCount, Finding, Host, Level, Note, Outcome, Reached, Rule,
-    Rules, Run, Side, Spread, Standing, Statistics, Subject, Verdict,
+    Case, Checkpoint, Counts, End, Event, FORMAT, FaultEvent, FeatureCount, Finding, Host, Level, Note, Outcome, Place,
+    Reached, Rule, Rules, Run, Side, Sighting, Spread, Standing, Statistics, Subject, Verdict,
 };
 pub use html::render;
 pub use log::{FILE_NAME, Gap, Log, ReadError, RunLog, read};

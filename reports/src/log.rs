@@ -1,19 +1,25 @@
 //! Writing a run's log so that no death of the harness can spoil it, and reading it back whatever happened.
 
-use crate::{Counts, End, Event, FORMAT, FaultEvent, Finding, Note, Reached, Rules, Run, Statistics, Subject};
+use crate::{
+    Checkpoint, Counts, End, Event, FORMAT, FaultEvent, Finding, Note, Place, Reached, Rules, Run, Sighting,
+    Statistics, Subject,
+};
+use rustix::fs::FlockOperation;
+use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// The name of the log in a run's directory.
 pub const FILE_NAME: &str = "run.jsonl";
 
-/// The log of a run in progress.
+/// The log of a run in progress. Only one process has it: whoever opens it holds a lock on the file.
 #[derive(Debug)]
 pub struct Log {
     file: File,
     path: PathBuf,
-    /// The length of the file up to the end of the last complete line.
+    /// The length of the file up to the end of what was written as a whole.
     complete: u64,
 }
 
@@ -30,22 +36,55 @@ impl Log {
             .create_new(true)
             .open(&path)
             .map_err(|e| io::Error::new(e.kind(), format!("cannot create the log {}: {e}", path.display())))?;
+        lock(&file)?;
         Ok(Log { file, path, complete: 0 })
     }
 
     /// Opens the log of a run that has ended, to add what became of it since.
     ///
     /// # Errors
-    /// When there is none, or when its last line is not complete.
+    /// When there is none, when its last line is not complete, or when another process has it.
     pub fn open(dir: &Path) -> io::Result<Log> {
         let path = dir.join(FILE_NAME);
+        let file = OpenOptions::new().append(true).open(&path)?;
+        lock(&file)?;
         let text = std::fs::read(&path)?;
         if text.last() != Some(&b'\n') {
             let reason = format!("the last line of {} is not complete", path.display());
             return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
         }
-        let file = OpenOptions::new().append(true).open(&path)?;
         Ok(Log { file, path, complete: text.len() as u64 })
+    }
+
+    /// Opens the log of a run that is to be continued: with what it tells up to its last [`Checkpoint`](crate::Checkpoint), and
+    /// how the run ended, if it did. Nothing is changed before [`Log::cut`].
+    ///
+    /// # Errors
+    /// When there is none, when it is not a log, or when another process has it.
+    pub fn resume(dir: &Path) -> Result<(Log, RunLog), ReadError> {
+        let path = dir.join(FILE_NAME);
+        let failed = |source| ReadError::Io { path: path.clone(), source };
+        let file = OpenOptions::new().append(true).open(&path).map_err(failed)?;
+        lock(&file).map_err(failed)?;
+        let bytes = std::fs::read(&path).map_err(failed)?;
+        let whole = fold(&bytes)?;
+        let complete = last_checkpoint(&bytes);
+        let mut log = fold(&bytes[..complete])?;
+        log.end = whole.end;
+        for finding in &mut log.findings {
+            // What was promoted is told behind the end.
+            let later = whole.findings.iter().find(|later| later.signature == finding.signature);
+            finding.fixture = later.and_then(|later| later.fixture.clone());
+        }
+        Ok((Log { file, path, complete: complete as u64 }, log))
+    }
+
+    /// Cuts off what is behind the last checkpoint of a log that was opened to continue its run.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn cut(&mut self) -> io::Result<()> {
+        self.file.set_len(self.complete)
     }
 
     /// Where the log is.
@@ -54,25 +93,62 @@ impl Log {
         &self.path
     }
 
-    /// Appends one event as one line, which has left this process when the call returns. A finding has then also reached
-    /// the disk, so that not even a power failure loses it.
+    /// Appends one event: [`Log::append`].
     ///
     /// # Errors
-    /// When the disk is full or gone. The log then still ends with the last complete line, as far as the disk allows.
+    /// As for [`Log::append`].
     pub fn write(&mut self, event: &Event) -> io::Result<()> {
-        let mut line = serde_json::to_vec(event)?;
-        line.push(b'\n');
-        if let Err(error) = self.file.write_all(&line) {
+        self.append(std::slice::from_ref(event))
+    }
+
+    /// Appends events, a line each, which have left this process when the call returns. If a finding is among them, they have
+    /// also reached the disk, so that not even a power failure loses it.
+    ///
+    /// # Errors
+    /// When the disk is full or gone, or the file is. The log then still ends where it ended before, as far as the disk allows.
+    pub fn append(&mut self, events: &[Event]) -> io::Result<()> {
+        let mut lines = Vec::new();
+        for event in events {
+            serde_json::to_writer(&mut lines, event)?;
+            lines.push(b'\n');
+        }
+        if let Err(error) = self.file.write_all(&lines) {
             // Half a line in the middle would make everything behind it unreadable.
             let _ = self.file.set_len(self.complete);
             return Err(error);
         }
-        self.complete += line.len() as u64;
-        match event {
-            Event::Finding(_) => self.file.sync_data(),
-            _ => Ok(()),
+        self.complete += lines.len() as u64;
+        if self.file.metadata()?.nlink() == 0 {
+            return Err(io::Error::new(io::ErrorKind::NotFound, "it was deleted while it was written"));
+        }
+        if events.iter().any(|event| matches!(event, Event::Finding(_))) { self.file.sync_data() } else { Ok(()) }
+    }
+}
+
+/// Takes the file for this process; the lock ends with it, however it ends.
+fn lock(file: &File) -> io::Result<()> {
+    rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive).map_err(|e| match io::Error::from(e) {
+        e if e.kind() == io::ErrorKind::WouldBlock => {
+            io::Error::new(e.kind(), "another process is writing to it; wait until that has ended")
+        }
+        e => e,
+    })
+}
+
+/// Where the last checkpoint ends; behind the header if there is none.
+fn last_checkpoint(bytes: &[u8]) -> usize {
+    let (mut end, mut complete) = (0, 0);
+    for line in bytes.split_inclusive(|&b| b == b'\n') {
+        end += line.len();
+        let is_checkpoint = || {
+            let event = serde_json::from_slice::<serde_json::Value>(line).unwrap_or_default();
+            event["event"] == "checkpoint"
+        };
+        if line.ends_with(b"\n") && (complete == 0 || is_checkpoint()) {
+            complete = end;
         }
     }
+    complete
 }
 
 /// A run as its log tells it, with later events in place of the earlier ones that they replace.
@@ -90,12 +166,19 @@ pub struct RunLog {
     pub rules: Rules,
     /// The last snapshot of each column of the matrix, in the order in which the subjects first appear there.
     pub reached: Vec<Reached>,
-    /// The last state of each finding, in the order in which the signatures first appear.
+    /// The last state of each finding, in the order in which the signatures first appear; with the occurrences that the
+    /// sightings tell.
     pub findings: Vec<Finding>,
+    /// The last snapshot for each pair of subject and signature, in the order in which the pairs first appear.
+    pub sightings: Vec<Sighting>,
     /// All faults.
     pub faults: Vec<FaultEvent>,
     /// All notes.
     pub notes: Vec<Note>,
+    /// Where each subject was at its last checkpoint.
+    pub places: Vec<Place>,
+    /// How long the run had taken at the last checkpoint, in seconds.
+    pub seconds: f64,
     /// How the run ended, if it did.
     pub end: Option<End>,
     /// What is missing, if the log does not tell the whole run.
@@ -184,7 +267,11 @@ pub enum ReadError {
 /// # Errors
 /// See [`ReadError`].
 pub fn read(path: &Path) -> Result<RunLog, ReadError> {
-    let bytes = std::fs::read(path).map_err(|source| ReadError::Io { path: path.to_owned(), source })?;
+    fold(&std::fs::read(path).map_err(|source| ReadError::Io { path: path.to_owned(), source })?)
+}
+
+/// What a log tells.
+fn fold(bytes: &[u8]) -> Result<RunLog, ReadError> {
     let mut log: Option<RunLog> = None;
     let mut torn = false;
     let mut line = 0;
@@ -216,11 +303,24 @@ pub fn read(path: &Path) -> Result<RunLog, ReadError> {
         (false, None) => Some(Gap::NoEnd),
         (false, Some(_)) => None,
     };
+    log.count_occurrences();
     Ok(log)
 }
 
-const EVENTS: [&str; 10] =
-    ["run", "subject", "counts", "statistics", "rules", "reached", "finding", "fault", "note", "end"];
+const EVENTS: [&str; 12] = [
+    "run",
+    "subject",
+    "counts",
+    "statistics",
+    "rules",
+    "reached",
+    "finding",
+    "sighting",
+    "fault",
+    "note",
+    "checkpoint",
+    "end",
+];
 
 /// The event in one line, with errors that say more than serde's.
 fn parse(value: serde_json::Value, line: usize) -> Result<Event, ReadError> {
@@ -249,8 +349,11 @@ impl RunLog {
             rules: Rules::default(),
             reached: Vec::new(),
             findings: Vec::new(),
+            sightings: Vec::new(),
             faults: Vec::new(),
             notes: Vec::new(),
+            places: Vec::new(),
+            seconds: 0.0,
             end: None,
             partial: None,
             events: 1,
@@ -271,9 +374,29 @@ impl RunLog {
             Event::Rules(rules) => self.rules = rules,
             Event::Reached(new) => replace(&mut self.reached, new, |a, b| a.subject == b.subject),
             Event::Finding(new) => replace(&mut self.findings, new, |a, b| a.signature == b.signature),
+            Event::Sighting(new) => {
+                replace(&mut self.sightings, new, |a, b| (&a.subject, &a.signature) == (&b.subject, &b.signature));
+            }
             Event::Fault(fault) => self.faults.push(fault),
             Event::Note(note) => self.notes.push(note),
+            Event::Checkpoint(Checkpoint { seconds, place }) => {
+                self.seconds = seconds;
+                if let Some(new) = place {
+                    replace(&mut self.places, new, |a, b| a.subject == b.subject);
+                }
+            }
             Event::End(end) => self.end = Some(end),
+        }
+    }
+
+    /// A finding is not written again each time that it occurs.
+    fn count_occurrences(&mut self) {
+        let mut sums: BTreeMap<&str, u64> = BTreeMap::new();
+        for sighting in &self.sightings {
+            *sums.entry(&sighting.signature).or_default() += sighting.occurrences;
+        }
+        for finding in &mut self.findings {
+            finding.occurrences = sums.get(finding.signature.as_str()).copied().unwrap_or(finding.occurrences);
         }
     }
 }

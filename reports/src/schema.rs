@@ -2,8 +2,8 @@
 
 use crate::Standing;
 use crate::{
-    Case, Counts, End, Event, FORMAT, FaultEvent, FeatureCount, Finding, Host, Level, Note, Outcome, Reached, Rule,
-    Rules, Run, Side, Spread, Statistics, Subject, Verdict,
+    Case, Checkpoint, Counts, End, Event, FORMAT, FaultEvent, FeatureCount, Finding, Host, Level, Note, Outcome, Place,
+    Reached, Rule, Rules, Run, Side, Sighting, Spread, Statistics, Subject, Verdict,
 };
 use schemars::generate::SchemaSettings;
 use std::collections::BTreeMap;
@@ -78,6 +78,8 @@ fn events() -> Vec<Event> {
         generator_version: 3,
         started: "2026-01-02T03:04:05Z".into(),
         command: "provost run --seed 1".into(),
+        arguments: vec!["--seed".into(), "1".into()],
+        corpus: "0".repeat(64),
         seed: u64::MAX,
         minutes: None,
         cases: None,
@@ -174,6 +176,7 @@ fn events() -> Vec<Event> {
         Event::Statistics(Statistics {
             subject: "cpython:9.8".into(),
             generator: "values".into(),
+            cases: 1001,
             valid: 1000,
             valid_accepted: 998,
             sampled: 125,
@@ -193,8 +196,28 @@ fn events() -> Vec<Event> {
         Event::Finding(finding),
         Event::Finding(bare),
         Event::Finding(skipped),
+        Event::Sighting(Sighting {
+            subject: "cpython:9.8".into(),
+            signature: "same-canon cpython accepted accepted int".into(),
+            occurrences: 3,
+            smallest: Some(2),
+            flaky: 1,
+            entry: Some("model at int".into()),
+        }),
+        Event::Sighting(Sighting::default()),
         Event::Fault(fault),
         Event::Fault(unknown),
+        Event::Checkpoint(Checkpoint { seconds: 1.5, place: None }),
+        Event::Checkpoint(Checkpoint {
+            seconds: 1.5,
+            place: Some(Place {
+                subject: "cpython:9.8".into(),
+                turn: 7,
+                killers: 2,
+                causes: vec!["hashes an unfinished tuple".into()],
+                named: 1,
+            }),
+        }),
     ];
     for level in [Level::Info, Level::Warning, Level::Error] {
         events.push(Event::Note(Note { level, text: "text".into() }));

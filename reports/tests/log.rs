@@ -50,6 +50,39 @@ fn what_is_written_is_read_and_nothing_is_overwritten() {
     assert!(error.to_string().contains(FILE_NAME), "{error}");
 }
 
+/// A run that is continued begins behind its last checkpoint, and nobody else writes to its log.
+#[test]
+fn a_log_is_continued_behind_its_last_checkpoint() {
+    let checkpoint =
+        r#"{"event":"checkpoint","seconds":2.5,"place":{"subject":"a","turn":7,"killers":0,"causes":[],"named":0}}"#;
+    let (run, note, finding, end) = (lines("run")[0], lines("note")[0], lines("finding")[0], lines("end")[0]);
+    let check = |behind: &str, kept: &[&str]| {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(FILE_NAME);
+        let text = joined(kept) + behind;
+        std::fs::write(&path, &text).unwrap();
+        let (mut log, told) = Log::resume(dir.path()).unwrap();
+        assert_eq!(told.end.is_some(), behind.contains("\"end\""));
+        assert_eq!(told.findings.len(), kept.iter().filter(|line| **line == finding).count());
+        assert_eq!(told.places.iter().map(|place| place.turn).collect::<Vec<_>>(), vec![7; told.places.len()]);
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), text, "nothing is changed before it is cut");
+        for error in [Log::open(dir.path()).unwrap_err().to_string(), Log::resume(dir.path()).unwrap_err().to_string()]
+        {
+            assert!(error.contains("another process is writing to it"), "{error}");
+        }
+        log.cut().unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), joined(kept));
+        log.write(&serde_json::from_str::<Event>(note).unwrap()).unwrap();
+        assert_eq!(reports::read(&path).unwrap().notes.len(), told.notes.len() + 1);
+    };
+    check("", &[run, note, checkpoint]);
+    check(&joined(&[finding]), &[run, checkpoint]);
+    check(&joined(&[finding]), &[run, finding, checkpoint, note, checkpoint]);
+    check(&joined(&[note, end]), &[run, checkpoint]);
+    check(&checkpoint[..20], &[run, checkpoint]);
+    check(&joined(&[note, finding]), &[run]);
+}
+
 #[test]
 fn the_last_event_wins() {
     let edit = |line: &str, change: fn(&mut serde_json::Value)| {
@@ -91,7 +124,7 @@ fn errors_say_where_and_what() {
     check(&joined(&[run, "[1]"]), "line 2: unknown event");
     check(&joined(&[run, "{\"event\":\"note\",\"level\":\"info\"}"]), "line 2: bad `note` event: missing field `text`");
     check(&joined(&[run, &note.replace("\"level\"", "\"lavel\"")]), "line 2: bad `note` event: unknown field `lavel`");
-    check(&joined(&[&run.replace("\"format\":1", "\"format\":2")]), "line 1: the log has format 2");
+    check(&joined(&[&run.replace("\"format\":2", "\"format\":1")]), "line 1: the log has format 1");
     check(&joined(&[run, note, run]), "line 3: a second `run` event");
     check(&joined(&[run, end, note]), "line 3: an event after `end`");
     let missing = reports::read(Path::new("no/such/run.jsonl")).unwrap_err().to_string();

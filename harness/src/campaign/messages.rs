@@ -3,10 +3,9 @@
 use crate::case::Case;
 use crate::generators::Generator;
 use crate::observation::Observation;
-use crate::oracle::{Divergence, Signature};
+use crate::oracle::Divergence;
 use crate::statistics::Statistics;
-use reports::{Counts, Level, Reached, Standing};
-use std::collections::BTreeMap;
+use reports::{Counts, Level, Place, Reached, Sighting, Standing};
 use std::sync::mpsc::Sender;
 
 /// A divergence with the smallest case that this subject has had of it.
@@ -26,6 +25,8 @@ pub struct Found {
     pub observed: Observation,
     /// The entry of [`Plan::expected`](super::Plan::expected) that lists it.
     pub expected: Option<usize>,
+    /// Whether it is the first of its signature in this subject.
+    pub is_first: bool,
 }
 
 impl Found {
@@ -44,8 +45,8 @@ impl Found {
 /// A finding with its simplest case.
 #[derive(Debug, Clone)]
 pub struct Small {
-    /// Which finding.
-    pub signature: Signature,
+    /// Which finding: its signature. The smallest case can have another one.
+    pub signature: String,
     /// It, with the simplest case and what both sides say of that.
     pub found: Found,
     /// How many bytes the case had that was found.
@@ -71,28 +72,39 @@ pub struct Silence {
     pub predicted: Option<String>,
 }
 
+/// What came of the turns of one subject since it was last saved. All numbers are of the whole run.
+#[derive(Debug, Clone)]
+pub struct Turns {
+    /// Where the subject is now.
+    pub place: Place,
+    /// The generators that had a turn.
+    pub counts: Vec<Counts>,
+    /// What these generators made.
+    pub statistics: Vec<Statistics>,
+    /// The subject's column of the matrix, if it has one.
+    pub reached: Option<Reached>,
+    /// The signatures that occurred, with the entry that lists each.
+    pub sightings: Vec<(Sighting, Option<usize>)>,
+    /// Divergences that are new, or have a smaller case.
+    pub found: Vec<Found>,
+    /// Cases that were not answered.
+    pub silences: Vec<Silence>,
+    /// Things that a person should read.
+    pub notes: Vec<(Level, String)>,
+}
+
 /// What a campaign tells while it goes on.
 pub enum Message {
-    /// A divergence that is new, or has a smaller case.
-    Found(Box<Found>),
+    /// How far one subject has got, one for each generator: for those who watch.
+    Counted(Vec<Counts>),
+    /// What one subject came to; it must be on disk before this is answered.
+    Save(Box<Turns>, Sender<()>),
     /// A finding was cut down.
     Minimized(Box<Small>),
     /// Findings that have one cause: the one that stands for them comes first.
-    Merged(Vec<Vec<Signature>>),
-    /// How often signatures occurred in one batch, in which subject, and the entry that lists them.
-    Occurred(String, BTreeMap<Signature, (u64, Option<usize>)>),
-    /// A case was not answered.
-    Silent(Box<Silence>),
-    /// New snapshots for one subject, one for each generator.
-    Counted(Vec<Counts>),
-    /// What the generators made for one subject.
-    Made(Vec<Statistics>),
-    /// A new snapshot of one subject's column of the matrix.
-    Reached(Reached),
+    Merged(Vec<Vec<String>>),
     /// Something that a person should read.
     Noted(Level, String),
-    /// Everything told before must be on disk before this is answered.
-    Save(Sender<()>),
     /// A subject can no longer be asked: its id, and why.
     Broke(String, String),
 }

@@ -5,11 +5,14 @@
 
 use super::gate::Over;
 use super::messages::{Found, Message, Small};
+use super::plan::Member;
 use crate::case::Case;
 use crate::comparison::{Pair, form};
 use crate::minimize::merge::{Finding, Way, merge};
 use crate::minimize::{Minimized, Outcome};
-use crate::oracle::{Signature, Verdict};
+use crate::oracle::{Relation, Verdict};
+use crate::subjects::Broken;
+use clap::ValueEnum;
 use reports::Level;
 use std::collections::BTreeSet;
 use std::sync::mpsc::{Receiver, Sender};
@@ -18,24 +21,50 @@ use std::time::{Duration, Instant};
 /// A finding, and a process of its own to look at it.
 pub(super) struct Job {
     pub(super) pair: Pair,
+    /// The finding's name: the signature that it was found with. The smallest case can have another one.
+    pub(super) signature: String,
     pub(super) found: Found,
+    /// Whether it was minimized before.
+    pub(super) is_small: bool,
 }
 
-/// A finding that was minimized, or could not be. The smallest case can have another signature than the one that was found,
-/// which stays the finding's name.
-struct Done {
-    signature: Signature,
-    job: Job,
+impl Member {
+    /// What a finding of a log was when it was found: its case is compared once more. `None` if it does not diverge now.
+    pub(super) fn find_again(&mut self, told: &reports::Finding, case: &Case) -> Result<Option<Found>, Broken> {
+        let Ok(relation) = Relation::from_str(&told.relation, false) else { return Ok(None) };
+        let families = [self.pair.family().to_owned(), "core".to_owned()];
+        for family in families {
+            let one = self.pair.compare_in(relation, &family, std::slice::from_ref(case))?.swap_remove(0);
+            let Verdict::Diverge(divergence) = one.verdict else { continue };
+            // The smallest case can have another signature.
+            if divergence.signature.to_string() == told.signature || told.original_length.is_some() {
+                return Ok(Some(Found {
+                    subject: self.id.clone(),
+                    version: self.version.clone(),
+                    divergence: *divergence,
+                    case: case.clone(),
+                    predicted: one.prediction.observation,
+                    observed: one.observation,
+                    expected: None,
+                    is_first: true,
+                }));
+            }
+        }
+        Ok(None)
+    }
 }
 
 /// Minimizes what comes until nobody sends any more, each finding for at most `limit`; then merges.
 pub(super) fn work(jobs: &Receiver<Job>, limit: Duration, over: &Over, sender: &Sender<Message>) {
-    let mut done: Vec<Done> = Vec::new();
-    let mut begun: BTreeSet<Signature> = BTreeSet::new();
+    let mut done: Vec<Job> = Vec::new();
+    let mut begun: BTreeSet<String> = BTreeSet::new();
     for mut job in jobs {
         // Another subject may show the same.
-        let signature = job.found.divergence.signature.clone();
-        if over.stopped() || !begun.insert(signature.clone()) {
+        if over.stopped() || !begun.insert(job.signature.clone()) {
+            continue;
+        }
+        if job.is_small {
+            done.push(job);
             continue;
         }
         match minimize(&mut job, limit, over) {
@@ -48,7 +77,7 @@ pub(super) fn work(jobs: &Receiver<Job>, limit: Duration, over: &Over, sender: &
                 let _ = sender.send(Message::Noted(Level::Warning, text));
             }
         }
-        done.push(Done { signature, job });
+        done.push(job);
     }
     if !over.stopped() && done.len() > 1 {
         let _ = sender.send(Message::Merged(merge_all(&mut done, limit, over)));
@@ -57,7 +86,7 @@ pub(super) fn work(jobs: &Receiver<Job>, limit: Duration, over: &Over, sender: &
 
 /// One finding with its simplest case.
 fn minimize(job: &mut Job, limit: Duration, over: &Over) -> Result<Small, String> {
-    let Job { pair, found } = job;
+    let Job { pair, found, .. } = job;
     let signature = found.divergence.signature.clone();
     let original = found.case.bytes.len();
     let end = Instant::now() + limit;
@@ -90,19 +119,19 @@ fn minimize(job: &mut Job, limit: Duration, over: &Over) -> Result<Small, String
         divergence: *divergence,
         ..found.clone()
     };
-    Ok(Small { signature, found: small, original, complete, program })
+    Ok(Small { signature: job.signature.clone(), found: small, original, complete, program })
 }
 
 /// Groups of findings that have one cause. Each is looked at with the subject that it was found with.
-fn merge_all(done: &mut [Done], limit: Duration, over: &Over) -> Vec<Vec<Signature>> {
-    let findings: Vec<Finding> = done.iter().map(|Done { job, .. }| finding(&job.found, &job.pair)).collect();
+fn merge_all(done: &mut [Job], limit: Duration, over: &Over) -> Vec<Vec<String>> {
+    let findings: Vec<Finding> = done.iter().map(|job| finding(&job.found, &job.pair)).collect();
     let end = Instant::now() + limit * u32::try_from(done.len()).unwrap_or(u32::MAX);
     let groups = merge(&findings, |bytes, other| {
         // Whoever has no time for it has two findings.
         if over.stopped() || Instant::now() >= end {
             return false;
         }
-        let Job { pair, found } = &mut done[other].job;
+        let Job { pair, found, .. } = &mut done[other];
         let case = Case { bytes: bytes.to_vec(), ..found.case.clone() };
         let signature = &found.divergence.signature;
         pair.way(&case, signature).is_ok_and(|way| way == Some(Way::from(signature)))

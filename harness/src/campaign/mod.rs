@@ -2,17 +2,19 @@
 //!
 //! One thread for each subject makes the cases, asks and judges; the caller's thread hears of it through messages and is
 //! the only one that writes. A thread waits until what it found is saved before it goes on, so killing the program at any
-//! moment loses nothing. One more thread cuts what was found down to its simplest case.
+//! moment loses nothing: what is saved is a whole number of turns, and a run that is continued begins with the next one. One
+//! more thread cuts what was found down to its simplest case.
 
 mod gate;
 mod hunter;
+mod ledger;
 mod messages;
 mod minimizing;
 mod plan;
 mod supply;
 
-pub use messages::{Found, Message, Silence, Small};
-pub use plan::{KILLERS, Member, Plan};
+pub use messages::{Found, Message, Silence, Small, Turns};
+pub use plan::{BATCH, Before, KILLERS, Member, Plan};
 
 use anyhow::Result;
 use gate::{Gate, Over};

@@ -1,11 +1,13 @@
 //! What a campaign is to do, and who takes part.
 
+use crate::case::Case;
 use crate::comparison::Pair;
 use crate::expected::Expected;
 use crate::generators::Generator;
 use crate::subjects::Subject;
 use crate::subjects::core::Core;
 use protocol::Facts;
+use reports::{Counts, Finding, Place, Reached, Sighting, Statistics};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -24,6 +26,11 @@ pub struct Plan {
     pub full: bool,
     /// How many subjects work at the same time.
     pub jobs: usize,
+    /// How many cases a subject is asked at once at most. What comes of them does not depend on it.
+    pub batch: u64,
+    /// How often the numbers of a subject are written down when it finds nothing: so much is done again at most when a run that
+    /// was killed is continued.
+    pub save_every: Duration,
     /// How long each finding that is not expected may be minimized; zero: not at all.
     pub minimize_for: Duration,
     /// The folder with `seeds`, `golden` and `regressions`.
@@ -48,7 +55,32 @@ pub struct Member {
     pub facts: Option<Facts>,
     /// How many cases that the model calls undefined it is asked: each may cost a process.
     pub killers: u32,
+    /// What it came to before, if the run is continued.
+    pub before: Option<Before>,
 }
+
+/// What a log tells about one subject of a run that is continued.
+#[derive(Debug, Clone, Default)]
+pub struct Before {
+    /// Where it is.
+    pub place: Place,
+    /// Its numbers, one for each generator.
+    pub counts: Vec<Counts>,
+    /// What the generators made for it.
+    pub statistics: Vec<Statistics>,
+    /// Its column of the matrix.
+    pub reached: Option<Reached>,
+    /// The signatures that it had.
+    pub sightings: Vec<Sighting>,
+    /// For each fault that was told its kind, and the cause that the model gives.
+    pub faults: Vec<(String, Option<String>)>,
+    /// The findings that are told with cases of this subject and are not expected, with their cases: those that have not been
+    /// minimized are minimized now.
+    pub findings: Vec<(Finding, Case)>,
+}
+
+/// [`Plan::batch`] unless a test wants another one.
+pub const BATCH: u64 = 64;
 
 /// [`Member::killers`] of an interpreter that starts in no time.
 pub const KILLERS: u32 = 12;
@@ -64,6 +96,7 @@ impl Member {
             pair: Pair::new(&facts.implementation, core, subject),
             facts: Some(facts.clone()),
             killers: KILLERS,
+            before: None,
         }
     }
 
@@ -72,6 +105,6 @@ impl Member {
     pub fn alone(core: Core) -> Member {
         let version = core.profile().version.to_string();
         let (id, release) = (format!("core:{version}"), version.clone());
-        Member { id, version, release, pair: Pair::alone(core), facts: None, killers: 0 }
+        Member { id, version, release, pair: Pair::alone(core), facts: None, killers: 0, before: None }
     }
 }

@@ -1,7 +1,7 @@
 //! Where a subject's cases come from.
 //!
 //! Each subject makes its own cases from the seed, a generator and an index, and from nothing that another subject does.
-//! So a run repeats whatever the machine's mood was, and a slow subject holds back nobody.
+//! So a run repeats whatever the machine's mood was, a slow subject holds back nobody, and a run can be continued at any turn.
 
 use super::plan::{Member, Plan};
 use crate::case::{Case, Form, Origin};
@@ -14,22 +14,22 @@ use crate::subjects::{Broken, Compiled, Subject};
 use arbitrary::Unstructured;
 use protocol::Exception;
 use reports::Level;
-use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
 use std::path::Path;
 
-/// A batch ends when it has this many generated cases ...
+/// A turn of a generator has this many cases ...
 const CASES: u64 = 64;
 /// ... or this many compiled files in a run that takes all of them ...
-const FILES: usize = 32;
+const FILES: u64 = 32;
 /// ... or one in a mixed run, where compiling would else take most of the time ...
-const FEW_FILES: usize = 1;
+const FEW_FILES: u64 = 1;
 /// ... or this many programs, each of which has to be compiled ...
 const PROGRAMS: u64 = 4;
-/// ... or this many .pyc files, most of which give two cases, the header and the stream ...
+/// ... or this many .pyc files, most of which give two cases, the header and the stream.
 const PYC_FILES: u64 = CASES / 2;
-/// ... or this many bytes.
+
+/// A batch, which is a turn or a part of one, ends when it has this many bytes.
 const BYTES: usize = 1 << 20;
 
 /// How many compiled files are given to the mutators, how many are tried for that, and how long they may be.
@@ -44,20 +44,22 @@ pub(super) struct Supply {
     seed: u64,
     full: bool,
     library: Option<(Library, Cache)>,
-    items: std::vec::IntoIter<Item>,
-    /// The first of the items, until the bases are made of them.
-    likely_bases: Vec<Item>,
-    /// The streams of the corpus that have not been handed out yet, in reverse order.
+    /// The files of the library, each at each level.
+    items: Vec<Item>,
+    /// The streams of the corpus.
     corpus: Vec<(String, Vec<u8>)>,
     bases: Vec<Vec<u8>>,
     /// Those of the bases that the subject compiled.
     compiled: Vec<Vec<u8>>,
-    next: BTreeMap<&'static str, u64>,
+    /// How many cases a batch has at most.
+    batch: u64,
 }
 
-/// What one turn of a generator gives.
+/// What some indexes of a generator give.
 #[derive(Default)]
 pub(super) struct Batch {
+    /// How many of the indexes: none, if there is nothing any more.
+    pub(super) used: u64,
     /// The cases.
     pub(super) cases: Vec<Case>,
     /// .pyc files, for what is before their streams.
@@ -124,8 +126,7 @@ impl Supply {
             seed: plan.seed,
             full: plan.full,
             library,
-            items: items.clone().into_iter(),
-            likely_bases: items.into_iter().take(BASES_TRIED).collect(),
+            items,
             corpus: if plan.generators.contains(&Generator::Streams) {
                 corpus(&plan.corpus, member)
             } else {
@@ -133,7 +134,7 @@ impl Supply {
             },
             bases: Vec::new(),
             compiled: Vec::new(),
-            next: BTreeMap::new(),
+            batch: plan.batch.max(1),
         };
         (supply, missing)
     }
@@ -141,19 +142,17 @@ impl Supply {
     /// Makes the bases of the mutators, when the first of them is wanted: compiling takes a slow subject its time.
     fn make_bases(&mut self, subject: Option<&mut (dyn Subject + 'static)>) -> Result<(), Broken> {
         self.bases = self.corpus.iter().map(|(_, stream)| stream.clone()).collect();
-        self.corpus.reverse();
         self.bases.extend(generators::value_bases(self.target, self.seed));
-        let items = std::mem::take(&mut self.likely_bases);
         match subject {
-            Some(subject) => self.add_compiled_bases(&items, subject),
+            Some(subject) => self.add_compiled_bases(subject),
             None => Ok(()),
         }
     }
 
-    fn add_compiled_bases(&mut self, items: &[Item], subject: &mut dyn Subject) -> Result<(), Broken> {
+    fn add_compiled_bases(&mut self, subject: &mut dyn Subject) -> Result<(), Broken> {
         let mut found = 0;
-        for item in items.iter().take(BASES_TRIED) {
-            if let Ok(stream) = self.compile(item, subject)?
+        for index in 0..self.items.len().min(BASES_TRIED) {
+            if let Ok(stream) = self.compile(index, subject)?
                 && stream.len() <= LONGEST_BASE
             {
                 self.compiled.push(stream);
@@ -167,57 +166,72 @@ impl Supply {
         Ok(())
     }
 
-    /// The next cases of a generator, at most `room`; an empty batch means that there will be none any more.
+    /// The indexes of a generator's turn in this round.
+    pub(super) fn indexes(&self, generator: Generator, round: u64) -> Range<u64> {
+        let many = match generator {
+            Generator::Stdlib if self.full => FILES,
+            Generator::Stdlib => FEW_FILES,
+            Generator::Programs => PROGRAMS,
+            Generator::Pyc => PYC_FILES,
+            Generator::Values | Generator::Streams | Generator::Codes => CASES,
+        };
+        let first = round.saturating_mul(many);
+        first..first.saturating_add(many)
+    }
+
+    /// The cases of the first of these indexes of a generator, at most `room`.
     pub(super) fn next(
         &mut self,
         generator: Generator,
+        indexes: Range<u64>,
         room: u64,
         subject: Option<&mut (dyn Subject + 'static)>,
     ) -> Result<Batch, Broken> {
+        let most = self.batch.min(if generator == Generator::Pyc { room.div_ceil(2) } else { room });
+        let indexes = indexes.start..indexes.end.min(indexes.start.saturating_add(most));
         match generator {
             Generator::Stdlib => match subject {
-                Some(subject) => self.files(room, subject),
+                Some(subject) => self.files(indexes, subject),
                 None => Ok(Batch::default()),
             },
             Generator::Programs => match subject {
-                Some(subject) if self.target.codes => self.programs(room, subject),
+                Some(subject) if self.target.codes => self.programs(indexes, subject),
                 _ => Ok(Batch::default()),
             },
-            Generator::Values => Ok(self.generated(generator, room)),
+            Generator::Values => Ok(self.generated(generator, indexes)),
             // A stream that is nothing but a code object says nothing about who has none of CPython's.
             Generator::Codes | Generator::Pyc if !self.target.codes => Ok(Batch::default()),
             Generator::Streams | Generator::Codes | Generator::Pyc => {
                 if self.bases.is_empty() {
                     self.make_bases(subject)?;
                 }
-                Ok(if generator == Generator::Pyc { self.pyc_files(room) } else { self.generated(generator, room) })
+                let is_pyc = generator == Generator::Pyc;
+                Ok(if is_pyc { self.pyc_files(indexes) } else { self.generated(generator, indexes) })
             }
         }
     }
 
-    fn generated(&mut self, generator: Generator, room: u64) -> Batch {
-        let first = self.next.get(generator.name()).copied().unwrap_or(0);
+    fn generated(&self, generator: Generator, indexes: Range<u64>) -> Batch {
+        // The corpus itself comes before its mutations.
+        let corpus = if generator == Generator::Streams { self.corpus.as_slice() } else { &[] };
         let mut batch = Batch::default();
         let mut bytes = 0;
-        let mut index = first;
-        while (batch.cases.len() as u64) < CASES.min(room) {
-            // The corpus itself comes before its mutations.
-            let seed = self.corpus.pop_if(|_| generator == Generator::Streams);
-            let case = if let Some((name, bytes)) = seed {
-                Case::stream(bytes, Origin::File(name))
-            } else {
-                index += 1;
-                let origin = Origin::generated(generator, self.seed, index - 1);
-                let Generated { bytes, valid } = self.generate(generator, index - 1);
-                Case { valid, ..Case::stream(bytes, origin) }
+        for index in indexes {
+            let case = match usize::try_from(index).ok().and_then(|index| corpus.get(index)) {
+                Some((name, bytes)) => Case::stream(bytes.clone(), Origin::File(name.clone())),
+                None => {
+                    let index = index - corpus.len() as u64;
+                    let Generated { bytes, valid } = self.generate(generator, index);
+                    Case { valid, ..Case::stream(bytes, Origin::generated(generator, self.seed, index)) }
+                }
             };
             bytes += case.bytes.len();
             batch.cases.push(case);
+            batch.used += 1;
             if bytes > BYTES {
                 break;
             }
         }
-        self.next.insert(generator.name(), index);
         batch
     }
 
@@ -226,41 +240,43 @@ impl Supply {
         generators::generate(generator, self.target, self.seed, index, bases)
     }
 
-    fn pyc_files(&mut self, room: u64) -> Batch {
-        let turn = self.turn(Generator::Pyc, PYC_FILES, room.div_ceil(2));
+    fn pyc_files(&self, indexes: Range<u64>) -> Batch {
+        let used = indexes.end - indexes.start;
         let make = |index| {
             let tape = generators::tape(self.seed, Generator::Pyc.name(), index);
             let pyc::Generated { bytes, source, valid, .. } =
                 pyc::generate(&mut Unstructured::new(&tape), self.target, &self.compiled);
             Case { bytes, form: Form::Pyc(source), origin: Origin::generated(Generator::Pyc, self.seed, index), valid }
         };
-        Batch { files: turn.map(make).collect(), ..Batch::default() }
+        Batch { used, files: indexes.map(make).collect(), ..Batch::default() }
     }
 
-    fn files(&mut self, room: u64, subject: &mut dyn Subject) -> Result<Batch, Broken> {
+    fn files(&mut self, indexes: Range<u64>, subject: &mut dyn Subject) -> Result<Batch, Broken> {
         let mut batch = Batch::default();
         let mut bytes = 0;
-        let files = if self.full { FILES } else { FEW_FILES };
-        let files = files.min(usize::try_from(room).unwrap_or(usize::MAX));
-        while batch.cases.len() + batch.without.len() < files && bytes < BYTES {
-            let Some(item) = self.items.next() else { break };
-            match self.compile(&item, subject)? {
+        for index in indexes {
+            let Ok(index) = usize::try_from(index) else { break };
+            let Some(Item { path, optimize }) = self.items.get(index).cloned() else { break };
+            batch.used += 1;
+            match self.compile(index, subject)? {
                 Ok(stream) => {
                     bytes += stream.len();
-                    let Item { path, optimize } = item;
                     let origin = Origin::Compiled { interpreter: self.id.clone(), path, optimize };
                     batch.cases.push(Case { valid: true, ..Case::stream(stream, origin) });
                 }
-                Err(reason) => batch.without.push((item.path, reason)),
+                Err(reason) => batch.without.push((path, reason)),
+            }
+            if bytes > BYTES {
+                break;
             }
         }
         Ok(batch)
     }
 
-    fn programs(&mut self, room: u64, subject: &mut dyn Subject) -> Result<Batch, Broken> {
+    fn programs(&self, indexes: Range<u64>, subject: &mut dyn Subject) -> Result<Batch, Broken> {
         let generator = Generator::Programs;
-        let mut batch = Batch::default();
-        for index in self.turn(generator, PROGRAMS, room) {
+        let mut batch = Batch { used: indexes.end - indexes.start, ..Batch::default() };
+        for index in indexes {
             let origin = Origin::generated(generator, self.seed, index);
             let source = self.generate(generator, index).bytes;
             match stream(subject.compile(&programs::compile(source, index))?) {
@@ -271,18 +287,11 @@ impl Supply {
         Ok(batch)
     }
 
-    /// The next indexes of a generator.
-    fn turn(&mut self, generator: Generator, most: u64, room: u64) -> Range<u64> {
-        let next = self.next.entry(generator.name()).or_default();
-        let first = *next;
-        *next = first.saturating_add(most.min(room));
-        first..*next
-    }
-
     /// The marshal stream of a file, or why there is none.
-    fn compile(&mut self, item: &Item, subject: &mut dyn Subject) -> Result<Result<Vec<u8>, Without>, Broken> {
+    fn compile(&mut self, item: usize, subject: &mut dyn Subject) -> Result<Result<Vec<u8>, Without>, Broken> {
         let without = |reason: String| Ok(Err(Without::Other(reason)));
         let Some((library, cache)) = &mut self.library else { return without("no library".into()) };
+        let item = &self.items[item];
         let source = match library.read(&item.path) {
             Ok(source) => source,
             Err(e) => return without(format!("cannot be read: {e:#}")),

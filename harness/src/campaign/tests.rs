@@ -14,9 +14,9 @@ use crate::subjects::Subject;
 use crate::subjects::core::{Core, Prediction};
 use crate::subjects::{Broken, Compiled};
 use protocol::{CanonMode, Compile, Exception, Load};
-use reports::{Counts, Reached};
+use reports::{Counts, Reached, Sighting};
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::AtomicU32;
@@ -123,10 +123,29 @@ fn plan(seed: u64, cases: u64) -> Plan {
         generators: vec![Generator::Values, Generator::Streams],
         full: false,
         jobs: 2,
+        batch: BATCH,
+        save_every: Duration::ZERO,
         minimize_for: Duration::ZERO,
         corpus: PathBuf::from("there is no corpus"),
         cache: PathBuf::from("there is no cache"),
         expected: Expected::default(),
+    }
+}
+
+fn header() -> reports::Run {
+    reports::Run {
+        format: reports::FORMAT,
+        provost_version: "0".into(),
+        generator_version: 1,
+        started: "1970-01-01T00:00:00Z".into(),
+        command: String::new(),
+        arguments: vec![],
+        corpus: "0".repeat(64),
+        seed: 4,
+        minutes: None,
+        cases: None,
+        generators: vec![],
+        host: reports::Host { os: String::new(), arch: String::new(), cpus: 1 },
     }
 }
 
@@ -140,40 +159,53 @@ fn fake(version: &str, behaviour: Behaviour) -> Member {
     let subject = Box::new(Fake { core: core.clone(), behaviour, fresh: false, asked: 0, killers });
     let pair = Pair::new("fake", core, subject);
     let (id, release) = (format!("fake:{version}"), version.to_owned());
-    Member { id, version: version.into(), release, pair, facts: None, killers: KILLERS }
+    Member { id, version: version.into(), release, pair, facts: None, killers: KILLERS, before: None }
 }
 
-/// What a campaign came to: the last numbers, without the time, and each finding with the hash of its case.
+/// What a campaign came to: the last numbers, without the time, and the smallest case of each finding of each subject.
 #[derive(Debug, Default, PartialEq)]
 struct Came {
     counts: BTreeMap<(String, String), Counts>,
+    made: BTreeMap<(String, Generator), reports::Statistics>,
     reached: BTreeMap<String, Reached>,
-    findings: BTreeMap<Signature, String>,
-    notes: Vec<String>,
+    findings: BTreeMap<(Signature, String), String>,
+    sightings: BTreeMap<(String, String), Sighting>,
+    faults: BTreeMap<(String, String), Vec<String>>,
+    notes: BTreeSet<String>,
     broke: Vec<String>,
+}
+
+impl Came {
+    fn hear(&mut self, message: Message) {
+        let sha256 = |case: &crate::case::Case| crate::case::sha256_hex(&case.bytes);
+        match message {
+            Message::Save(turns, saved) => {
+                let Turns { counts, statistics, reached, sightings, found, silences, notes, .. } = *turns;
+                let each = |c: Counts| ((c.subject.clone(), c.generator.clone()), Counts { ms: 0, restarts: 0, ..c });
+                self.counts.extend(counts.into_iter().map(each));
+                self.made.extend(statistics.iter().map(|made| (made.key(), made.event())));
+                self.reached.extend(reached.into_iter().map(|column| (column.subject.clone(), column)));
+                let each = |(s, _): (Sighting, _)| ((s.signature.clone(), s.subject.clone()), s);
+                self.sightings.extend(sightings.into_iter().map(each));
+                let each = |found: Found| ((found.divergence.signature, found.subject), sha256(&found.case));
+                self.findings.extend(found.into_iter().map(each));
+                for silence in silences {
+                    self.faults.entry((silence.subject, silence.kind)).or_default().push(sha256(&silence.case));
+                }
+                self.notes.extend(notes.into_iter().map(|(_, text)| text));
+                let _ = saved.send(());
+            }
+            Message::Noted(_, text) => drop(self.notes.insert(text)),
+            Message::Broke(_, reason) => self.broke.push(reason),
+            Message::Counted(_) | Message::Minimized(_) | Message::Merged(_) => {}
+        }
+    }
 }
 
 fn came_of(plan: &Plan, members: Vec<Member>) -> Came {
     let mut came = Came::default();
     run(plan, members, &AtomicBool::new(false), &mut |message| {
-        match message {
-            Message::Found(found) => {
-                came.findings.insert(found.divergence.signature, crate::case::sha256_hex(&found.case.bytes));
-            }
-            Message::Counted(counts) => {
-                let each = |c: Counts| ((c.subject.clone(), c.generator.clone()), Counts { ms: 0, ..c });
-                came.counts.extend(counts.into_iter().map(each));
-            }
-            Message::Reached(column) => drop(came.reached.insert(column.subject.clone(), column)),
-            Message::Save(saved) => saved.send(()).unwrap(),
-            Message::Noted(_, text) => came.notes.push(text),
-            Message::Broke(_, reason) => came.broke.push(reason),
-            Message::Occurred(..)
-            | Message::Silent(_)
-            | Message::Made(_)
-            | Message::Minimized(_)
-            | Message::Merged(_) => {}
-        }
+        came.hear(message);
         Ok(())
     })
     .unwrap();
@@ -182,7 +214,8 @@ fn came_of(plan: &Plan, members: Vec<Member>) -> Came {
 
 /// A finding about the subject, not about the core alone.
 fn about_the_subject(came: &Came) -> Vec<String> {
-    came.findings.keys().filter(|s| s.relation == Relation::Model).map(|s| s.path.clone()).collect()
+    let signatures: BTreeSet<&Signature> = came.findings.keys().map(|(signature, _)| signature).collect();
+    signatures.into_iter().filter(|s| s.relation == Relation::Model).map(|s| s.path.clone()).collect()
 }
 
 #[test]
@@ -230,6 +263,67 @@ fn the_same_seed_gives_the_same_campaign_and_another_seed_another_one() {
         assert_eq!(first.counts.get(key), Some(counts));
     }
     assert_ne!(first, came_of(&plan(6, 300), members()));
+}
+
+/// Neither who works at the same time nor how many cases are asked at once decides what is asked and what comes of it.
+#[test]
+fn jobs_and_batches_change_nothing() {
+    let members = || {
+        let fakes =
+            [("3.10", Behaviour::DumpsWrongly), ("2.7", Behaviour::Crashes), ("3.14", Behaviour::WrongOnlyWhenUsed)];
+        let alone = ["3.8", "3.15"].map(|version| Member::alone(core(version)));
+        fakes.into_iter().map(|(version, behaviour)| fake(version, behaviour)).chain(alone).collect::<Vec<_>>()
+    };
+    let all = Generator::ALL.to_vec();
+    let plan = Plan { generators: all, ..plan(5, 2503) };
+    let came = came_of(&plan, members());
+    assert!(came.findings.len() > 2 && !came.faults.is_empty() && !came.notes.is_empty(), "{came:?}");
+    for (jobs, batch) in [(1, BATCH), (5, 1), (2, 7), (5, 1000)] {
+        assert_eq!(came_of(&Plan { jobs, batch, ..plan.clone() }, members()), came, "{jobs} jobs, batches of {batch}");
+    }
+}
+
+/// Wherever a campaign ends, the rest of it makes it what it would have been.
+#[test]
+fn a_campaign_can_be_continued_after_any_save() {
+    let members = || vec![fake("3.10", Behaviour::DumpsWrongly), fake("2.7", Behaviour::Crashes)];
+    let plan = Plan { generators: Generator::ALL.to_vec(), ..plan(5, 1201) };
+    let came = came_of(&plan, members());
+    for end in [1, 2, 5, 9, 14] {
+        let out = tempfile::tempdir().unwrap();
+        let mut recorder = Recorder::create(out.path(), plan.seed, &plan.expected).unwrap();
+        recorder.write(&reports::Event::Run(header())).unwrap();
+        let folder = recorder.folder().to_owned();
+        let mut parts = Came::default();
+        let mut saves = 0;
+        let result = run(&plan, members(), &AtomicBool::new(false), &mut |message| {
+            anyhow::ensure!(saves < end, "killed");
+            if let Message::Save(turns, _) = &message {
+                saves += 1;
+                parts.hear(Message::Save(turns.clone(), channel().0));
+            }
+            recorder.hear(message)
+        });
+        drop(recorder);
+        assert_eq!(result.unwrap_err().to_string(), "killed");
+        let (log, told) = reports::Log::resume(&folder).unwrap();
+        let mut recorder = Recorder::resume(&folder, log, &told, &plan.expected).unwrap();
+        let mut members = members();
+        for member in &mut members {
+            member.before = Some(recorder.before(&told, &member.id).unwrap());
+        }
+        run(&plan, members, &AtomicBool::new(false), &mut |message| {
+            if let Message::Save(turns, _) = &message {
+                parts.hear(Message::Save(turns.clone(), channel().0));
+            }
+            recorder.hear(message)
+        })
+        .unwrap();
+        assert_eq!(parts, came, "ended after {end} saves");
+        let occurrences = |came: &Came| came.sightings.values().map(|sighting| sighting.occurrences).sum::<u64>();
+        let told = reports::read(recorder.log_path()).unwrap();
+        assert_eq!(told.findings.iter().map(|finding| finding.occurrences).sum::<u64>(), occurrences(&came));
+    }
 }
 
 #[test]
@@ -374,23 +468,11 @@ fn a_finding_is_on_disk_before_the_next_batch_and_survives_a_kill() {
     let out = tempfile::tempdir().unwrap();
     let plan = plan(4, 150);
     let mut recorder = Recorder::create(out.path(), plan.seed, &plan.expected).unwrap();
-    let header = reports::Run {
-        format: reports::FORMAT,
-        provost_version: "0".into(),
-        generator_version: 1,
-        started: "1970-01-01T00:00:00Z".into(),
-        command: String::new(),
-        seed: 4,
-        minutes: None,
-        cases: None,
-        generators: vec![],
-        host: reports::Host { os: String::new(), arch: String::new(), cpus: 1 },
-    };
-    recorder.write(&reports::Event::Run(header)).unwrap();
+    recorder.write(&reports::Event::Run(header())).unwrap();
     let (folder, log) = (recorder.folder().to_owned(), recorder.log_path().to_owned());
     let mut saves = 0;
     run(&plan, vec![fake("3.10", Behaviour::DumpsWrongly)], &AtomicBool::new(false), &mut |message| {
-        let save = matches!(message, Message::Save(_));
+        let save = matches!(&message, Message::Save(turns, _) if !turns.found.is_empty());
         recorder.hear(message)?;
         if save {
             // As if the process ended here: what is on disk now is all there is.

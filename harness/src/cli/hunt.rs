@@ -1,25 +1,30 @@
 //! `provost hunt`: the main job.
 
+mod past;
+
 use super::{Discovery, MORE, Search, root, select, target_dir};
 use crate::campaign::{self, Member, Message, Plan};
 use crate::comparison::Question;
+use crate::corpus::fingerprint;
 use crate::expected::Expected;
 use crate::generators::{self, Generator};
 use crate::matrix;
 use crate::progress::{Progress, Totals, table};
 use crate::record::{Recorder, rfc3339};
+use crate::repro::shell;
 use crate::statistics;
 use crate::subjects::Reality;
 use crate::subjects::core::Core;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use interpreters::{Driver, Interpreter, Limits, Unusable};
+use past::Past;
 use protocol::CanonMode;
 use reports::{Counts, End, Event, Host, Level, Run, Subject, Verdict};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// How long a hunt takes when nothing else limits it, in minutes.
 const MINUTES: f64 = 1.0;
@@ -31,7 +36,7 @@ const PYODIDE_KILLERS: u32 = 2;
 const SHOWN: usize = 10;
 
 /// Arguments of `hunt`.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct Hunt {
     /// Stop after this time [default: 1, unless --cases or --full is given]
     #[arg(long)]
@@ -63,9 +68,40 @@ pub(crate) struct Hunt {
     /// The folder that keeps compiled standard libraries [default: in the target folder]
     #[arg(long, value_name = "DIR")]
     cache: Option<PathBuf>,
+    /// How often numbers are written down when nothing is found: a run that was killed does so much again
+    #[arg(long, value_name = "TIME", default_value = "15s", value_parser = duration)]
+    save_every: Duration,
+    /// How much CPU time an interpreter may use for one case
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
+    case_cpu: Duration,
+    /// How long an interpreter that owes an answer may do nothing at all
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
+    silence: Duration,
+    /// Go on with the run in this folder, which was stopped or killed, as what its log says it is; of the other options only
+    /// --jobs, --save-every and --cache can be given
+    #[arg(long, value_name = "RUN", conflicts_with_all = DECIDES)]
+    resume: Option<PathBuf>,
     #[command(flatten)]
     search: Search,
 }
+
+/// The options that decide what a run does, and are in its log.
+const DECIDES: [&str; 14] = [
+    "minutes",
+    "cases",
+    "seed",
+    "subject",
+    "generators",
+    "full",
+    "minimize_for",
+    "case_cpu",
+    "silence",
+    "out",
+    "python",
+    "no_search",
+    "driver",
+    "plant",
+];
 
 /// Starts every worker before the time runs. A Pyodide takes seconds, and minutes once all the others are busy.
 fn start_all(members: &mut [Member]) {
@@ -80,47 +116,75 @@ fn start_all(members: &mut [Member]) {
 impl Hunt {
     /// Exit status 0 if everything agrees, 1 on a divergence that is not listed, 2 if something is broken.
     pub(crate) fn run(&self) -> Result<u8> {
-        let plan = self.plan()?;
+        let past = self.resume.as_deref().map(Past::open).transpose()?;
+        match &past {
+            Some(run) => run.hunt(self)?.hunt(past),
+            None => self.hunt(None),
+        }
+    }
+
+    /// A new run, or the rest of one.
+    fn hunt(&self, past: Option<Past>) -> Result<u8> {
+        let mut plan = self.plan()?;
+        let header = self.header(&plan)?;
+        past.as_ref().map_or(Ok(()), |past| past.check(&header))?;
         let stop = Arc::new(AtomicBool::new(false));
         let pressed = Arc::clone(&stop);
         ctrlc::set_handler(move || {
             if pressed.swap(true, Ordering::Relaxed) {
                 std::process::exit(130);
             }
-            eprintln!("stopping after the current batches; once more to stop at once");
+            eprintln!("stopping after the current turns; once more to stop at once");
         })?;
         let core_alone = !self.subject.is_empty() && self.subject.iter().all(|id| id.split(':').next() == Some("core"));
-        let needs_none = core_alone || self.search.plant.is_some();
+        let is_known = past.as_ref().is_some_and(Past::is_begun);
+        let needs_none =
+            core_alone || self.search.plant.is_some() || past.as_ref().is_some_and(Past::needs_no_interpreter);
         let discovery = if needs_none { Discovery::default() } else { self.search.run().whole()? };
-        let selected = if needs_none { Vec::new() } else { select(&discovery.found.interpreters, &self.subject)? };
-        let out = self.out.clone().unwrap_or_else(|| root().join("reports").join("out"));
-        let mut recorder = Recorder::create(&out, plan.seed, &plan.expected)?;
-        let begin = Instant::now();
-        recorder.write(&Event::Run(self.header(&plan)))?;
-        let mut members = self.members(&selected, core_alone, &mut recorder)?;
-        for unusable in &discovery.found.unusable {
-            recorder.write(&Event::Subject(unusable_subject(unusable)))?;
+        let selected: Vec<Interpreter> = match &past {
+            _ if needs_none => Vec::new(),
+            Some(past) if is_known => past.interpreters(&discovery)?,
+            _ => select(&discovery.found.interpreters, &self.subject)?.into_iter().cloned().collect(),
+        };
+        let mut members = self.members(&selected, core_alone)?;
+        let mut recorder = match past {
+            None => {
+                let out = self.out.clone().unwrap_or_else(|| root().join("reports").join("out"));
+                let mut recorder = Recorder::create(&out, plan.seed, &plan.expected)?;
+                recorder.write(&Event::Run(header))?;
+                recorder
+            }
+            Some(Past { folder, log, run }) => {
+                plan.time = plan.time.map(|time| time.saturating_sub(Duration::from_secs_f64(run.seconds)));
+                let mut recorder = Recorder::resume(&folder, log, &run, &plan.expected)?;
+                for (_, member) in &mut members {
+                    member.before = Some(recorder.before(&run, &member.id)?);
+                }
+                recorder.note(Level::Info, format!("the run was continued after {:.0} s", run.seconds))?;
+                recorder
+            }
+        };
+        if !is_known {
+            self.introduce(&members, &selected, &discovery, core_alone, &mut recorder)?;
         }
-        if let Some(reason) = &discovery.not_built {
-            eprintln!("{reason}");
-            recorder.note(Level::Warning, reason)?;
-        }
+        let members: Vec<Member> = members.into_iter().map(|(_, member)| member).collect();
+        self.campaign(&plan, members, &stop, &mut recorder)
+    }
+
+    /// The campaign and its report.
+    fn campaign(
+        &self,
+        plan: &Plan,
+        mut members: Vec<Member>,
+        stop: &AtomicBool,
+        recorder: &mut Recorder,
+    ) -> Result<u8> {
         let ids: Vec<String> = members.iter().map(|member| member.id.clone()).collect();
         eprintln!("seed {}, {} subjects: {}", plan.seed, ids.len(), ids.join(" "));
         let compares = members.iter().any(|member| !member.pair.is_alone());
-        if !compares && !core_alone {
-            let text = "Nothing is compared with a CPython: no interpreter that can be used was found. \
-                        pyc-core is checked by the oracles that need none.";
-            eprintln!("{text}\n{MORE}");
-            recorder.note(Level::Warning, text)?;
-            recorder.note(Level::Info, MORE)?;
-        }
-        if compares {
-            recorder.write(&Event::Rules(matrix::rules()))?;
-        }
         start_all(&mut members);
         let mut progress = Progress::new(&ids, plan.time);
-        campaign::run(&plan, members, &stop, &mut |message| {
+        campaign::run(plan, members, stop, &mut |message| {
             let counted = match &message {
                 Message::Counted(counts) => counts.first().map(|c| (c.subject.clone(), Totals::of(counts))),
                 _ => None,
@@ -131,9 +195,46 @@ impl Hunt {
             Ok(())
         })?;
         progress.finish();
-        let interrupted = stop.load(Ordering::Relaxed);
-        let plant = self.plant();
-        finish(&mut recorder, &ids, compares, interrupted, begin.elapsed(), &plant)
+        finish(recorder, &ids, compares, stop.load(Ordering::Relaxed), &self.plant())
+    }
+
+    /// Writes who takes part, who does not, and what to keep in mind about that.
+    fn introduce(
+        &self,
+        members: &[(Subject, Member)],
+        selected: &[Interpreter],
+        discovery: &Discovery,
+        core_alone: bool,
+        recorder: &mut Recorder,
+    ) -> Result<()> {
+        for interpreter in selected {
+            if let Err(reason) = Core::of(&interpreter.facts) {
+                eprintln!("{}: left out: {reason}", interpreter.id);
+                recorder.introduce(introduce(interpreter, &Err(reason)))?;
+            }
+        }
+        for (subject, _) in members {
+            recorder.introduce(subject.clone())?;
+        }
+        for unusable in &discovery.found.unusable {
+            recorder.write(&Event::Subject(unusable_subject(unusable)))?;
+        }
+        if let Some(reason) = &discovery.not_built {
+            eprintln!("{reason}");
+            recorder.note(Level::Warning, reason)?;
+        }
+        let compares = members.iter().any(|(_, member)| !member.pair.is_alone());
+        if !compares && !core_alone {
+            let text = "Nothing is compared with a CPython: no interpreter that can be used was found. \
+                        pyc-core is checked by the oracles that need none.";
+            eprintln!("{text}\n{MORE}");
+            recorder.note(Level::Warning, text)?;
+            recorder.note(Level::Info, MORE)?;
+        }
+        if compares {
+            recorder.write(&Event::Rules(matrix::rules()))?;
+        }
+        Ok(())
     }
 
     fn plan(&self) -> Result<Plan> {
@@ -163,6 +264,8 @@ impl Hunt {
             full: self.full,
             // One that starts needs a processor; were all at work, the slowest would still be starting when the time is up.
             jobs: self.jobs.unwrap_or_else(|| 2 * std::thread::available_parallelism().map_or(1, usize::from)),
+            batch: campaign::BATCH,
+            save_every: self.save_every,
             minimize_for: self.minimize_for,
             corpus: root().join("corpus"),
             cache: self.cache.clone().unwrap_or_else(|| target_dir().join("provost").join("stdlib")),
@@ -175,71 +278,80 @@ impl Hunt {
         self.search.plant.map_or(String::new(), |fault| format!(" --plant {}", fault.name))
     }
 
-    fn header(&self, plan: &Plan) -> Run {
+    /// Everything that decides what the run does, spelled out.
+    fn arguments(&self, plan: &Plan) -> Vec<String> {
         let generators: Vec<String> = plan.generators.iter().map(ToString::to_string).collect();
-        let minutes = plan.time.map(|time| time.as_secs_f64() / 60.0);
-        let mut command = format!("cargo provost hunt --seed {} --generators {}", plan.seed, generators.join(","));
-        command += &minutes.map_or(String::new(), |minutes| format!(" --minutes {minutes}"));
-        command += &plan.cases.map_or(String::new(), |cases| format!(" --cases {cases}"));
-        command += if plan.full { " --full" } else { "" };
-        command += &self.plant();
-        command += &self.subject.iter().map(|id| format!(" --subject {id}")).collect::<String>();
-        Run {
+        let seconds = |time: Duration| format!("{}s", time.as_secs_f64());
+        let mut options = vec![("--seed", plan.seed.to_string()), ("--generators", generators.join(","))];
+        options.extend(plan.time.map(|time| ("--minutes", (time.as_secs_f64() / 60.0).to_string())));
+        options.extend(plan.cases.map(|cases| ("--cases", cases.to_string())));
+        options.extend(self.subject.iter().map(|id| ("--subject", id.clone())));
+        options.push(("--minimize-for", seconds(plan.minimize_for)));
+        options.push(("--case-cpu", seconds(self.case_cpu)));
+        options.push(("--silence", seconds(self.silence)));
+        let mut arguments: Vec<String> =
+            options.into_iter().flat_map(|(option, value)| [option.to_owned(), value]).collect();
+        arguments.extend(plan.full.then(|| "--full".to_owned()));
+        arguments.extend(self.search.arguments());
+        arguments
+    }
+
+    fn header(&self, plan: &Plan) -> Result<Run> {
+        let arguments = self.arguments(plan);
+        let is_plain = |word: &str| word.chars().all(|c| c.is_ascii_alphanumeric() || "-_.,:/".contains(c));
+        let quoted = |word: &String| if is_plain(word) { word.clone() } else { shell(word) };
+        let words: String = arguments.iter().map(|word| format!(" {}", quoted(word))).collect();
+        let corpus = fingerprint(&plan.corpus)?;
+        Ok(Run {
             format: reports::FORMAT,
             provost_version: env!("CARGO_PKG_VERSION").into(),
             generator_version: generators::VERSION,
             started: rfc3339(SystemTime::now()),
-            command,
+            command: format!("cargo provost hunt{words}"),
+            arguments,
+            corpus,
             seed: plan.seed,
-            minutes,
+            minutes: plan.time.map(|time| time.as_secs_f64() / 60.0),
             cases: plan.cases,
-            generators,
+            generators: plan.generators.iter().map(ToString::to_string).collect(),
             host: Host {
                 os: std::env::consts::OS.into(),
                 arch: std::env::consts::ARCH.into(),
                 cpus: std::thread::available_parallelism().map_or(1, |n| u32::try_from(n.get()).unwrap_or(u32::MAX)),
             },
-        }
+        })
     }
 
-    /// Those who take part, each introduced in the log: the interpreters, or the core alone if there is none.
-    fn members(&self, selected: &[&Interpreter], core_alone: bool, recorder: &mut Recorder) -> Result<Vec<Member>> {
-        let mut members = Vec::new();
+    /// Those who take part, and how the log introduces them: the interpreters, or the core alone if there is none.
+    fn members(&self, selected: &[Interpreter], core_alone: bool) -> Result<Vec<(Subject, Member)>> {
+        let as_native = |what: &'static str| move |member: Member| (native(&member, what), member);
         if self.search.plant.is_some() {
-            members.extend(self.search.subjects(&self.subject)?.into_iter().map(Member::from));
-            for member in &members {
-                recorder.write(&Event::Subject(native(member, "pyc-core with a planted fault")))?;
-            }
-            return Ok(members);
+            let planted = self.search.subjects(&self.subject)?.into_iter().map(Member::from);
+            return Ok(planted.map(as_native("pyc-core with a planted fault")).collect());
         }
+        let limits = Limits { case_cpu: self.case_cpu, silence: self.silence, ..Limits::default() };
+        let mut members = Vec::new();
         for interpreter in selected {
             let core = Core::of(&interpreter.facts);
-            recorder.introduce(introduce(interpreter, &core))?;
-            match core {
-                Ok(core) => {
-                    let subject = Box::new(Reality::new(interpreter, Limits::default()));
-                    let member = Member::interpreter(&interpreter.id, &interpreter.facts, core, subject);
-                    let killers = if interpreter.driver == Driver::Pyodide { PYODIDE_KILLERS } else { member.killers };
-                    members.push(Member { killers, ..member });
-                }
-                Err(reason) => eprintln!("{}: left out: {reason}", interpreter.id),
-            }
+            let subject = introduce(interpreter, &core);
+            let Ok(core) = core else { continue };
+            let reality = Box::new(Reality::new(interpreter, limits.clone()));
+            let member = Member::interpreter(&interpreter.id, &interpreter.facts, core, reality);
+            let killers = if interpreter.driver == Driver::Pyodide { PYODIDE_KILLERS } else { member.killers };
+            members.push((subject, Member { killers, ..member }));
         }
         if members.is_empty() {
-            members.extend(Core::all().map(Member::alone));
+            let mut cores: Vec<Member> = Core::all().map(Member::alone).collect();
             if core_alone {
-                members.retain(|member| self.subject.iter().any(|id| id == "core" || *id == member.id));
+                cores.retain(|member| self.subject.iter().any(|id| id == "core" || *id == member.id));
             }
-            if members.is_empty() {
+            if cores.is_empty() {
                 bail!(
                     "--subject {} selects nothing; there is core:X.Y for every profile",
                     self.subject.join(" --subject ")
                 );
             }
-            for member in &members {
-                recorder
-                    .write(&Event::Subject(native(member, "pyc-core by itself: oracles that need no interpreter")))?;
-            }
+            members.extend(cores.into_iter().map(as_native("pyc-core by itself: oracles that need no interpreter")));
         }
         Ok(members)
     }
@@ -306,14 +418,7 @@ fn native(member: &Member, what: &str) -> Subject {
 }
 
 /// Writes the end, prints the summary, and gives the exit status.
-fn finish(
-    recorder: &mut Recorder,
-    ids: &[String],
-    compares: bool,
-    interrupted: bool,
-    time: Duration,
-    plant: &str,
-) -> Result<u8> {
+fn finish(recorder: &mut Recorder, ids: &[String], compares: bool, interrupted: bool, plant: &str) -> Result<u8> {
     let silent: Vec<String> = ids.iter().filter(|id| Totals::of(of(recorder, id)).compared == 0).cloned().collect();
     for id in &silent {
         recorder.note(Level::Warning, format!("{id}: nothing was compared; give it more time with --minutes"))?;
@@ -339,7 +444,7 @@ fn finish(
         (true, 0, true) => (Verdict::Agree, 0),
         (true, 0, false) => (Verdict::NothingCompared, 0),
     };
-    let seconds = time.as_secs_f64();
+    let seconds = recorder.seconds();
     recorder.write(&Event::End(End { verdict, exit_code: status, interrupted, seconds }))?;
     let report = recorder.render()?;
     print!("{}", summary(recorder, ids));

@@ -21,7 +21,7 @@ pub(super) struct Chosen {
 
 impl From<Chosen> for Member {
     fn from(Chosen { id, version, pair }: Chosen) -> Member {
-        Member { id, release: version.clone(), version, pair, facts: None, killers: 0 }
+        Member { id, release: version.clone(), version, pair, facts: None, killers: 0, before: None }
     }
 }
 

@@ -14,7 +14,7 @@ pub struct Closer {
     pub verdict: Verdict,
     /// What it is about: with the canon's text where it may be looked at.
     pub observation: Observation,
-    /// The divergence that was there and is not in a fresh process.
+    /// The divergence that was there and is not when the case is asked again.
     pub flaky: Option<Flaky>,
 }
 
@@ -39,6 +39,7 @@ impl Pair {
         let Ok(question) = self.question(prediction) else {
             return Ok(Closer { verdict: first, observation, flaky: None });
         };
+        let was = if let Verdict::Diverge(divergence) = &first { Some(divergence.clone()) } else { None };
         let question = Question { canon: true, ..question };
         let mut second = Closer { verdict: first, observation, flaky: None };
         if matches!(second.observation, Observation::Accepted(_)) {
@@ -46,8 +47,9 @@ impl Pair {
             second.verdict = self.judge(prediction, &second.observation);
         }
         let Verdict::Diverge(divergence) = &second.verdict else {
-            let reason = "did not happen again in the same process";
-            return Ok(Closer { verdict: Verdict::Inconclusive(reason.into()), ..second });
+            let verdict = Verdict::Inconclusive("did not happen again in the same process".into());
+            let flaky = was.map(|divergence| Flaky(divergence.signature));
+            return Ok(Closer { verdict, flaky, ..second });
         };
         let signature = divergence.signature.clone();
         if self.is_alone() || !confirm(&signature) {

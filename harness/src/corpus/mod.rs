@@ -13,6 +13,7 @@ pub mod cover;
 pub mod promote;
 pub mod tables;
 
+use crate::case::hex;
 use crate::generators::seeds;
 use crate::golden::{Entry, Head, open};
 use crate::oracle::Relation;
@@ -20,6 +21,7 @@ use crate::subjects::core::payload;
 use anyhow::{Context, Result};
 use pyc_core::Release;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -202,6 +204,29 @@ pub fn golden(corpus: &Path) -> Result<Vec<Answers>> {
     }
     files.sort_by_cached_key(|(head, _)| (Release::parse(&head.version), head.version.clone(), head.pointer_bits));
     Ok(files)
+}
+
+/// The SHA-256, in hexadecimal, of all that cases are made of and verdicts depend on: the fixtures, the golden corpus and
+/// what is expected.
+///
+/// # Errors
+/// When a file cannot be read.
+pub fn fingerprint(corpus: &Path) -> Result<String> {
+    let mut hash = Sha256::new();
+    for folder in Kind::ALL.map(Kind::folder).into_iter().chain(["golden", "expected"]) {
+        // A folder that is not there is an empty one.
+        let listing = std::fs::read_dir(corpus.join(folder)).into_iter().flatten();
+        let mut files: Vec<PathBuf> = listing.map(|file| file.map(|f| f.path())).collect::<std::io::Result<_>>()?;
+        files.retain(|file| file.is_file());
+        files.sort();
+        for file in files {
+            let bytes = std::fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
+            let name = format!("{folder}/{}", file.file_name().unwrap_or_default().display());
+            hash.update(format!("{name}\0{}\0", bytes.len()));
+            hash.update(bytes);
+        }
+    }
+    Ok(hex(&hash.finalize()))
 }
 
 /// Writes the `.toml` of a fixture.

@@ -28,14 +28,11 @@ impl Hunter<'_> {
                 verdicts.push(oracle::preserve(&file.bytes, file.bytes.len(), &Ok(pyc.to_bytes())));
                 streams.push(Case { bytes: pyc.payload.to_vec(), form: Form::Stream, ..file.clone() });
             }
-            let shown = if alone { &predicted } else { &observed };
             // What is behind an accepted header is counted by itself.
-            if !matches!(shown, Observation::Accepted(_))
-                && let Some(statistics) = self.statistics.get_mut(file.origin.generator())
-            {
-                statistics.count(&file, &predicted, shown);
+            if !matches!(if alone { &predicted } else { &observed }, Observation::Accepted(_)) {
+                self.ledger.look(&file, &predicted, &observed);
             }
-            self.settle(&file, &predicted, &observed, verdicts);
+            self.ledger.settle(&file, &predicted, &observed, verdicts);
         }
         Ok(streams)
     }
