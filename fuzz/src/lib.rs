@@ -81,11 +81,11 @@ fn name(core: &Core) -> String {
 /// stream was spelled, which flags nobody needed, and what came after its end.
 pub fn canon_roundtrip(data: &[u8]) {
     let core = chosen(&CORES, data);
-    let observation = core.predict(data).observation;
+    let observation = core.observe(data);
     let Observation::Accepted(accepted) = &observation else { return };
     harness::roundtrip::reread(core, &observation, accepted).unwrap_or_else(|e| panic!("{e}"));
     let Some(normal) = normal(core.target(), data) else { return };
-    match core.predict(&normal).observation {
+    match core.observe(&normal) {
         Observation::Accepted(Accepted { consumed, canon, dumps }) => {
             assert_eq!(consumed, Some(normal.len() as u64), "{}: {normal:02x?}", name(core));
             assert_eq!(canon, accepted.canon, "{}: {normal:02x?}", name(core));

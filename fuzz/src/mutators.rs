@@ -102,5 +102,5 @@ macro_rules! target {
 /// The command line that runs a target.
 #[must_use]
 pub fn command(target: &str) -> String {
-    format!("cargo +nightly fuzz run {target} fuzz/corpus/{target} corpus/seeds")
+    format!("cargo provost fuzz {target}")
 }

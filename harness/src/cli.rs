@@ -8,6 +8,7 @@ mod corpus;
 mod doctor;
 mod export;
 mod faults;
+mod fuzz;
 mod generate;
 mod golden;
 mod hunt;
@@ -51,6 +52,8 @@ enum Task {
     Bench(bench::Bench),
     /// Plant faults into pyc-core and count the cases that the generators need to find each; writes docs/FAULTS.md
     Faults(faults::Faults),
+    /// Fuzz pyc-core guided by coverage, with cargo-fuzz; needs no Python
+    Fuzz(fuzz::Fuzz),
     /// Write corpus/golden anew: what every interpreter found answers
     Golden(golden::Golden),
     /// Say which rules have no fixture, write fixtures for them, and write the tables of the corpus
@@ -261,6 +264,7 @@ pub fn main() -> ExitCode {
         Task::Generate(generate) => generate.run(),
         Task::Bench(bench) => bench.run(),
         Task::Faults(faults) => faults.run(),
+        Task::Fuzz(fuzz) => fuzz.run(),
         Task::Golden(golden) => golden.run(),
         Task::Corpus(corpus) => corpus.run(),
         Task::Promote(promote) => promote.run(),

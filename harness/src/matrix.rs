@@ -88,7 +88,7 @@ impl Reached {
     }
 
     /// The numbers of the rows, ascending.
-    pub(crate) fn rows(self) -> impl Iterator<Item = usize> {
+    pub fn rows(self) -> impl Iterator<Item = usize> {
         self.rows.into_iter().enumerate().flat_map(|(word, mut bits)| {
             std::iter::from_fn(move || {
                 let bit = bits.trailing_zeros() as usize;

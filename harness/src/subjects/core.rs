@@ -167,6 +167,18 @@ impl Core {
         }
     }
 
+    /// The same, with what the stream is written again as in preserve mode, if the interpreter reads it.
+    #[must_use]
+    pub fn observe_and_rewrite(&self, case: &[u8]) -> (Observation, Option<Result<Vec<u8>, String>>) {
+        match read(case, &self.profile) {
+            Ok(graph) => match self.answer(&graph) {
+                Ok(observation) => (observation, Some(graph.write_anew().map_err(|e| e.to_string()))),
+                Err(cause) => (Observation::Undefined(cause.name().into()), None),
+            },
+            Err(e) => (self.refused(&e), None),
+        }
+    }
+
     /// What the interpreter does with a stream that it reads. Where that is undefined it is not even asked to load it.
     fn answer(&self, graph: &Graph) -> Result<Observation, Cause> {
         let loaded = Loaded::new(graph, &self.profile);

@@ -1,0 +1,127 @@
+//! `provost fuzz`: cargo-fuzz with the options that make a target fast.
+
+use super::{root, target_dir};
+use anyhow::{Context, Result, bail, ensure};
+use clap::{Args, ValueEnum};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// The folders of the corpus with which targets begin that take streams.
+const SEEDS: [&str; 3] = ["seeds", "regressions", "coverage"];
+
+/// Arguments of `fuzz`.
+#[derive(Debug, Args)]
+pub(crate) struct Fuzz {
+    /// What to fuzz: a file of fuzz/fuzz_targets
+    target: String,
+    /// What else is watched; it takes several times as long
+    #[arg(long, value_enum, default_value_t = Sanitizer::None)]
+    sanitizer: Sanitizer,
+    /// The folder that the fuzzer keeps its inputs in [default: fuzz/corpus/TARGET]
+    #[arg(long, value_name = "DIR")]
+    corpus: Option<PathBuf>,
+    /// A folder of inputs to begin with, which is only read (repeatable) [default: all streams of the corpus]
+    #[arg(long, value_name = "DIR")]
+    seeds: Vec<PathBuf>,
+    /// Options of libFuzzer, such as -max_total_time=60
+    #[arg(last = true)]
+    options: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Sanitizer {
+    /// The assertions of the target alone
+    None,
+    /// Every access to memory: for the `unsafe` code of dependencies and of the standard library
+    Address,
+}
+
+impl Fuzz {
+    /// Exit status 1 if an input breaks the property.
+    pub(crate) fn run(&self) -> Result<u8> {
+        let folder = root().join("fuzz");
+        let target = &self.target;
+        let options = options(&folder, target)?;
+        let has_cargo_fuzz = cargo().args(["fuzz", "--version"]).stdout(Stdio::null()).stderr(Stdio::null()).status();
+        ensure!(
+            has_cargo_fuzz.is_ok_and(|status| status.success()),
+            "cargo-fuzz is missing; `cargo install cargo-fuzz --locked` installs it"
+        );
+        let built = self.cargo_fuzz(&folder, "build").status().context("cargo fuzz build")?;
+        ensure!(built.success(), "cargo fuzz build {target} failed ({built})");
+        let grown = self.corpus.clone().unwrap_or_else(|| folder.join("corpus").join(target));
+        fs::create_dir_all(&grown).with_context(|| grown.display().to_string())?;
+        let seeds = match &self.seeds[..] {
+            // A tape of a generator is no stream, and there are no words for it.
+            [] if !options.iter().any(|option| option.starts_with("-dict=")) => Vec::new(),
+            [] => SEEDS.map(|kind| root().join("corpus").join(kind)).to_vec(),
+            seeds => seeds.to_vec(),
+        };
+        let mut run = self.cargo_fuzz(&folder, "run");
+        // What is said later wins.
+        run.arg(grown).args(seeds).arg("--").args(options).args(&self.options);
+        Ok(u8::from(!run.status().context("cargo fuzz run")?.success()))
+    }
+
+    fn cargo_fuzz(&self, folder: &Path, task: &str) -> Command {
+        let mut command = cargo();
+        let name = self.sanitizer.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned());
+        // The tracing of comparisons takes two thirds of the time and finds little: the mutators know the format.
+        command.args(["fuzz", task, "--no-trace-compares", "--sanitizer", &name, "--target-dir"]);
+        // The wrapper makes other programs of the same flags, so they have a folder of their own.
+        command.arg(target_dir().join("fuzz")).arg(&self.target).current_dir(root());
+        // The instrumentation needs unstable flags, and the stable compiler takes them then.
+        command.env("RUSTC_BOOTSTRAP", "1").env("RUSTC_WRAPPER", folder.join("rustc-wrapper"));
+        command
+    }
+}
+
+fn cargo() -> Command {
+    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+}
+
+/// The options of a target, as arguments of libFuzzer.
+fn options(folder: &Path, target: &str) -> Result<Vec<String>> {
+    let Ok(text) = fs::read_to_string(folder.join(target).with_extension("options")) else {
+        bail!("{target} is no fuzz target; there are: {}", targets(folder)?.join(", "));
+    };
+    let argument = |line: &str| {
+        let (name, value) = line.split_once(" = ")?;
+        let value = if name == "dict" { folder.join(value).display().to_string() } else { value.to_owned() };
+        Some(format!("-{name}={value}"))
+    };
+    Ok(text.lines().filter_map(argument).collect())
+}
+
+fn targets(folder: &Path) -> Result<Vec<String>> {
+    let folder = folder.join("fuzz_targets");
+    let files = fs::read_dir(&folder).with_context(|| folder.display().to_string())?;
+    let mut names: Vec<String> =
+        files.filter_map(|file| Some(file.ok()?.path().file_stem()?.to_str()?.to_owned())).collect();
+    names.sort();
+    Ok(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_target_has_options() {
+        let folder = root().join("fuzz");
+        let targets = targets(&folder).unwrap();
+        assert!(targets.len() > 5, "{targets:?}");
+        for target in &targets {
+            let options = options(&folder, target).unwrap();
+            for name in ["-max_len=", "-timeout="] {
+                assert!(options.iter().any(|option| option.starts_with(name)), "{target}: {options:?}");
+            }
+            for dictionary in options.iter().filter_map(|option| option.strip_prefix("-dict=")) {
+                assert!(Path::new(dictionary).is_file(), "{target}: {dictionary}");
+            }
+        }
+        let error = options(&folder, "marshal_write").unwrap_err().to_string();
+        assert!(error.contains("marshal_read, marshal_roundtrip"), "{error}");
+    }
+}
