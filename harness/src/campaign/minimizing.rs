@@ -129,12 +129,12 @@ fn merge_all(done: &mut [Job], limit: Duration, over: &Over) -> Vec<Vec<String>>
     let groups = merge(&findings, |bytes, other| {
         // Whoever has no time for it has two findings.
         if over.stopped() || Instant::now() >= end {
-            return false;
+            return None;
         }
         let Job { pair, found, .. } = &mut done[other];
         let case = Case { bytes: bytes.to_vec(), ..found.case.clone() };
         let signature = &found.divergence.signature;
-        pair.way(&case, signature).is_ok_and(|way| way == Some(Way::from(signature)))
+        pair.way(&case, signature).ok().flatten()
     });
     let signature = |index: usize| done[index].signature.clone();
     groups.into_iter().map(|group| group.into_iter().map(signature).collect()).collect()
@@ -142,5 +142,6 @@ fn merge_all(done: &mut [Job], limit: Duration, over: &Over) -> Vec<Vec<String>>
 
 fn finding(found: &Found, pair: &Pair) -> Finding {
     let form = form(&found.case, pair.core().target());
-    Finding { form, bytes: found.case.bytes.clone(), standing: found.standing() }
+    let way = Way::from(&found.divergence.signature);
+    Finding { form, bytes: found.case.bytes.clone(), way, standing: found.standing() }
 }

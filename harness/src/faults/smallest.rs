@@ -90,8 +90,9 @@ pub const MOST: f64 = 1.25;
 
 #[expect(clippy::cast_precision_loss, reason = "cases are short")]
 fn ratio(case: &[u8], minimum: &[u8]) -> f64 {
-    // Nothing at all shows a fault as well.
-    if case.len() == minimum.len() { 1.0 } else { case.len() as f64 / minimum.len() as f64 }
+    // Nothing at all shows a fault as well. One byte is twice as much: then both are counted with one byte more.
+    let more = usize::from(minimum.is_empty());
+    (case.len() + more) as f64 / (minimum.len() + more) as f64
 }
 
 /// A case that shows a fault.
@@ -290,14 +291,15 @@ pub fn pairs(rows: &[Row], count: usize, seed: u64, threads: usize, tell: Tell) 
 }
 
 fn merged(faults: &[&Fault], core: &Core, cases: &[Shrunk]) -> Vec<Vec<usize>> {
-    let findings: Vec<Finding> = cases.iter().map(|case| finding(core, &case.smallest.bytes)).collect();
-    merge(&findings, |case, of| way(faults, core, case).as_ref() == Some(&cases[of].way))
+    let findings: Vec<Finding> = cases.iter().map(|case| finding(core, case)).collect();
+    merge(&findings, |case, _| way(faults, core, case))
 }
 
-fn finding(core: &Core, bytes: &[u8]) -> Finding {
-    let standing = match core.read(bytes) {
+fn finding(core: &Core, case: &Shrunk) -> Finding {
+    let bytes = case.smallest.bytes.clone();
+    let standing = match core.read(&bytes) {
         Observation::Accepted(_) => Standing::Accepted,
         _ => Standing::Refused,
     };
-    Finding { form: Form::Stream(Some(core.target())), bytes: bytes.to_vec(), standing }
+    Finding { form: Form::Stream(Some(core.target())), bytes, way: case.way.clone(), standing }
 }

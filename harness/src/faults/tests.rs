@@ -118,10 +118,9 @@ fn most_faults_are_found_soon() {
     assert!(found * 3 > faults.len() * 2, "{found} of {}", faults.len());
 }
 
-/// Two findings for one fault at most is what is wanted. These many have more: a float and the two halves of a complex number
-/// are three cases of which none holds another. Merging such cases made one finding of two faults, which is worse. The number
-/// may only go down.
-const MANY_FINDINGS: usize = 20;
+/// Two findings for one fault at most is what is wanted. These many have more, because cases stay in which other bits matter: a
+/// line number in an entry with columns or without, a reference that means something else. The number may only go down.
+const MANY_FINDINGS: usize = 6;
 
 /// Of each fault the stated minimum, from within a list, and a few generated cases; `provost faults --minimize` has more of them.
 #[test]

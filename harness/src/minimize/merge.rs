@@ -6,17 +6,22 @@
 //!
 //! 1. Two findings with the same bytes in their normal form are one. A smallest case has nothing in it that could
 //!    be left out, so two bugs do not end in the same bytes by accident.
-//! 2. If the case of one, as it is, shows the divergence of the other, and shrinks to the other's case as it goes on
+//! 2. If the same bits matter in the cases of both, in the same order, they are one: see [`reaction`](super::reaction).
+//! 3. If the case of one, as it is, shows the divergence of the other, and shrinks to the other's case as it goes on
 //!    showing it, they are one: then the first holds the second, and needs all of it.
 //!
-//! Two findings of which neither is seen are two.
+//! What holds of two members of two groups makes one of the groups. Two findings of which nothing of this is seen are two.
 
 use super::cause::{Known, are_alike, brings_another, follows};
+use super::reaction::Reaction;
 use super::{Form, Minimized, Minimizer, Outcome, order, run};
 use crate::generators::normal;
 use crate::oracle::{Relation, Signature};
 pub use reports::Standing;
 use std::cmp::Ordering;
+
+/// How many bytes are tried at most to see whether one case holds another: in a long case there are few tries.
+const HELD: usize = 1 << 20;
 
 /// How a relation fails: what has to stay the same while a case shrinks.
 ///
@@ -137,6 +142,8 @@ pub struct Finding {
     pub form: Form,
     /// The smallest case that shows it.
     pub bytes: Vec<u8>,
+    /// How it fails.
+    pub way: Way,
     /// How much it matters.
     pub standing: Standing,
 }
@@ -161,21 +168,56 @@ impl Finding {
 
 /// Which findings are one: groups of their numbers, in the order of [`Finding::rank`] within each and among them.
 ///
-/// `shows(case, finding)` says whether a case shows the divergence of a finding, to the pair that it was found with.
-pub fn merge(findings: &[Finding], mut shows: impl FnMut(&[u8], usize) -> bool) -> Vec<Vec<usize>> {
+/// `way(case, finding)` says how a case fails, in the relation of a finding, to the pair that it was found with.
+pub fn merge(findings: &[Finding], mut way: impl FnMut(&[u8], usize) -> Option<Way>) -> Vec<Vec<usize>> {
     let mut ranked: Vec<usize> = (0..findings.len()).collect();
     ranked.sort_by(|a, b| findings[*a].rank(&findings[*b]));
-    let mut groups: Vec<Vec<usize>> = Vec::new();
+    let mut groups: Vec<Group> = Vec::new();
     for finding in ranked {
-        let same = |group: &Vec<usize>| findings[group[0]].normal() == findings[finding].normal();
-        let place = groups.iter().position(same);
-        let place = place.or_else(|| groups.iter().position(|group| is_held(findings, group[0], finding, &mut shows)));
-        match place {
-            Some(place) => groups[place].push(finding),
-            None => groups.push(vec![finding]),
+        let normal = findings[finding].normal();
+        if let Some(group) = groups.iter_mut().find(|group| group.normal.contains(&normal)) {
+            group.members.push(finding);
+            continue;
         }
+        let Finding { form, bytes, way: own, .. } = &findings[finding];
+        let near = |case: &[u8]| way(case, finding).is_some_and(|found| found.is_near(own));
+        let reaction = Reaction::of(*form, bytes, near);
+        let mut new = Group { members: vec![finding], normal: vec![normal], reactions: reaction.into_iter().collect() };
+        let (mut same, mut others): (Vec<Group>, Vec<Group>) = groups.into_iter().partition(|group| group.is(&new));
+        if same.is_empty() {
+            let mut shows = |case: &[u8], of: usize| way(case, of).as_ref() == Some(&findings[of].way);
+            let held = others.iter().position(|group| is_held(findings, group.members[0], finding, &mut shows));
+            same.extend(held.map(|place| others.remove(place)));
+        }
+        groups = others;
+        for group in same {
+            new.members.extend(group.members);
+            new.normal.extend(group.normal);
+            new.reactions.extend(group.reactions);
+        }
+        groups.push(new);
     }
+    let mut groups: Vec<Vec<usize>> = groups.into_iter().map(|group| group.members).collect();
+    groups.iter_mut().for_each(|group| group.sort_by(|a, b| findings[*a].rank(&findings[*b])));
+    groups.sort_by(|a, b| findings[a[0]].rank(&findings[b[0]]));
     groups
+}
+
+/// Findings that are one.
+#[derive(Debug)]
+struct Group {
+    members: Vec<usize>,
+    /// Their normal forms.
+    normal: Vec<Vec<u8>>,
+    /// What matters in their cases.
+    reactions: Vec<Reaction>,
+}
+
+impl Group {
+    /// Whether the same matters in a case of either.
+    fn is(&self, other: &Group) -> bool {
+        self.reactions.iter().any(|reaction| other.reactions.contains(reaction))
+    }
 }
 
 /// Whether either of two cases shows the other's divergence and shrinks to the other's case.
@@ -185,13 +227,17 @@ fn is_held(findings: &[Finding], a: usize, b: usize, shows: &mut impl FnMut(&[u8
         if *form != findings[inner].form || !shows(bytes, inner) {
             return false;
         }
-        let outcome = shrink(*form, bytes, |case, how| !matches!(how, How::Surely) && shows(case, inner), |_| true);
+        let Finding { bytes: wanted, .. } = &findings[inner];
+        // Some things can be said in two ways of which neither shrinks to the other.
+        if are_alike(*form, bytes, wanted, &mut |case| shows(case, inner)) {
+            return true;
+        }
+        let most = (HELD / bytes.len().max(1)) as u64;
+        let outcome = shrink(*form, bytes, |case, how| !matches!(how, How::Surely) && shows(case, inner), |n| n < most);
         let Outcome::Minimized(found) = outcome else { return false };
         let found = Finding { bytes: found.bytes, ..findings[inner].clone() };
-        let Finding { bytes, .. } = &findings[inner];
-        // Some things can be said in two ways of which neither shrinks to the other.
         found.normal() == findings[inner].normal()
-            || are_alike(*form, &found.bytes, bytes, &mut |case| shows(case, inner))
+            || are_alike(*form, &found.bytes, wanted, &mut |case| shows(case, inner))
     })
 }
 
@@ -203,7 +249,10 @@ mod tests {
 
     fn finding(bytes: &[u8]) -> Finding {
         let target = Profile::all().last().map(Target::from);
-        Finding { form: Form::Stream(target), bytes: bytes.to_vec(), standing: Standing::Accepted }
+        let kind = |text: &str| text.to_owned();
+        let (core, subject, what) = (kind("accepted"), kind("accepted"), kind("value"));
+        let way = Way { relation: Relation::Model, core, subject, what };
+        Finding { form: Form::Stream(target), bytes: bytes.to_vec(), way, standing: Standing::Accepted }
     }
 
     #[test]
@@ -227,7 +276,8 @@ mod tests {
     fn findings_are_one_by_what_their_cases_show() {
         let check = |cases: &[&[u8]], shows: &dyn Fn(&[u8], usize) -> bool, expected: &[&[usize]]| {
             let findings: Vec<Finding> = cases.iter().map(|case| finding(case)).collect();
-            assert_eq!(merge(&findings, shows), expected, "{cases:02x?}");
+            let way = |case: &[u8], of: usize| shows(case, of).then(|| findings[of].way.clone());
+            assert_eq!(merge(&findings, way), expected, "{cases:02x?}");
         };
         // The same bytes, or the same in their normal form, whoever shows what.
         check(&[b"T", b"i\x05\0\0\0", b"T"], &|_, _| false, &[&[0, 2], &[1]]);
@@ -235,6 +285,15 @@ mod tests {
         // The second shows what the first shows, and goes down to it.
         let has = |case: &[u8], wanted: &[u8]| case.windows(wanted.len()).any(|window| window == wanted);
         check(&[b"T", b")\x01T"], &|case, of| if of == 0 { has(case, b"T") } else { has(case, b")\x01T") }, &[&[0, 1]]);
+        // The same bits of a float and of half a complex number; another bit is another bug.
+        let ends_with = |ending: u8| move |case: &[u8], _: usize| case.last() == Some(&ending);
+        let complex = [b"y".as_slice(), &[0; 15], b"\x80"].concat();
+        check(&[b"g\0\0\0\0\0\0\0\x80", &complex], &ends_with(0x80), &[&[0, 1]]);
+        check(
+            &[b"g\0\0\0\0\0\0\0\x80", &[&complex[..16], b"\x40"].concat()],
+            &|case, of| case.last() == Some(if of == 0 { &0x80 } else { &0x40 }),
+            &[&[0], &[1]],
+        );
         // It does not show it, or goes down to something else.
         check(&[b"T", b")\x01F"], &|case, of| has(case, if of == 0 { b"T" } else { b"F" }), &[&[0], &[1]]);
         check(&[b"T", b")\x01F"], &|case, of| of == 0 && (case == b"T" || case == b")\x01F"), &[&[0], &[1]]);

@@ -15,8 +15,10 @@
 
 mod bytes;
 mod cause;
+mod change;
 pub mod merge;
 pub mod order;
+mod reaction;
 mod source;
 mod structure;
 
@@ -359,8 +361,8 @@ impl Minimizer {
         let candidates = self.moves.iter().enumerate().skip(self.next).filter_map(|(place, step)| {
             let candidate = match step {
                 Move::Edit(range, by) => [&self.best[..range.start], by, &self.best[range.end..]].concat(),
-                Move::Structure(step) => [header, &structure::apply(step, stream, draft.as_ref(), false)?].concat(),
-                Move::Raw(step) => [header, &structure::apply(step, stream, draft.as_ref(), true)?].concat(),
+                Move::Structure(step) => [header, &change::apply(step, stream, draft.as_ref(), false)?].concat(),
+                Move::Raw(step) => [header, &change::apply(step, stream, draft.as_ref(), true)?].concat(),
             };
             let is_simpler = candidate != self.best && compare(self.form, &candidate, &self.best) == Ordering::Less;
             let is_new = is_simpler && !self.tried.contains(&hash(&candidate)) && seen.insert(hash(&candidate));
@@ -386,7 +388,7 @@ impl Minimizer {
             let draft = self.draft(stream);
             let end = draft.as_ref().map_or(0, |draft| stream.len() - draft.rest.len());
             steps.retain(|step| !self.cutting || step.is_cut(end));
-            let raw = if structure::has_references(draft.as_ref()) { steps.clone() } else { Vec::new() };
+            let raw = if change::has_references(draft.as_ref()) { steps.clone() } else { Vec::new() };
             steps.into_iter().map(Move::Structure).chain(raw.into_iter().map(Move::Raw)).collect::<Vec<_>>()
         };
         if self.cutting && level > 0 {
