@@ -6,7 +6,7 @@
 //!
 //! 1. Two findings with the same bytes in their normal form are one. A smallest case has nothing in it that could
 //!    be left out, so two bugs do not end in the same bytes by accident.
-//! 2. If the same bits matter in the cases of both, in the same order, they are one: see [`reaction`](super::reaction).
+//! 2. If the same bits matter in the cases of both, in the same order, they are one: see `reaction`.
 //! 3. If the case of one, as it is, shows the divergence of the other, and shrinks to the other's case as it goes on
 //!    showing it, they are one: then the first holds the second, and needs all of it.
 //!

@@ -8,7 +8,7 @@
 //! What moves the joints of a case ends most divergences. It says something only of cases of which nothing else does.
 
 use super::Form;
-use super::cause::{kind, skimmed};
+use super::cause::{self, skimmed};
 use crate::generators::skim::FLAG_REF;
 
 /// In a case from this length on nothing is looked for.
@@ -75,4 +75,12 @@ impl Reaction {
 fn changes(byte: u8, is_type: bool) -> impl Iterator<Item = u8> {
     let bits = (0..8).map(|bit| 1 << bit);
     bits.filter(move |bit| !is_type || *bit == FLAG_REF && byte & FLAG_REF != 0)
+}
+
+/// A complex number is two floats.
+fn kind(code: u8) -> u8 {
+    match cause::kind(code) {
+        b'x' => b'f',
+        kind => kind,
+    }
 }
