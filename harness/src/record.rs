@@ -519,12 +519,13 @@ impl Recorder {
 /// What a person types to see both sides of a finding, whose case is this file.
 fn commands(found: &Found, file: &str) -> [String; 2] {
     let Found { subject, version, divergence, case, .. } = found;
+    let program = repro::program(subject, version);
     match &case.form {
         Form::Stream => [
-            repro::python(subject, version, &case.bytes, divergence.dump, Kept::whole(file)),
+            repro::python(&program, version, &case.bytes, divergence.dump, Kept::whole(file)),
             repro::rust(version, &case.bytes, divergence.dump, Kept::whole(file)),
         ],
-        Form::Pyc(source) => repro::import(version, &case.bytes, source.as_ref(), file),
+        Form::Pyc(source) => repro::import(&program, version, &case.bytes, source.as_ref(), file),
     }
 }
 

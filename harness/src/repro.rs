@@ -26,21 +26,38 @@ impl<'a> Kept<'a> {
     }
 }
 
-/// A command that shows what a subject (`cpython:3.12`) of this version ("3.12.1") does with a case: its value, or its dump
-/// at a version.
+/// The command that mostly starts a subject (`cpython:3.12`) of this version ("3.12.1"), where nobody knows its executable.
 #[must_use]
-pub fn python(subject: &str, version: &str, case: &[u8], dump: Option<u8>, kept: Kept<'_>) -> String {
-    let mut numbers = version.split('.');
-    let (major, minor) = (numbers.next().unwrap_or("3"), numbers.next().unwrap_or_default());
-    let old = major == "2";
+pub fn program(subject: &str, version: &str) -> String {
+    let program = if subject.starts_with("pypy") { "pypy" } else { "python" };
+    let (major, minor) = numbers(version);
+    format!("{program}{major}.{minor}")
+}
+
+/// An executable as a word of a POSIX shell.
+#[must_use]
+pub fn shell_path(path: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "/._-+".contains(c);
+    if path.chars().all(is_plain) { path.to_owned() } else { shell(path) }
+}
+
+/// Major and minor of "3.12.1".
+fn numbers(version: &str) -> (u8, u8) {
+    let mut numbers = version.split('.').map(|number| number.parse().unwrap_or(0));
+    (numbers.next().unwrap_or(3), numbers.next().unwrap_or(0))
+}
+
+/// A command that shows what a program of this version ("3.12.1") does with a case: its value, or its dump at a version.
+#[must_use]
+pub fn python(program: &str, version: &str, case: &[u8], dump: Option<u8>, kept: Kept<'_>) -> String {
+    let old = numbers(version) < (3, 0);
     let stream = python_bytes(case, old, kept);
     let shown = match (dump, old) {
         (None, _) => format!("marshal.loads({stream})"),
         (Some(v), false) => format!("marshal.dumps(*(marshal.loads({stream}), {v})).hex()"),
         (Some(v), true) => format!("marshal.dumps(*(marshal.loads({stream}), {v})).encode('hex')"),
     };
-    let program = if subject.starts_with("pypy") { "pypy" } else { "python" };
-    format!("{program}{major}.{minor} -c {}", shell(&format!("import marshal; print({shown})")))
+    format!("{program} -c {}", shell(&format!("import marshal; print({shown})")))
 }
 
 /// One line of Rust that shows what pyc-core does with a case under the profile of this version.
@@ -54,12 +71,11 @@ pub fn rust(version: &str, case: &[u8], dump: Option<u8>, kept: Kept<'_>) -> Str
     format!("let p = {}; println!(\"{{:?}}\", pyc_core::read({stream}, &p).map(|g| {shown}));", profile(version))
 }
 
-/// Commands in Python and Rust that show what an import of this version ("3.12.1") says of the header of a .pyc file, next
+/// Commands in Python and Rust that show what an import by a program of this version ("3.12.1") says of the header of a .pyc file, next
 /// to which there may be its source. `path` is that of the file.
 #[must_use]
-pub fn import(version: &str, file: &[u8], source: Option<&Source>, path: &str) -> [String; 2] {
-    let mut numbers = version.split('.').map(|number| number.parse().unwrap_or(0_u8));
-    let python = (numbers.next().unwrap_or(3), numbers.next().unwrap_or(0));
+pub fn import(program: &str, version: &str, file: &[u8], source: Option<&Source>, path: &str) -> [String; 2] {
+    let python = numbers(version);
     let read = python_bytes(file, python < (3, 0), Kept::whole(path));
     let compared = match (source, file.get(4).map_or(0, |flags| flags & 3)) {
         (None, _) | (_, 1) => String::new(),
@@ -91,7 +107,7 @@ pub fn import(version: &str, file: &[u8], source: Option<&Source>, path: &str) -
         rust_bytes(file, Kept::whole(path)),
         source.unwrap_or_else(|| "None".into()),
     );
-    [format!("python{}.{} -c {}", python.0, python.1, shell(&said)), rust]
+    [format!("{program} -c {}", shell(&said)), rust]
 }
 
 fn profile(version: &str) -> String {
@@ -163,17 +179,17 @@ mod tests {
     fn commands_are_words_of_a_shell_and_of_the_right_python() {
         let x = Kept::whole("x");
         assert_eq!(
-            python("cpython", "3.12.1", b"N", None, x),
+            python(&program("cpython:3.12", "3.12.1"), "3.12.1", b"N", None, x),
             r#"python3.12 -c "import marshal; print(marshal.loads(bytes.fromhex('4e')))""#
         );
         assert_eq!(
-            python("cpython", "2.7.18", b"N", Some(2), x),
+            python("python2.7", "2.7.18", b"N", Some(2), x),
             r#"python2.7 -c "import marshal; print(marshal.dumps(*(marshal.loads('4e'.decode('hex')), 2)).encode('hex'))""#
         );
-        let pypy = python("pypy:3.9", "3.9.16", b"N", None, x);
-        assert!(pypy.starts_with("pypy3.9 -c "), "{pypy}");
+        assert_eq!(program("pypy:3.9", "3.9.16"), "pypy3.9");
+        assert_eq!(["/opt/py-3.9/bin/python", "/a b/$c"].map(shell_path), ["/opt/py-3.9/bin/python", "'/a b/$c'"]);
         let kept = Kept { path: "a'b$c", from: 16 };
-        let long = python("cpython", "3.9.1", &[b'N'; 2000], None, kept);
+        let long = python("python3.9", "3.9.1", &[b'N'; 2000], None, kept);
         assert_eq!(
             long,
             r"python3.9 -c 'import marshal; print(marshal.loads(open('\''a\'\''b$c'\'', '\''rb'\'').read()[16:]))'"
@@ -184,7 +200,7 @@ mod tests {
     fn headers_are_shown_as_importlib_sees_them() {
         let check = |version, file: &[u8], with_source: bool, said: &str| {
             let source = with_source.then(|| Source { bytes: b"x=1".to_vec(), mtime: 7 });
-            let [python, rust] = import(version, file, source.as_ref(), "x");
+            let [python, rust] = import("python3", version, file, source.as_ref(), "x");
             assert!(python.contains(said), "{python}");
             assert_eq!(rust.contains("SourceFile { bytes: b\"x=1\", mtime: 7 }"), with_source, "{rust}");
         };

@@ -199,7 +199,8 @@ fn an_interpreter_is_compared_and_the_run_is_recorded() {
     let replay = [&["replay", case.to_str().unwrap(), "--python", path], &NOBODY[..]].concat();
     let output = provost(&replay, b"");
     assert_eq!(output.status, Some(0), "{}", output.text);
-    assert!(output.text.contains("-c \"import marshal; print(marshal.loads("), "{}", output.text);
+    let asked = format!("  Python  {path} -c \"import marshal; print(marshal.loads(");
+    assert!(output.text.contains(&asked), "{asked}\n{}", output.text);
 }
 
 #[test]

@@ -140,6 +140,16 @@ pub struct Interpreter {
 }
 
 impl Interpreter {
+    /// The executable that was asked; `None` of a libpython or a Pyodide package without one.
+    #[must_use]
+    pub fn executable(&self) -> Option<&Path> {
+        match &self.launch {
+            Launch::Script { python, .. } => Some(python),
+            Launch::Embedded { libpython, .. } => Some(&*self.path).filter(|path| path != libpython),
+            Launch::Pyodide { .. } => None,
+        }
+    }
+
     /// The command line that runs another script than the worker, in the same environment; `None` if it is not driven by
     /// a script.
     #[must_use]

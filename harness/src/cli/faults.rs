@@ -40,7 +40,8 @@ pub(crate) struct Faults {
     /// Also plant so many random pairs of faults together, and count the findings of each
     #[arg(long, value_name = "N", requires = "minimize")]
     pairs: Option<usize>,
-    /// Look for the smallest streams that show each fault, among all of up to so many bytes (6: ten minutes)
+    /// Look for the smallest streams that show each fault, among all of up to so many bytes (6: ten minutes), and for shorter
+    /// ones near those that are longer
     #[arg(long, value_name = "BYTES", conflicts_with_all = ["minimize", "corpus", "json"])]
     search: Option<usize>,
     /// One JSON object for each fault
@@ -94,7 +95,8 @@ impl Faults {
         }
         if self.minimize {
             let pairs = self.pairs.unwrap_or(0);
-            let terms = smallest::Terms { seeds: &self.seeds, cases: self.cases(), pairs, json: self.json };
+            let is_default = self.only.is_empty() && self.seeds == [1, 2, 3] && self.cases.is_none();
+            let terms = smallest::Terms { seeds: &self.seeds, cases: self.cases(), pairs, json: self.json, is_default };
             return smallest::minimize(&faults, &terms);
         }
         let found = self.places.scripts().whole()?.found;

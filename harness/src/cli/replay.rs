@@ -34,6 +34,8 @@ pub(crate) struct Replay {
 struct Answer {
     id: String,
     version: String,
+    /// What a person types to ask the same interpreter.
+    program: String,
     predicted: Observation,
     observed: Observation,
     verdict: Verdict,
@@ -44,10 +46,11 @@ impl Replay {
     pub(crate) fn run(&self) -> Result<u8> {
         let Content { import, stream } = Content::read(&self.case)?;
         let (mut headers, mut answers) = (Vec::new(), Vec::new());
-        for Chosen { id, version, mut pair } in self.search.subjects(&self.subject)? {
+        for Chosen { id, version, program, mut pair } in self.search.subjects(&self.subject)? {
+            let program = program.as_deref().map_or_else(|| repro::program(&id, &version), repro::shell_path);
             let answer = |predicted, observed, verdict| {
-                let (id, version) = (id.clone(), version.clone());
-                Answer { id, version, predicted, observed, verdict }
+                let (id, version, program) = (id.clone(), version.clone(), program.clone());
+                Answer { id, version, program, predicted, observed, verdict }
             };
             if let Some(import) = import.as_ref().filter(|_| pair.core().is_model()) {
                 let predicted = pair.core().import(import);
@@ -72,7 +75,7 @@ impl Replay {
             writeln!(out, "{}: the header, {}\n", self.case.display(), described(&import.file))?;
             let commands = |answer: &Answer| {
                 let source = import.source.clone().map(|(bytes, mtime)| Source { bytes, mtime });
-                repro::import(&answer.version, &import.file, source.as_ref(), &file)
+                repro::import(&answer.program, &answer.version, &import.file, source.as_ref(), &file)
             };
             show(&mut out, &headers, &|core| core.import(import), &commands)?;
         }
@@ -87,7 +90,7 @@ impl Replay {
                     _ => None,
                 };
                 [
-                    repro::python(&answer.id, &answer.version, stream, dump, kept),
+                    repro::python(&answer.program, &answer.version, stream, dump, kept),
                     repro::rust(&answer.version, stream, dump, kept),
                 ]
             };

@@ -16,11 +16,13 @@ pub(super) struct Chosen {
     pub(super) id: String,
     /// `3.12.1`
     pub(super) version: String,
+    /// The executable that a person can ask the same.
+    pub(super) program: Option<String>,
     pub(super) pair: Pair,
 }
 
 impl From<Chosen> for Member {
-    fn from(Chosen { id, version, pair }: Chosen) -> Member {
+    fn from(Chosen { id, version, pair, .. }: Chosen) -> Member {
         Member { id, release: version.clone(), version, pair, facts: None, killers: 0, before: None }
     }
 }
@@ -43,7 +45,8 @@ impl Search {
                     let subject = Box::new(Reality::new(interpreter, Limits::default()));
                     let pair = Pair::new(&interpreter.facts.implementation, core, subject);
                     let (id, version) = (interpreter.id.clone(), interpreter.facts.version.clone());
-                    chosen.push(Chosen { id, version, pair });
+                    let program = interpreter.executable().map(|path| path.display().to_string());
+                    chosen.push(Chosen { id, version, program, pair });
                 }
                 Err(reason) => eprintln!("{}: skipped: {reason}", interpreter.id),
             }
@@ -58,7 +61,7 @@ fn planted(fault: &'static Fault, ids: &[String]) -> Result<Vec<Chosen>> {
     let of = |core: Core| {
         let version = core.profile().version.to_string();
         let pair = Pair::new(Planted::FAMILY, core.clone(), Box::new(Planted::new(fault, core)));
-        Chosen { id: format!("{}:{version}", Planted::FAMILY), version, pair }
+        Chosen { id: format!("{}:{version}", Planted::FAMILY), version, program: None, pair }
     };
     let mut chosen: Vec<Chosen> = cores.map(of).collect();
     let all: Vec<String> = chosen.iter().map(|one| one.id.clone()).collect();

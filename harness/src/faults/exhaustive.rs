@@ -2,7 +2,8 @@
 //!
 //! "All" are the streams up to some length whose type bytes are any known type, with and without a flag, or one of none;
 //! whose other bytes come from [`PAYLOAD`], of sizes and other long numbers the last three from [`HIGH`]; and behind whose
-//! end there may be one byte more.
+//! end there may be one byte more. Nobody can try all longer ones. What is stated of them was found by hand, and all that
+//! is tried is what is near: see [`shorter`].
 
 use super::{Fault, types};
 use crate::generators::Target;
@@ -56,4 +57,32 @@ pub fn simplest(faults: &[&'static Fault], core: &Core, longest: usize) -> Vec<O
         });
     }
     found
+}
+
+/// Stated minima up to this length are tried with another byte in each place as well ...
+const SHORT: usize = 16;
+
+/// ... and longer ones than this not at all: they are as long as they are because something is counted up to there.
+const LONG: usize = 100;
+
+/// A shorter stream than the stated minimum that shows the fault: this one without a run of bytes, wherever and however
+/// long, and of a short one also with any byte changed then.
+#[must_use]
+pub fn shorter(fault: &Fault, core: &Core) -> Option<Vec<u8>> {
+    let stated = fault.example();
+    let n = stated.len();
+    let shows = |stream: &[u8]| fault.shows(core, stream, &core.observe(stream));
+    let runs = (0..n).flat_map(|from| (from + 1..=n).map(move |to| from..to)).filter(|_| n <= LONG);
+    runs.map(|run| [&stated[..run.start], &stated[run.end..]].concat()).find_map(|stream| {
+        if shows(&stream) {
+            return Some(stream);
+        }
+        let places = if n <= SHORT { 0..stream.len() } else { 0..0 };
+        let mut changed = places.flat_map(|at| (0..=255).map(move |byte| (at, byte))).map(|(at, byte)| {
+            let mut changed = stream.clone();
+            changed[at] = byte;
+            changed
+        });
+        changed.find(|changed| shows(changed))
+    })
 }

@@ -11,6 +11,7 @@
 mod contest;
 mod emission;
 mod example;
+pub mod exceptions;
 pub mod exhaustive;
 mod numbering;
 mod plants;

@@ -118,10 +118,6 @@ fn most_faults_are_found_soon() {
     assert!(found * 3 > faults.len() * 2, "{found} of {}", faults.len());
 }
 
-/// Two findings for one fault at most is what is wanted. These many have more, because cases stay in which other bits matter: a
-/// line number in an entry with columns or without, a reference that means something else. The number may only go down.
-const MANY_FINDINGS: usize = 6;
-
 /// Of each fault the stated minimum, from within a list, and a few generated cases; `provost faults --minimize` has more of them.
 #[test]
 fn cases_come_down_to_the_stated_minima_and_not_below() {
@@ -132,21 +128,16 @@ fn cases_come_down_to_the_stated_minima_and_not_below() {
     assert_eq!(rows.len(), faults.len());
     for row in &rows {
         assert!(row.ratios().all(|ratio| ratio >= 1.0), "{} has a smaller case than the stated one", row.fault.name);
-        assert!(row.ratio() <= smallest::MOST, "{}: {}", row.fault.name, row.ratio());
-        assert!(!row.findings.is_empty(), "{} has no finding", row.fault.name);
     }
     let mut findings: Vec<usize> = rows.iter().map(|row| row.findings.len()).collect();
     findings.sort_unstable();
     assert_eq!(findings[findings.len() / 2], 1);
-    let many = findings.iter().filter(|n| **n > 2).count();
-    assert!(many <= MANY_FINDINGS, "{many} faults have more than two findings");
     let mut ratios: Vec<f64> = rows.iter().flat_map(smallest::Row::ratios).collect();
     ratios.sort_by(f64::total_cmp);
     assert!(ratios[ratios.len() / 2] <= 1.0);
     let (pairs, _) = smallest::pairs(&rows, 10, 1, 2, &|_, _, _| {});
-    for pair in pairs {
-        assert!(pair.findings.len() > 1, "{:?} became one", pair.faults.map(|fault| fault.name));
-    }
+    let complaints = exceptions::complaints(&rows, &pairs, false);
+    assert!(complaints.is_empty(), "{complaints:?}");
 }
 
 /// `provost faults --search 6` tries them all.

@@ -15,6 +15,9 @@ use std::collections::{BTreeSet, HashMap};
 const LOOKED_AT: usize = 32;
 const FEW: usize = 8;
 
+/// How many objects that a step brought are looked at.
+const NEW: usize = 64;
+
 /// Cases from this length on are long.
 const LONG: usize = 1024;
 
@@ -87,9 +90,12 @@ pub(super) fn brings_another(
     let (old, new) = (objects(form, before, &old), objects(form, after, &new));
     let header = &after[..form.header(after)];
     let mut alone = |bytes: &[u8]| diverges(&[header, bytes].concat());
-    new.difference(&old).any(|(kind, bytes)| {
-        bytes.len() <= LONG && alone(bytes) && !old.iter().any(|(other, bytes)| other == kind && alone(bytes))
-    })
+    // A step puts little in; what else is new is around it.
+    let mut new: Vec<&(u8, &[u8])> = new.difference(&old).filter(|(_, bytes)| bytes.len() <= LONG).collect();
+    new.sort_by_key(|(_, bytes)| bytes.len());
+    new.into_iter()
+        .take(NEW)
+        .any(|(kind, bytes)| alone(bytes) && !old.iter().any(|(other, bytes)| other == kind && alone(bytes)))
 }
 
 pub(super) fn skimmed(form: Form, case: &[u8]) -> Option<Skim> {

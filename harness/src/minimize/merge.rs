@@ -7,12 +7,15 @@
 //! 1. Two findings with the same bytes in their normal form are one. A smallest case has nothing in it that could
 //!    be left out, so two bugs do not end in the same bytes by accident.
 //! 2. If the same bits matter in the cases of both, in the same order, they are one: see `reaction`.
-//! 3. If the case of one, as it is, shows the divergence of the other, and shrinks to the other's case as it goes on
+//! 3. If their references mean something else because the same objects take numbers, they are one: see `numbering`.
+//! 4. If the case of one, as it is, shows the divergence of the other, and shrinks to the other's case as it goes on
 //!    showing it, they are one: then the first holds the second, and needs all of it.
+//!    They are two if in the one an object of another type has to take a number than in the other.
 //!
 //! What holds of two members of two groups makes one of the groups. Two findings of which nothing of this is seen are two.
 
 use super::cause::{Known, are_alike, brings_another, follows};
+use super::numbering::{As, Takers};
 use super::reaction::Reaction;
 use super::{Form, Minimized, Minimizer, Outcome, order, run};
 use crate::generators::normal;
@@ -181,12 +184,18 @@ pub fn merge(findings: &[Finding], mut way: impl FnMut(&[u8], usize) -> Option<W
         }
         let Finding { form, bytes, way: own, .. } = &findings[finding];
         let near = |case: &[u8]| way(case, finding).is_some_and(|found| found.is_near(own));
-        let reaction = Reaction::of(*form, bytes, near);
-        let mut new = Group { members: vec![finding], normal: vec![normal], reactions: reaction.into_iter().collect() };
+        let reactions = Reaction::of(*form, bytes, near).into_iter().collect();
+        let takers = Takers::of(*form, bytes, |case, how| {
+            way(case, finding).is_some_and(|found| if how == As::Itself { found == *own } else { found.is_near(own) })
+        });
+        let mut new =
+            Group { members: vec![finding], normal: vec![normal], reactions, takers: takers.into_iter().collect() };
         let (mut same, mut others): (Vec<Group>, Vec<Group>) = groups.into_iter().partition(|group| group.is(&new));
         if same.is_empty() {
             let mut shows = |case: &[u8], of: usize| way(case, of).as_ref() == Some(&findings[of].way);
-            let held = others.iter().position(|group| is_held(findings, group.members[0], finding, &mut shows));
+            let is_held =
+                |group: &Group| !group.is_not(&new) && is_held(findings, group.members[0], finding, &mut shows);
+            let held = others.iter().position(is_held);
             same.extend(held.map(|place| others.remove(place)));
         }
         groups = others;
@@ -194,6 +203,7 @@ pub fn merge(findings: &[Finding], mut way: impl FnMut(&[u8], usize) -> Option<W
             new.members.extend(group.members);
             new.normal.extend(group.normal);
             new.reactions.extend(group.reactions);
+            new.takers.extend(group.takers);
         }
         groups.push(new);
     }
@@ -211,12 +221,20 @@ struct Group {
     normal: Vec<Vec<u8>>,
     /// What matters in their cases.
     reactions: Vec<Reaction>,
+    /// Which objects have to take a number in them.
+    takers: Vec<Takers>,
 }
 
 impl Group {
+    /// Whether in a case of either something else has to take a number.
+    fn is_not(&self, other: &Group) -> bool {
+        self.takers.iter().any(|takers| other.takers.iter().any(|others| takers.are_others(others)))
+    }
+
     /// Whether the same matters in a case of either.
     fn is(&self, other: &Group) -> bool {
         self.reactions.iter().any(|reaction| other.reactions.contains(reaction))
+            || self.takers.iter().any(|takers| other.takers.iter().any(|others| takers.are(others)))
     }
 }
 

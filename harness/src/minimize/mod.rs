@@ -17,6 +17,7 @@ mod bytes;
 mod cause;
 mod change;
 pub mod merge;
+mod numbering;
 pub mod order;
 mod reaction;
 mod source;
