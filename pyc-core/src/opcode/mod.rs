@@ -140,6 +140,12 @@ pub fn shown(code: &[u8], flags: i32, profile: &Profile) -> Result<Vec<u8>, Caus
     Ok(out)
 }
 
+/// How many units after this opcode are its inline caches.
+pub(crate) fn caches(version: Version, opcode: u8) -> u8 {
+    let table = TABLES.iter().find(|table| table.version == version);
+    table.map_or(0, |table| table.caches[usize::from(opcode)])
+}
+
 /// In [`Table::marks`]: the opcode is shown as another, is not assigned, kills, or has its argument rewritten.
 const NOT_PLAIN: u32 = 1 << 24;
 
