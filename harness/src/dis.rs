@@ -224,7 +224,7 @@ impl<'a> File<'a> {
         let mut text = String::new();
         for (place, (_, id)) in codes.into_iter().take(count).enumerate() {
             if place > 0 {
-                let heading = self.graph.repr(id, &self.profile, LONGEST);
+                let heading = self.graph.repr(id, &self.profile, usize::MAX);
                 writeln!(text, "\nDisassembly of {heading}:").expect("a String takes everything");
             }
             let listing = listing(&self.graph, id, &self.profile);
