@@ -52,6 +52,7 @@ pub struct Body<'g> {
     pub first_line: i32,
     /// `co_flags`
     pub flags: i32,
+    set: &'static InstructionSet,
     profile: &'g Profile,
 }
 
@@ -85,6 +86,7 @@ impl<'g> Body<'g> {
             exception_table: bytes(Field::Exceptiontable),
             first_line: code.ints().firstlineno,
             flags: code.ints().flags,
+            set: InstructionSet::of(profile),
             profile,
         }
     }
@@ -117,7 +119,7 @@ impl<'g> Body<'g> {
     #[must_use]
     pub fn argument(&self, instruction: &Instruction<'_>) -> Argument {
         let Some(argument) = instruction.operand else { return Argument::None };
-        let data = InstructionSet::of(self.profile).data;
+        let data = self.set.data;
         let out = Argument::OutOfRange(argument);
         let at = |list: &[NodeId], place: u32| list.get(place as usize).copied();
         let named =

@@ -1,7 +1,6 @@
 //! Instruction sets: one row for each opcode of each version.
 
 use super::tables;
-use crate::opcode;
 use crate::profile::{Profile, Version};
 
 /// What the argument of an instruction means.
@@ -114,6 +113,7 @@ pub struct Opcode {
     /// What its argument means.
     pub operand: Operand,
     effects: [Effect; 2],
+    caches: u8,
 }
 
 impl Opcode {
@@ -157,9 +157,10 @@ pub struct InstructionSet {
 }
 
 impl InstructionSet {
-    pub(super) const fn new(data: &'static Data) -> InstructionSet {
+    /// `caches`: how many units follow each opcode as its caches.
+    pub(super) const fn new(data: &'static Data, caches: &[u8; 256]) -> InstructionSet {
         let effects = [Effect::Unknown; 2];
-        let mut opcodes = [Opcode { name: "", operand: Operand::None, effects }; 256];
+        let mut opcodes = [Opcode { name: "", operand: Operand::None, effects, caches: 0 }; 256];
         let mut op = data.unassigned_with_argument as usize;
         while op < 256 {
             opcodes[op].operand = Operand::Number;
@@ -169,12 +170,17 @@ impl InstructionSet {
         let mut place = 0;
         while place < data.rows.len() {
             let Row(op, name, operand, next, jump) = data.rows[place];
-            opcodes[op as usize] = Opcode { name, operand, effects: [next, jump] };
+            opcodes[op as usize] = Opcode { name, operand, effects: [next, jump], caches: 0 };
             // EXTENDED_ARG is the only name that begins with EXT.
             if let [b'E', b'X', b'T', ..] = name.as_bytes() {
                 extended_arg = Some(op);
             }
             place += 1;
+        }
+        let mut op = 0;
+        while op < 256 {
+            opcodes[op].caches = caches[op];
+            op += 1;
         }
         let Some(extended_arg) = extended_arg else { panic!("a table without EXTENDED_ARG") };
         InstructionSet { data, opcodes, extended_arg }
@@ -206,6 +212,6 @@ impl InstructionSet {
     /// How many units of two bytes follow an opcode as its inline caches.
     #[must_use]
     pub fn caches(&self, opcode: u8) -> u8 {
-        opcode::caches(self.data.version, opcode)
+        self.opcodes[usize::from(opcode)].caches
     }
 }
