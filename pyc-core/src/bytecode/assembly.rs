@@ -206,6 +206,13 @@ fn alone(instruction: Instruction<'_>) -> Part<'_> {
 }
 
 impl<'p> Assembly<'p> {
+    /// No instructions.
+    #[must_use]
+    pub fn new(profile: &'p Profile, first_line: i32) -> Self {
+        let (steps, regions, residue) = (Vec::new(), Vec::new(), Residue::default());
+        Assembly { steps, end: None, regions, residue, first_line, profile }
+    }
+
     /// Takes a code object apart.
     #[must_use]
     pub fn of(body: &Body<'_>, profile: &'p Profile) -> Self {

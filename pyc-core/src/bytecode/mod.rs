@@ -17,6 +17,7 @@
 
 mod assembly;
 mod body;
+mod builder;
 mod encode;
 mod handlers;
 mod lines;
@@ -29,6 +30,7 @@ use crate::profile::Profile;
 
 pub use assembly::{AssembleError, Assembled, Assembly, Label, Place, Region, Residue, Step, StepArgument};
 pub use body::{Argument, Body};
+pub use builder::{BuildError, Builder, Given};
 pub use handlers::{Handler, Handlers};
 pub use lines::{LineRange, Lines, Position, Positions};
 pub use listing::{Listing, Raised, listing};
