@@ -193,7 +193,7 @@ impl<'a> Hunter<'a> {
             return Ok(());
         }
         let predictions: Vec<Prediction> =
-            cases.iter().map(|case| self.member.pair.core().predict(&case.bytes)).collect();
+            cases.iter().map(|case| self.member.pair.core().predict_some(&case.bytes)).collect();
         let observations = self.observe(cases, &predictions)?;
         let mut owned = Vec::new();
         for ((case, prediction), observation) in cases.iter().zip(&predictions).zip(observations) {

@@ -19,7 +19,7 @@ use std::ops::Range;
 use std::path::Path;
 
 /// A turn of a generator has this many cases ...
-const CASES: u64 = 64;
+const CASES: u64 = 128;
 /// ... or this many compiled files in a run that takes all of them ...
 const FILES: u64 = 32;
 /// ... or one in a mixed run, where compiling would else take most of the time ...
@@ -35,7 +35,7 @@ const BYTES: usize = 1 << 20;
 /// How many compiled files are given to the mutators, how many are tried for that, and how long they may be.
 const BASES: usize = 12;
 const BASES_TRIED: usize = 36;
-const LONGEST_BASE: usize = 8 << 10;
+const LONGEST_BASE: usize = 3 << 10;
 
 /// Makes the cases of one subject.
 pub(super) struct Supply {

@@ -4,7 +4,7 @@
 //! panic into an observation, which the oracle always takes for a finding.
 
 use crate::case::sha256_hex;
-use crate::generators::Target;
+use crate::generators::{Target, fnv};
 use crate::matrix::{self, Reached};
 use crate::observation::{Accepted, Canon, Dump, Fault, Observation, flags};
 use crate::oracle::Relation;
@@ -18,6 +18,9 @@ use std::sync::Once;
 
 /// What the workers call the module that they would import.
 const MODULE: &str = "case";
+
+/// A stream of at most so many bytes is dumped at each version.
+const SMALL: usize = 64;
 
 /// pyc-core under the profile of one interpreter.
 #[derive(Debug, Clone)]
@@ -137,6 +140,33 @@ impl Core {
     /// What the interpreter will do with a case.
     #[must_use]
     pub fn predict(&self, case: &[u8]) -> Prediction {
+        self.predict_at(case, &self.versions())
+    }
+
+    /// What the interpreter will do with one of many cases: a [`Prediction`] with dumps at [some](Core::sample) versions.
+    #[must_use]
+    pub fn predict_some(&self, case: &[u8]) -> Prediction {
+        self.predict_at(case, &self.sample(case))
+    }
+
+    /// Every marshal version of the interpreter.
+    fn versions(&self) -> Vec<u8> {
+        (0..=self.profile.marshal_version).collect()
+    }
+
+    /// The marshal versions at which one of many cases is dumped: each for a small one. Of a larger one the dumps have nearly
+    /// everything in common, and a hunt has more from other cases; so it is one of the versions, which follows from the bytes.
+    #[must_use]
+    pub fn sample(&self, case: &[u8]) -> Vec<u8> {
+        let mut versions = self.versions();
+        if case.len() > SMALL {
+            let chosen = fnv(case.iter().copied()) % versions.len() as u64;
+            versions.retain(|version| u64::from(*version) == chosen);
+        }
+        versions
+    }
+
+    fn predict_at(&self, case: &[u8], versions: &[u8]) -> Prediction {
         let other = |observation, reached| Prediction { observation, error: None, rewritten: None, reached };
         guard(|| {
             let graph = match read(case, &self.profile) {
@@ -147,7 +177,7 @@ impl Core {
                 }
             };
             let rewritten = Some(graph.write_anew().map_err(|e| e.to_string()));
-            match self.answer(&graph) {
+            match self.answer(&graph, versions) {
                 Ok(observation) => {
                     let reached = matrix::accepted(case, &graph, &self.profile);
                     Prediction { observation, error: None, rewritten, reached }
@@ -161,8 +191,20 @@ impl Core {
     /// What the interpreter will do with a case, and nothing else of a [`Prediction`]. A panic stays one.
     #[must_use]
     pub fn observe(&self, case: &[u8]) -> Observation {
+        self.observe_at(case, &self.versions())
+    }
+
+    /// What the interpreter will do with one of many cases, as [`Core::predict_some`] says it. A panic stays one.
+    #[must_use]
+    pub fn observe_some(&self, case: &[u8]) -> Observation {
+        self.observe_at(case, &self.sample(case))
+    }
+
+    fn observe_at(&self, case: &[u8], versions: &[u8]) -> Observation {
         match read(case, &self.profile) {
-            Ok(graph) => self.answer(&graph).unwrap_or_else(|cause| Observation::Undefined(cause.name().into())),
+            Ok(graph) => {
+                self.answer(&graph, versions).unwrap_or_else(|cause| Observation::Undefined(cause.name().into()))
+            }
             Err(e) => self.refused(&e),
         }
     }
@@ -180,12 +222,12 @@ impl Core {
     }
 
     /// What the interpreter does with a stream that it reads. Where that is undefined it is not even asked to load it.
-    fn answer(&self, graph: &Graph) -> Result<Observation, Cause> {
+    fn answer(&self, graph: &Graph, versions: &[u8]) -> Result<Observation, Cause> {
         let loaded = Loaded::new(graph, &self.profile);
         if let Some(cause) = loaded.hazard() {
             return Err(cause);
         }
-        let dumps = (0..=self.profile.marshal_version).map(|version| (version, dump(&loaded, version))).collect();
+        let dumps = versions.iter().map(|&version| (version, dump(&loaded, version))).collect();
         Ok(accepted(graph, &loaded, dumps))
     }
 
