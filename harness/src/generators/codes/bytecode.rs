@@ -25,7 +25,7 @@ pub(super) struct Names {
 /// Whole instructions: most often few; now and then more units than two groups of six bits can count.
 pub(super) fn instructions(u: &mut Unstructured<'_>, opcodes: &Opcodes, named: Names, large: bool) -> Vec<u8> {
     let n = match u.below(32) {
-        0..=23 => u.below(12),
+        0..=23 => u.below(16),
         _ => u.below(80),
     };
     let unusual = u.one_in(4);
