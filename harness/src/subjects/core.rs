@@ -213,7 +213,7 @@ impl Core {
     #[must_use]
     pub fn observe_and_rewrite(&self, case: &[u8]) -> (Observation, Option<Result<Vec<u8>, String>>) {
         match read(case, &self.profile) {
-            Ok(graph) => match self.answer(&graph) {
+            Ok(graph) => match self.answer(&graph, &self.versions()) {
                 Ok(observation) => (observation, Some(graph.write_anew().map_err(|e| e.to_string()))),
                 Err(cause) => (Observation::Undefined(cause.name().into()), None),
             },
