@@ -177,7 +177,7 @@ pub(super) fn curb(u: &mut Unstructured<'_>, target: Target, bytes: &mut [u8]) {
         let claim = long(bytes, item.at + 1).unwrap_or(0);
         // No interpreter tries to make room for the largest.
         if (2 * CLAIM..i32::MAX / 2).contains(&claim) && claim as usize > bytes.len() {
-            put(bytes, item.at + 1, CLAIM | claim % CLAIM);
+            put(bytes, item.at + 1, CLAIM | (claim % CLAIM));
         }
     }
 }
