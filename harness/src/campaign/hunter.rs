@@ -192,8 +192,14 @@ impl<'a> Hunter<'a> {
         if cases.is_empty() {
             return Ok(());
         }
-        let predictions: Vec<Prediction> =
-            cases.iter().map(|case| self.member.pair.core().predict_some(&case.bytes)).collect();
+        let core = self.member.pair.core();
+        // What is read again is compared with the canon.
+        let whole = reread || self.member.pair.is_alone();
+        let predict = |case: &Case| {
+            let sample = core.sample(&case.bytes);
+            core.predict_about(&case.bytes, &Question { canon: sample.canon || whole, ..sample })
+        };
+        let predictions: Vec<Prediction> = cases.iter().map(predict).collect();
         let observations = self.observe(cases, &predictions)?;
         let mut owned = Vec::new();
         for ((case, prediction), observation) in cases.iter().zip(&predictions).zip(observations) {

@@ -4,6 +4,7 @@
 //! panic into an observation, which the oracle always takes for a finding.
 
 use crate::case::sha256_hex;
+use crate::comparison::Question;
 use crate::generators::{Target, fnv};
 use crate::matrix::{self, Reached};
 use crate::observation::{Accepted, Canon, Dump, Fault, Observation, flags};
@@ -19,7 +20,7 @@ use std::sync::Once;
 /// What the workers call the module that they would import.
 const MODULE: &str = "case";
 
-/// A stream of at most so many bytes is dumped at each version.
+/// Of a stream of at most so many bytes everything is asked.
 const SMALL: usize = 64;
 
 /// pyc-core under the profile of one interpreter.
@@ -140,33 +141,31 @@ impl Core {
     /// What the interpreter will do with a case.
     #[must_use]
     pub fn predict(&self, case: &[u8]) -> Prediction {
-        self.predict_at(case, &self.versions())
+        self.predict_about(case, &self.everything())
     }
 
-    /// What the interpreter will do with one of many cases: a [`Prediction`] with dumps at [some](Core::sample) versions.
+    /// Everything that can be asked about a stream.
+    fn everything(&self) -> Question {
+        Question { canon: true, versions: (0..=self.profile.marshal_version).collect() }
+    }
+
+    /// What is asked about one of many cases: everything if it is small. Of a larger one the canon and the dumps have nearly all
+    /// in common, and a hunt has more from other cases; so it is one of them, and which follows from the bytes. Who owes no
+    /// bytes owes the canon.
     #[must_use]
-    pub fn predict_some(&self, case: &[u8]) -> Prediction {
-        self.predict_at(case, &self.sample(case))
-    }
-
-    /// Every marshal version of the interpreter.
-    fn versions(&self) -> Vec<u8> {
-        (0..=self.profile.marshal_version).collect()
-    }
-
-    /// The marshal versions at which one of many cases is dumped: each for a small one. Of a larger one the dumps have nearly
-    /// everything in common, and a hunt has more from other cases; so it is one of the versions, which follows from the bytes.
-    #[must_use]
-    pub fn sample(&self, case: &[u8]) -> Vec<u8> {
-        let mut versions = self.versions();
+    pub fn sample(&self, case: &[u8]) -> Question {
+        let Question { mut canon, mut versions } = self.everything();
         if case.len() > SMALL {
-            let chosen = fnv(case.iter().copied()) % versions.len() as u64;
+            let chosen = fnv(case.iter().copied()) % (versions.len() as u64 + 1);
+            canon = chosen == versions.len() as u64 || !self.is_model();
             versions.retain(|version| u64::from(*version) == chosen);
         }
-        versions
+        Question { canon, versions }
     }
 
-    fn predict_at(&self, case: &[u8], versions: &[u8]) -> Prediction {
+    /// A [`Core::predict`] that has of a value only what is asked.
+    #[must_use]
+    pub fn predict_about(&self, case: &[u8], question: &Question) -> Prediction {
         let other = |observation, reached| Prediction { observation, error: None, rewritten: None, reached };
         guard(|| {
             let graph = match read(case, &self.profile) {
@@ -177,7 +176,7 @@ impl Core {
                 }
             };
             let rewritten = Some(graph.write_anew().map_err(|e| e.to_string()));
-            match self.answer(&graph, versions) {
+            match self.answer(&graph, question) {
                 Ok(observation) => {
                     let reached = matrix::accepted(case, &graph, &self.profile);
                     Prediction { observation, error: None, rewritten, reached }
@@ -191,19 +190,15 @@ impl Core {
     /// What the interpreter will do with a case, and nothing else of a [`Prediction`]. A panic stays one.
     #[must_use]
     pub fn observe(&self, case: &[u8]) -> Observation {
-        self.observe_at(case, &self.versions())
+        self.observe_about(case, &self.everything())
     }
 
-    /// What the interpreter will do with one of many cases, as [`Core::predict_some`] says it. A panic stays one.
+    /// A [`Core::observe`] that has of a value only what is asked.
     #[must_use]
-    pub fn observe_some(&self, case: &[u8]) -> Observation {
-        self.observe_at(case, &self.sample(case))
-    }
-
-    fn observe_at(&self, case: &[u8], versions: &[u8]) -> Observation {
+    pub fn observe_about(&self, case: &[u8], question: &Question) -> Observation {
         match read(case, &self.profile) {
             Ok(graph) => {
-                self.answer(&graph, versions).unwrap_or_else(|cause| Observation::Undefined(cause.name().into()))
+                self.answer(&graph, question).unwrap_or_else(|cause| Observation::Undefined(cause.name().into()))
             }
             Err(e) => self.refused(&e),
         }
@@ -213,7 +208,7 @@ impl Core {
     #[must_use]
     pub fn observe_and_rewrite(&self, case: &[u8]) -> (Observation, Option<Result<Vec<u8>, String>>) {
         match read(case, &self.profile) {
-            Ok(graph) => match self.answer(&graph, &self.versions()) {
+            Ok(graph) => match self.answer(&graph, &self.everything()) {
                 Ok(observation) => (observation, Some(graph.write_anew().map_err(|e| e.to_string()))),
                 Err(cause) => (Observation::Undefined(cause.name().into()), None),
             },
@@ -222,13 +217,13 @@ impl Core {
     }
 
     /// What the interpreter does with a stream that it reads. Where that is undefined it is not even asked to load it.
-    fn answer(&self, graph: &Graph, versions: &[u8]) -> Result<Observation, Cause> {
+    fn answer(&self, graph: &Graph, question: &Question) -> Result<Observation, Cause> {
         let loaded = Loaded::new(graph, &self.profile);
         if let Some(cause) = loaded.hazard() {
             return Err(cause);
         }
-        let dumps = versions.iter().map(|&version| (version, dump(&loaded, version))).collect();
-        Ok(accepted(graph, &loaded, dumps))
+        let dumps = question.versions.iter().map(|&version| (version, dump(&loaded, version))).collect();
+        Ok(accepted(graph, &loaded, question.canon, dumps))
     }
 
     /// What the interpreter's import says of the header of a .pyc file.
@@ -246,7 +241,7 @@ impl Core {
     #[must_use]
     pub fn read(&self, stream: &[u8]) -> Observation {
         guard(|| match read(stream, &self.profile) {
-            Ok(graph) => accepted(&graph, &Loaded::new(&graph, &self.profile), Vec::new()),
+            Ok(graph) => accepted(&graph, &Loaded::new(&graph, &self.profile), true, Vec::new()),
             Err(e) => self.refused(&e),
         })
         .unwrap_or_else(|message| Observation::Faulted(Fault::Panic(message)))
@@ -260,9 +255,10 @@ impl Core {
     }
 }
 
-fn accepted(graph: &Graph, loaded: &Loaded, dumps: Vec<(u8, Dump)>) -> Observation {
+fn accepted(graph: &Graph, loaded: &Loaded, canon: bool, dumps: Vec<(u8, Dump)>) -> Observation {
     let canon = match loaded.hazard() {
         Some(cause) => Canon::Undefined(cause.name().into()),
+        None if !canon => Canon::Unasked,
         None => match loaded.canon_and_aspect() {
             (text, Some(aspect)) => Canon::Varies(aspect.name().into(), text),
             (text, None) => Canon::Text(text),
