@@ -30,7 +30,7 @@ use std::time::Instant;
 
 /// In every n-th turn of a generator the core reads all dumps, and the interpreter reads its own. Reading costs more than
 /// predicting, and whether what was written can be read is seldom news. Without an interpreter it is all there is to see.
-const REREAD_EVERY: u64 = 4;
+const REREAD_EVERY: u64 = 8;
 
 pub(super) struct Hunter<'a> {
     plan: &'a Plan,
@@ -193,14 +193,17 @@ impl<'a> Hunter<'a> {
             return Ok(());
         }
         let core = self.member.pair.core();
+        let samples: Vec<Question> = cases.iter().map(|case| core.sample(&case.bytes)).collect();
         // What is read again is compared with the canon.
         let whole = reread || self.member.pair.is_alone();
-        let predict = |case: &Case| {
-            let sample = core.sample(&case.bytes);
-            core.predict_about(&case.bytes, &Question { canon: sample.canon || whole, ..sample })
+        let predict = |(case, sample): (&Case, &Question)| {
+            core.predict_about(
+                &case.bytes,
+                &Question { canon: sample.canon || whole, versions: sample.versions.clone() },
+            )
         };
-        let predictions: Vec<Prediction> = cases.iter().map(predict).collect();
-        let observations = self.observe(cases, &predictions)?;
+        let predictions: Vec<Prediction> = cases.iter().zip(&samples).map(predict).collect();
+        let observations = self.observe(cases, &samples, &predictions)?;
         let mut owned = Vec::new();
         for ((case, prediction), observation) in cases.iter().zip(&predictions).zip(observations) {
             let Judged { verdicts, observation, dump } = self.judge(case, prediction, observation, reread)?;
@@ -211,7 +214,12 @@ impl<'a> Hunter<'a> {
     }
 
     /// What the subject does with each case, asked in as few requests as the predictions allow.
-    fn observe(&mut self, cases: &[Case], predictions: &[Prediction]) -> Result<Vec<Observation>, Broken> {
+    fn observe(
+        &mut self,
+        cases: &[Case],
+        samples: &[Question],
+        predictions: &[Prediction],
+    ) -> Result<Vec<Observation>, Broken> {
         let mut observations = vec![Observation::Skipped("no interpreter".into()); cases.len()];
         if self.member.pair.is_alone() {
             return Ok(observations);
@@ -219,7 +227,10 @@ impl<'a> Hunter<'a> {
         let mut groups: BTreeMap<Question, Vec<usize>> = BTreeMap::new();
         for (index, prediction) in predictions.iter().enumerate() {
             match self.member.pair.question(prediction) {
-                Ok(question) => groups.entry(question).or_default().push(index),
+                Ok(question) => {
+                    let canon = question.canon && samples[index].canon;
+                    groups.entry(Question { canon, ..question }).or_default().push(index);
+                }
                 Err(why) if self.ledger.may_kill(&why) => {
                     // Alone, so that no other case has to be asked twice.
                     let pair = &mut self.member.pair;

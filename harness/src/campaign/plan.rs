@@ -80,7 +80,7 @@ pub struct Before {
 }
 
 /// [`Plan::batch`] unless a test wants another one.
-pub const BATCH: u64 = 128;
+pub const BATCH: u64 = 64;
 
 /// [`Member::killers`] of an interpreter that starts in no time.
 pub const KILLERS: u32 = 12;

@@ -19,13 +19,13 @@ use std::ops::Range;
 use std::path::Path;
 
 /// A turn of a generator has this many cases ...
-const CASES: u64 = 128;
+const CASES: u64 = 64;
 /// ... or this many compiled files in a run that takes all of them ...
 const FILES: u64 = 32;
 /// ... or one in a mixed run, where compiling would else take most of the time ...
 const FEW_FILES: u64 = 1;
 /// ... or this many programs, each of which has to be compiled ...
-const PROGRAMS: u64 = 2;
+const PROGRAMS: u64 = 1;
 /// ... or this many .pyc files, most of which give two cases, the header and the stream.
 const PYC_FILES: u64 = CASES / 2;
 
