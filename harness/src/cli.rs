@@ -162,6 +162,11 @@ impl Places {
         pythons
     }
 
+    /// Finds the interpreters that are processes of this machine, each with its usual driver.
+    pub(crate) fn natives(&self) -> Discovery {
+        Search { places: self.clone(), no_pyodide: true, driver: None, plant: None }.run()
+    }
+
     /// Finds the interpreters that can run a script.
     pub(crate) fn scripts(&self) -> Discovery {
         Search { places: self.clone(), no_pyodide: true, driver: Some(DriverName::Script), plant: None }.run()

@@ -252,7 +252,8 @@ fn dump(
             if unpredictable.is_some() {
                 // What loses nothing reads back as the value that was dumped.
                 let value = || Accepted { consumed: None, canon: canon.clone(), dumps: Vec::new() };
-                let e = if loss.is_none() { Observation::Accepted(value()) } else { read(e) };
+                let is_known = loss.is_none() && *canon != Canon::Unasked;
+                let e = if is_known { Observation::Accepted(value()) } else { read(e) };
                 let o = read(o);
                 let varies =
                     |o: &Observation| matches!(o, Observation::Accepted(Accepted { canon: Canon::Varies(..), .. }));

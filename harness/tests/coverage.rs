@@ -78,7 +78,11 @@ fn check_changed(graph: &Graph, profile: &Profile) {
             Ok(stream) => {
                 if let Ok(again) = read(&stream, profile) {
                     let [changed, again] = [&changed, &again].map(|graph| check_loaded(graph, profile));
-                    assert_eq!(changed, again, "{}: {stream:02x?}", profile.release);
+                    for (changed, again) in changed.iter().zip(&again) {
+                        // How far a value may expand is measured by the stream that it was read from.
+                        let is_cut = [changed, again].contains(&&Dump::Undefined(Cause::Expansion));
+                        assert!(is_cut || changed == again, "{}: {stream:02x?}", profile.release);
+                    }
                 }
             }
             Err(error) => {

@@ -12,7 +12,9 @@
 //! | [`contest`] | our side, and rounds in turn |
 //! | [`run`] | brings them together, row by row |
 //! | [`report`] | rows as a table, as JSON and as docs/PERFORMANCE.md |
+//! | [`campaign`] | what a hunt costs, beside the interpreter alone |
 
+pub mod campaign;
 pub mod contest;
 pub mod inputs;
 pub mod report;
@@ -136,7 +138,7 @@ impl Name {
         let races: Vec<&str> = Race::all().map(Race::name).collect();
         let inputs = Input::ALL.map(Input::name).join(", ");
         format!(
-            "a row is RACE or RACE/INPUT; races: {}; inputs: {inputs} (crafted for memory only, graphs and streams for \
+            "a row is RACE or RACE/INPUT, or campaign: what a hunt costs; races: {}; inputs: {inputs} (crafted for memory only, graphs and streams for \
              generate only, seeds for mutate only)",
             races.join(", ")
         )

@@ -154,7 +154,7 @@ pub struct Place {
     pub interpreters: Vec<(String, String)>,
 }
 
-/// docs/PERFORMANCE.md.
+/// docs/PERFORMANCE.md, without the section about hunts.
 #[must_use]
 pub fn document(rows: &[Row], command: &str, place: &Place) -> String {
     let Place { machine, date, compiler, interpreters } = place;

@@ -30,7 +30,7 @@ use std::time::Instant;
 
 /// In every n-th turn of a generator the core reads all dumps, and the interpreter reads its own. Reading costs more than
 /// predicting, and whether what was written can be read is seldom news. Without an interpreter it is all there is to see.
-const REREAD_EVERY: u64 = 4;
+const REREAD_EVERY: u64 = 8;
 
 pub(super) struct Hunter<'a> {
     plan: &'a Plan,
@@ -192,9 +192,18 @@ impl<'a> Hunter<'a> {
         if cases.is_empty() {
             return Ok(());
         }
-        let predictions: Vec<Prediction> =
-            cases.iter().map(|case| self.member.pair.core().predict(&case.bytes)).collect();
-        let observations = self.observe(cases, &predictions)?;
+        let core = self.member.pair.core();
+        let samples: Vec<Question> = cases.iter().map(|case| core.sample(&case.bytes)).collect();
+        // What is read again is compared with the canon.
+        let whole = reread || self.member.pair.is_alone();
+        let predict = |(case, sample): (&Case, &Question)| {
+            core.predict_about(
+                &case.bytes,
+                &Question { canon: sample.canon || whole, versions: sample.versions.clone() },
+            )
+        };
+        let predictions: Vec<Prediction> = cases.iter().zip(&samples).map(predict).collect();
+        let observations = self.observe(cases, &samples, &predictions)?;
         let mut owned = Vec::new();
         for ((case, prediction), observation) in cases.iter().zip(&predictions).zip(observations) {
             let Judged { verdicts, observation, dump } = self.judge(case, prediction, observation, reread)?;
@@ -205,7 +214,12 @@ impl<'a> Hunter<'a> {
     }
 
     /// What the subject does with each case, asked in as few requests as the predictions allow.
-    fn observe(&mut self, cases: &[Case], predictions: &[Prediction]) -> Result<Vec<Observation>, Broken> {
+    fn observe(
+        &mut self,
+        cases: &[Case],
+        samples: &[Question],
+        predictions: &[Prediction],
+    ) -> Result<Vec<Observation>, Broken> {
         let mut observations = vec![Observation::Skipped("no interpreter".into()); cases.len()];
         if self.member.pair.is_alone() {
             return Ok(observations);
@@ -213,7 +227,10 @@ impl<'a> Hunter<'a> {
         let mut groups: BTreeMap<Question, Vec<usize>> = BTreeMap::new();
         for (index, prediction) in predictions.iter().enumerate() {
             match self.member.pair.question(prediction) {
-                Ok(question) => groups.entry(question).or_default().push(index),
+                Ok(question) => {
+                    let canon = question.canon && samples[index].canon;
+                    groups.entry(Question { canon, ..question }).or_default().push(index);
+                }
                 Err(why) if self.ledger.may_kill(&why) => {
                     // Alone, so that no other case has to be asked twice.
                     let pair = &mut self.member.pair;
@@ -245,8 +262,9 @@ impl<'a> Hunter<'a> {
             let mut verdict = self.member.pair.judge(prediction, &observation);
             if let Verdict::Diverge(divergence) = &verdict {
                 let signature = &divergence.signature;
-                if signature.path.ends_with("canon") || self.ledger.is_new(signature) {
-                    (verdict, observation) = self.look_closer(case, prediction, observation)?;
+                let in_part = signature.path.ends_with("canon") || signature.path.starts_with("dump");
+                if in_part || self.ledger.is_new(signature) {
+                    (verdict, observation) = self.look_closer(case, observation)?;
                 }
             }
             verdicts.push(verdict);
@@ -269,12 +287,9 @@ impl<'a> Hunter<'a> {
     }
 
     /// The verdict after a second look, and what it is about.
-    fn look_closer(
-        &mut self,
-        case: &Case,
-        prediction: &Prediction,
-        observation: Observation,
-    ) -> Result<(Verdict, Observation), Broken> {
+    fn look_closer(&mut self, case: &Case, observation: Observation) -> Result<(Verdict, Observation), Broken> {
+        // At some versions it differs; the signature is that of all of them, as whoever looks at this case alone sees it.
+        let prediction = &self.member.pair.core().predict(&case.bytes);
         let confirm = |signature: &_| self.ledger.wants_confirmation(signature);
         let closer = self.member.pair.look_closer(&case.bytes, prediction, observation, &confirm)?;
         let Closer { verdict, observation, flaky } = closer;

@@ -25,7 +25,7 @@ const FILES: u64 = 32;
 /// ... or one in a mixed run, where compiling would else take most of the time ...
 const FEW_FILES: u64 = 1;
 /// ... or this many programs, each of which has to be compiled ...
-const PROGRAMS: u64 = 4;
+const PROGRAMS: u64 = 1;
 /// ... or this many .pyc files, most of which give two cases, the header and the stream.
 const PYC_FILES: u64 = CASES / 2;
 
@@ -35,7 +35,7 @@ const BYTES: usize = 1 << 20;
 /// How many compiled files are given to the mutators, how many are tried for that, and how long they may be.
 const BASES: usize = 12;
 const BASES_TRIED: usize = 36;
-const LONGEST_BASE: usize = 8 << 10;
+const LONGEST_BASE: usize = 3 << 10;
 
 /// Makes the cases of one subject.
 pub(super) struct Supply {

@@ -2,6 +2,7 @@
 
 use super::{MORE, Places, root, select, target_dir};
 use crate::bench::Name;
+use crate::bench::campaign;
 use crate::bench::inputs::Input;
 use crate::bench::report::{Place, Row, document, table};
 use crate::bench::run::{Runner, Target};
@@ -40,14 +41,28 @@ pub(crate) struct Bench {
     /// The folder that keeps compiled standard libraries [default: in the target folder]
     #[arg(long, value_name = "DIR")]
     cache: Option<PathBuf>,
+    /// With campaign: also a minute of hunting of another build of this program, such as one of an older commit
+    #[arg(long, value_name = "PROVOST")]
+    beside: Option<PathBuf>,
+    /// What that is called
+    #[arg(long, value_name = "NAME", requires = "beside", default_value = "the other build")]
+    beside_name: String,
     #[command(flatten)]
     places: Places,
 }
 
+/// The word for the rows about hunts, which are no race.
+const CAMPAIGN: &str = "campaign";
+
 impl Bench {
     /// Exit status 0, whatever the ratios are; 2 if a name is wrong, or an interpreter that was named cannot be used.
     pub(crate) fn run(&self) -> Result<u8> {
-        let names = Name::choose(&self.only).map_err(|e| anyhow::anyhow!("--only: {e}"))?;
+        let (campaigns, races): (Vec<String>, Vec<String>) =
+            self.only.iter().cloned().partition(|word| word == CAMPAIGN);
+        if !campaigns.is_empty() && races.is_empty() {
+            return self.campaigns();
+        }
+        let names = Name::choose(&races).map_err(|e| anyhow::anyhow!("--only: {e}"))?;
         let discovery = self.places.scripts().whole()?;
         let mut selected = select(&discovery.found.interpreters, &self.subject)?;
         if self.subject.is_empty() {
@@ -72,12 +87,54 @@ impl Bench {
             write!(std::io::stdout(), "{}", table(&rows))?;
         }
         if let Some(path) = self.file() {
-            let text = document(&rows, &self.command(), &place(&targets));
+            // What hunts cost is measured by itself, and stays.
+            let old = std::fs::read_to_string(&path).unwrap_or_default();
+            let hunts = old.find(campaign::TITLE).map_or("", |at| &old[at..]);
+            let gap = if hunts.is_empty() { "" } else { "\n" };
+            let text = document(&rows, &self.command(), &place(&targets)) + gap + hunts;
             let write = || {
                 path.parent().map_or(Ok(()), std::fs::create_dir_all)?;
                 std::fs::write(&path, text)
             };
             write().with_context(|| format!("cannot write {}", path.display()))?;
+            eprintln!("written {}", path.display());
+        }
+        Ok(0)
+    }
+
+    /// What hunts cost. Its section takes the place of the one that is there.
+    fn campaigns(&self) -> Result<u8> {
+        let scripts = self.places.scripts().whole()?.found.interpreters;
+        let found = self.places.natives().whole()?.found.interpreters;
+        let mut selected = select(&found, &self.subject)?;
+        selected.retain(|interpreter| campaign::is_native(interpreter));
+        let cache = self.cache.clone().unwrap_or_else(|| target_dir().join("provost").join("stdlib"));
+        let root = root();
+        let runner = campaign::Runner { root: &root, cache };
+        let beside =
+            self.beside.as_deref().map(|other| runner.beside(other, &self.beside_name, &selected)).transpose()?;
+        let whole = runner.whole(&selected)?;
+        let mut rows = Vec::new();
+        for interpreter in &selected {
+            eprintln!("measuring {}", interpreter.id);
+            let script = scripts.iter().find(|script| script.facts.build == interpreter.facts.build);
+            rows.extend(runner.rows(interpreter, script.unwrap_or(interpreter))?);
+        }
+        let mut out = std::io::stdout().lock();
+        if self.json {
+            writeln!(out, "{}", serde_json::json!({"rows": rows, "hunt": whole, "beside": beside}))?;
+        } else {
+            write!(out, "{}", campaign::table(&rows, &whole, beside.as_ref()))?;
+        }
+        let path = self.out.clone().unwrap_or_else(|| root.join("docs").join("PERFORMANCE.md"));
+        if !self.no_write {
+            let Place { machine, date, .. } = place(&[]);
+            let made = format!("Written by `{}`, {date}, {machine}.", self.command());
+            let old = std::fs::read_to_string(&path).unwrap_or_default();
+            let before = old.find(campaign::TITLE).map_or(&*old, |at| &old[..at]).trim_end();
+            let section = campaign::section(&rows, &whole, beside.as_ref(), &made);
+            std::fs::write(&path, format!("{before}\n\n{section}").trim_start())
+                .with_context(|| format!("cannot write {}", path.display()))?;
             eprintln!("written {}", path.display());
         }
         Ok(0)

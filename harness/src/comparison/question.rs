@@ -46,7 +46,8 @@ impl Question {
             Observation::Accepted(Accepted { canon: Canon::Undefined(_), .. }) => Ok(Question::BARE),
             Observation::Accepted(accepted) => {
                 let finite = |(version, dump): &(u8, Dump)| dump.can_be_asked().then_some(*version);
-                Ok(Question { canon: true, versions: accepted.dumps.iter().filter_map(finite).collect() })
+                let canon = accepted.canon != Canon::Unasked;
+                Ok(Question { canon, versions: accepted.dumps.iter().filter_map(finite).collect() })
             }
             // Should it be accepted after all, nothing is known of what looking at the value would do.
             Observation::Rejected(_) | Observation::Skipped(_) => Ok(Question::BARE),

@@ -189,7 +189,7 @@ impl Contest {
                 }
                 Column::Baseline => baseline(seed, index, &member.files),
             };
-            let right = member.core.observe(&case);
+            let right = member.core.observe_about(&case, &member.core.sample(&case));
             let types = types(&case, member.core.target());
             for (fault, found) in pending {
                 if fault.shows_among(types, &member.core, &case, &right) {

@@ -212,6 +212,8 @@ fn scalar_or_container(u: &mut Unstructured<'_>, target: Target) -> Vec<u8> {
                 (b")\x02\xfdNN0", b""),
                 (b"(\x02\0\0\0t\x01\0\0\0x", b""),
             ]);
+            // Nothing else is one that 2.7 reads.
+            let before = if target.is_python2() && u.below(2) == 1 { b"(\x02\0\0\0t\x01\0\0\0x" } else { before };
             let mut meant = reference(u.pick(&[0, 0, 0, 1, -1]));
             meant[0] = if target.is_python2() { b'R' } else { u.pick(b"rr\xf2") };
             [before, &meant, after].concat()

@@ -105,6 +105,8 @@ pub(super) struct Emitter<'u, 'd> {
     pub(super) nodes: u32,
     /// No container starts at this level or below.
     pub(super) deepest: u32,
+    /// How many sets are open around the next value. Since 3.11 each doubles what writing the innermost one costs.
+    pub(super) sets: u32,
     slots: Vec<Slot>,
     /// How many more code objects may be started.
     pub(super) codes: u32,
@@ -121,7 +123,8 @@ impl<'u, 'd> Emitter<'u, 'd> {
     pub(super) fn new(u: &'u mut Unstructured<'d>, target: Target, style: Style) -> Self {
         let swarm = Swarm::draw(u, target, style);
         // Most streams are small, so that many can be had; the tail is long.
-        let size = u.pick(&[4, 4, 4, 8, 8, 8, 8, 16, 16, 16, 16, 16, 32, 32, 64, 160]);
+        let sizes = if swarm.large { [8, 16, 16, 32, 32, 64, 64, 160] } else { [4, 4, 8, 8, 8, 16, 16, 32] };
+        let size = u.pick(&sizes);
         let nodes = 1 + u.below(size);
         let cycles = if u.one_in(16) { 4 } else { 1 };
         // 3.6 keeps a borrowed pointer to the first code object's file name and reads it at the next one, even when that
@@ -139,6 +142,7 @@ impl<'u, 'd> Emitter<'u, 'd> {
             out: Vec::with_capacity(256),
             nodes,
             deepest: target.max_depth.min(9),
+            sets: 0,
             slots: Vec::new(),
             codes,
             strings: 0,
@@ -444,11 +448,11 @@ impl<'u, 'd> Emitter<'u, 'd> {
     /// Most lengths are small; now and then one at which an encoding changes.
     fn random_length(&mut self) -> usize {
         match self.u.below(64) {
-            0..=58 => self.u.index(9),
+            0..=51 => self.u.index(9),
             _ if !self.swarm.large => 1,
-            59 | 60 => 255,
-            61 | 62 => 256,
-            _ if self.u.one_in(32) => self.u.pick(&[65535, 65536]),
+            52..=55 => 255,
+            56..=60 => 256,
+            _ if self.u.one_in(8) => self.u.pick(&[65535, 65536]),
             _ => self.u.pick(&[257, 1000, 4095]),
         }
     }

@@ -7,6 +7,7 @@
 //! Reviewed for Python 3.15.
 
 use super::luck::Luck;
+use super::mutate::curb;
 use super::{Target, codes, values};
 use arbitrary::Unstructured;
 use pyc_core::{Profile, Version};
@@ -139,8 +140,15 @@ pub fn generate(u: &mut Unstructured<'_>, target: Target, bases: &[Vec<u8>]) -> 
         Damage::Cut(at) => bytes.truncate(at),
         Damage::Without(span) => drop(bytes.drain(span)),
     }
+    // Behind a header of another length a stream begins anywhere.
+    let length = header_length(target).min(bytes.len());
+    curb(u, target, &mut bytes[length..]);
     let valid = is_code && wrong.is_none();
     Generated { bytes, source: with_source.then_some(source), wrong: wrong.map(|(name, ..)| name), valid }
+}
+
+fn header_length(target: Target) -> usize {
+    profile(target).map_or(0, |profile| profile.header.length())
 }
 
 /// A header that the source agrees with, or that nobody compares with it.
@@ -187,9 +195,12 @@ fn size_of(source: &Source) -> u32 {
 }
 
 fn magic_of(target: Target) -> [u8; 4] {
-    let profile = Profile::of(Version::new(target.version.0, target.version.1));
-    let [low, high] = profile.map_or(0, |profile| profile.magic).to_le_bytes();
+    let [low, high] = profile(target).map_or(0, |profile| profile.magic).to_le_bytes();
     [low, high, b'\r', b'\n']
+}
+
+fn profile(target: Target) -> Option<&'static Profile> {
+    Profile::of(Version::new(target.version.0, target.version.1))
 }
 
 /// The key of the target's hash of sources: its magic number.

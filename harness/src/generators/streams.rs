@@ -9,7 +9,7 @@
 use super::corners;
 use super::emit::Style;
 use super::luck::Luck;
-use super::mutate::{break_rule, mutate};
+use super::mutate::{break_rule, curb, mutate};
 use super::values::compose;
 use super::{Generated, Target};
 use arbitrary::Unstructured;
@@ -27,12 +27,16 @@ pub fn generate(u: &mut Unstructured<'_>, target: Target, bases: &[Vec<u8>]) -> 
         3 | 4 => corners::generate(u, target),
         5 => {
             let stream = compose(u, target, Style::Any);
-            break_rule(u, target, &stream)
+            let mut broken = break_rule(u, target, &stream);
+            curb(u, target, &mut broken);
+            broken
         }
         _ => {
             let stream = base(u, target, bases);
             let other = if bases.is_empty() { &stream } else { &bases[u.index(bases.len())][..] };
-            mutate(u, Some(target), &stream, other, MAX_MUTANT)
+            let mut mutant = mutate(u, Some(target), &stream, other, MAX_MUTANT);
+            curb(u, target, &mut mutant);
+            mutant
         }
     };
     Generated { bytes, valid: form < 3 }

@@ -108,6 +108,9 @@ impl<T: Copy> Menu<T> {
     }
 }
 
+/// One case in so many has large things.
+pub(super) const LARGE: u32 = 8;
+
 /// A configuration. Rates are so many times in 256.
 pub(super) struct Swarm {
     pub(super) leaves: Menu<Leaf>,
@@ -126,7 +129,8 @@ pub(super) struct Swarm {
     pub(super) interned: u16,
     /// Of [`Style::Any`]: encodings that no writer chooses.
     pub(super) odd: u16,
-    /// Whether strings and containers are large now and then.
+    /// Whether there are large things now and then, and sets deep in sets. What they cost an interpreter is many times what
+    /// all other cases cost, so few cases have them.
     pub(super) large: bool,
 }
 
@@ -134,8 +138,8 @@ impl Swarm {
     pub(super) fn draw(u: &mut Unstructured<'_>, target: Target, style: Style) -> Swarm {
         // An empty tape has everything.
         let drawn = u.below(2) == 1;
-        let [leaves, containers, alphabets, rest] =
-            if drawn { [u.byte(), u.byte(), u.byte(), u.byte()] } else { [!0; 4] };
+        let [leaves, containers, alphabets] = if drawn { [u.byte(), u.byte(), u.byte()] } else { [!0; 3] };
+        let large = u.one_in(LARGE);
         let on = |mask: u8, index: usize| mask >> index & 1 != 0;
         let format = match style {
             Style::Writer(format) => format,
@@ -163,7 +167,7 @@ impl Swarm {
             interned: rate(128, [0, 128, 256]),
             odd: rate(128, [0, 32, 256]),
             words: if drawn { u.pick(&[WORDS.len(), 1, 2, 4]) } else { WORDS.len() },
-            large: on(rest, 0),
+            large,
         }
     }
 }

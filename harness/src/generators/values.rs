@@ -12,6 +12,9 @@ use super::luck::Luck;
 use super::swarm::Container;
 use arbitrary::Unstructured;
 
+/// So deep are sets in sets where nothing is [large](super::swarm::Swarm::large).
+const SETS: u32 = 2;
+
 /// A stream that the target accepts.
 #[must_use]
 pub fn generate(u: &mut Unstructured<'_>, target: Target) -> Vec<u8> {
@@ -46,7 +49,10 @@ impl Emitter<'_, '_> {
         }
         self.nodes -= 1;
         let menu = if place == Place::Hashed { &self.swarm.hashed } else { &self.swarm.containers };
-        let container = menu.pick(self.u);
+        let mut container = menu.pick(self.u);
+        if self.sets >= SETS && container == Container::Frozenset && !self.swarm.large {
+            container = Container::Tuple;
+        }
         let n = self.length();
         match container {
             Container::List => self.list(n, place, level),
@@ -115,7 +121,9 @@ impl Emitter<'_, '_> {
         let during = if code == b'<' { State::Open } else { State::Sealed };
         let slot = self.open(code, Kind::Other, during);
         self.size(n);
+        self.sets += 1;
         self.items(n, Place::Hashed, level + 1);
+        self.sets -= 1;
         let facts = if code == b'<' { Facts::PURE.unhashable() } else { Facts::PURE };
         self.close(slot, facts);
         facts

@@ -2,7 +2,7 @@
 
 /// Under one version a seed makes the same cases on every machine. Whoever changes what a generator makes raises it, with
 /// the next release at the latest, and replaces the generator's number in the table below; the failing test prints it.
-pub const VERSION: u32 = 6;
+pub const VERSION: u32 = 7;
 
 #[cfg(test)]
 mod tests {
@@ -18,11 +18,11 @@ mod tests {
     /// For each generator that makes something of its own, a hash of its first cases under seed 0 and without bases, made
     /// for each profile in turn: of the hashes of the parts.
     const PINNED: [(Generator, u64); 5] = [
-        (Generator::Values, 0x9288069eb2b8493e),
-        (Generator::Streams, 0x1efc977a8957cb9e),
-        (Generator::Codes, 0xb625ac1847cdec18),
+        (Generator::Values, 0xf728be87098a2397),
+        (Generator::Streams, 0xfe7ccadbdfed0f7a),
+        (Generator::Codes, 0x95bef5f47ac02edb),
         (Generator::Programs, 0x2c49c422f69f1ffa),
-        (Generator::Pyc, 0x9d717cd6a899ea85),
+        (Generator::Pyc, 0x8abcafbd37d9c697),
     ];
 
     /// A hash of the cases from `first` on, each with its length before it.

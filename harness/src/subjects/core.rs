@@ -4,7 +4,8 @@
 //! panic into an observation, which the oracle always takes for a finding.
 
 use crate::case::sha256_hex;
-use crate::generators::Target;
+use crate::comparison::Question;
+use crate::generators::{Target, fnv};
 use crate::matrix::{self, Reached};
 use crate::observation::{Accepted, Canon, Dump, Fault, Observation, flags};
 use crate::oracle::Relation;
@@ -18,6 +19,9 @@ use std::sync::Once;
 
 /// What the workers call the module that they would import.
 const MODULE: &str = "case";
+
+/// Of a stream of at most so many bytes everything is asked.
+const SMALL: usize = 64;
 
 /// pyc-core under the profile of one interpreter.
 #[derive(Debug, Clone)]
@@ -137,6 +141,31 @@ impl Core {
     /// What the interpreter will do with a case.
     #[must_use]
     pub fn predict(&self, case: &[u8]) -> Prediction {
+        self.predict_about(case, &self.everything())
+    }
+
+    /// Everything that can be asked about a stream.
+    fn everything(&self) -> Question {
+        Question { canon: true, versions: (0..=self.profile.marshal_version).collect() }
+    }
+
+    /// What is asked about one of many cases: everything if it is small. Of a larger one the canon and the dumps have nearly all
+    /// in common, and a hunt has more from other cases; so it is one of them, and which follows from the bytes. Who owes no
+    /// bytes owes the canon.
+    #[must_use]
+    pub fn sample(&self, case: &[u8]) -> Question {
+        let Question { mut canon, mut versions } = self.everything();
+        if case.len() > SMALL {
+            let chosen = fnv(case.iter().copied()) % (versions.len() as u64 + 1);
+            canon = chosen == versions.len() as u64 || !self.is_model();
+            versions.retain(|version| u64::from(*version) == chosen);
+        }
+        Question { canon, versions }
+    }
+
+    /// A [`Core::predict`] that has of a value only what is asked.
+    #[must_use]
+    pub fn predict_about(&self, case: &[u8], question: &Question) -> Prediction {
         let other = |observation, reached| Prediction { observation, error: None, rewritten: None, reached };
         guard(|| {
             let graph = match read(case, &self.profile) {
@@ -147,7 +176,7 @@ impl Core {
                 }
             };
             let rewritten = Some(graph.write_anew().map_err(|e| e.to_string()));
-            match self.answer(&graph) {
+            match self.answer(&graph, question) {
                 Ok(observation) => {
                     let reached = matrix::accepted(case, &graph, &self.profile);
                     Prediction { observation, error: None, rewritten, reached }
@@ -161,8 +190,16 @@ impl Core {
     /// What the interpreter will do with a case, and nothing else of a [`Prediction`]. A panic stays one.
     #[must_use]
     pub fn observe(&self, case: &[u8]) -> Observation {
+        self.observe_about(case, &self.everything())
+    }
+
+    /// A [`Core::observe`] that has of a value only what is asked.
+    #[must_use]
+    pub fn observe_about(&self, case: &[u8], question: &Question) -> Observation {
         match read(case, &self.profile) {
-            Ok(graph) => self.answer(&graph).unwrap_or_else(|cause| Observation::Undefined(cause.name().into())),
+            Ok(graph) => {
+                self.answer(&graph, question).unwrap_or_else(|cause| Observation::Undefined(cause.name().into()))
+            }
             Err(e) => self.refused(&e),
         }
     }
@@ -171,7 +208,7 @@ impl Core {
     #[must_use]
     pub fn observe_and_rewrite(&self, case: &[u8]) -> (Observation, Option<Result<Vec<u8>, String>>) {
         match read(case, &self.profile) {
-            Ok(graph) => match self.answer(&graph) {
+            Ok(graph) => match self.answer(&graph, &self.everything()) {
                 Ok(observation) => (observation, Some(graph.write_anew().map_err(|e| e.to_string()))),
                 Err(cause) => (Observation::Undefined(cause.name().into()), None),
             },
@@ -180,13 +217,13 @@ impl Core {
     }
 
     /// What the interpreter does with a stream that it reads. Where that is undefined it is not even asked to load it.
-    fn answer(&self, graph: &Graph) -> Result<Observation, Cause> {
+    fn answer(&self, graph: &Graph, question: &Question) -> Result<Observation, Cause> {
         let loaded = Loaded::new(graph, &self.profile);
         if let Some(cause) = loaded.hazard() {
             return Err(cause);
         }
-        let dumps = (0..=self.profile.marshal_version).map(|version| (version, dump(&loaded, version))).collect();
-        Ok(accepted(graph, &loaded, dumps))
+        let dumps = question.versions.iter().map(|&version| (version, dump(&loaded, version))).collect();
+        Ok(accepted(graph, &loaded, question.canon, dumps))
     }
 
     /// What the interpreter's import says of the header of a .pyc file.
@@ -204,7 +241,7 @@ impl Core {
     #[must_use]
     pub fn read(&self, stream: &[u8]) -> Observation {
         guard(|| match read(stream, &self.profile) {
-            Ok(graph) => accepted(&graph, &Loaded::new(&graph, &self.profile), Vec::new()),
+            Ok(graph) => accepted(&graph, &Loaded::new(&graph, &self.profile), true, Vec::new()),
             Err(e) => self.refused(&e),
         })
         .unwrap_or_else(|message| Observation::Faulted(Fault::Panic(message)))
@@ -218,9 +255,10 @@ impl Core {
     }
 }
 
-fn accepted(graph: &Graph, loaded: &Loaded, dumps: Vec<(u8, Dump)>) -> Observation {
+fn accepted(graph: &Graph, loaded: &Loaded, canon: bool, dumps: Vec<(u8, Dump)>) -> Observation {
     let canon = match loaded.hazard() {
         Some(cause) => Canon::Undefined(cause.name().into()),
+        None if !canon => Canon::Unasked,
         None => match loaded.canon_and_aspect() {
             (text, Some(aspect)) => Canon::Varies(aspect.name().into(), text),
             (text, None) => Canon::Text(text),

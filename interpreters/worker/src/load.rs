@@ -78,7 +78,7 @@ impl<'py> Loader<'py> {
                 Err(raised) => Err(exception(self.py, raised)?),
             });
         }
-        let consumed = if ask.consumed { self.consumed(&stream) } else { None };
+        let consumed = if ask.consumed { self.consumed(&stream, case) } else { None };
         drop(keep);
         Ok(Answer::Accepted(Loaded { consumed, canon, dumps }))
     }
@@ -112,7 +112,14 @@ impl<'py> Loader<'py> {
         Ok(bytes.cast::<PyBytes>()?.as_bytes().to_vec())
     }
 
-    fn consumed(&self, stream: &Bound<'py, PyTuple>) -> Option<u32> {
+    /// How many bytes of the stream the value is. Nearly always all of them: then it does not load without the last one. A file
+    /// tells it, too, but costs several calls of Python for each object.
+    fn consumed(&self, stream: &Bound<'py, PyTuple>, case: &[u8]) -> Option<u32> {
+        let (_, shorter) = case.split_last()?;
+        match self.loads.call1((PyBytes::new(self.py, shorter),)) {
+            Err(raised) if !raised.is_instance_of::<PyMemoryError>(self.py) => return u32::try_from(case.len()).ok(),
+            _ => {}
+        }
         let file = self.bytes_io.call1(stream).ok()?;
         self.load.call1((&file,)).ok()?;
         file.call_method0("tell").ok()?.extract().ok()

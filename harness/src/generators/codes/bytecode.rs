@@ -23,9 +23,9 @@ pub(super) struct Names {
 }
 
 /// Whole instructions: most often few; now and then more units than two groups of six bits can count.
-pub(super) fn instructions(u: &mut Unstructured<'_>, opcodes: &Opcodes, named: Names) -> Vec<u8> {
+pub(super) fn instructions(u: &mut Unstructured<'_>, opcodes: &Opcodes, named: Names, large: bool) -> Vec<u8> {
     let n = match u.below(32) {
-        0..=23 => u.below(12),
+        0..=23 => u.below(16),
         _ => u.below(80),
     };
     let unusual = u.one_in(4);
@@ -33,7 +33,7 @@ pub(super) fn instructions(u: &mut Unstructured<'_>, opcodes: &Opcodes, named: N
     for _ in 0..n {
         instruction(u, opcodes, named, unusual, &mut code);
     }
-    if u.one_in(64) && !code.is_empty() {
+    if large && u.one_in(16) && !code.is_empty() {
         code = code.repeat(8200 / code.len() + 1);
     }
     if unusual && !code.is_empty() && opcodes.version >= (3, 11) {

@@ -11,6 +11,7 @@ use super::super::emit::{Emitter, Kind, Style};
 use super::super::luck::Luck;
 use super::super::mutate::{put, replace};
 use super::super::skim::{BEFORE_LINE, FLAG_REF, Item, SLOTLESS, Skim, layout, long, skim_for};
+use super::super::swarm::LARGE;
 use super::bytecode::{Names, instructions};
 use super::object::{HIDDEN, VARARGS, VARKEYWORDS, small};
 use super::opcodes::Opcodes;
@@ -140,7 +141,8 @@ fn edit(u: &mut Unstructured<'_>, target: Target, bytes: &mut Vec<u8>, parts: &P
         4 => {
             let count = |field: usize| u32::try_from(parts.items_of(parts.fields[field]).len()).unwrap_or(0);
             let named = Names { consts: count(CONSTS), names: count(2), locals: count(3) };
-            let code = instructions(u, Opcodes::of(version), named);
+            let large = u.one_in(LARGE);
+            let code = instructions(u, Opcodes::of(version), named, large);
             put_bytes(bytes, parts.fields[CODE], &code)
         }
         5 | 6 => {

@@ -35,7 +35,7 @@ struct Variables {
 }
 
 impl Variables {
-    fn new(u: &mut Unstructured<'_>, version: (u8, u8)) -> Self {
+    fn new(u: &mut Unstructured<'_>, version: (u8, u8), large: bool) -> Self {
         let some = |u: &mut Unstructured<'_>| u.pick(&[0, 0, 1, 1, 2, 3]);
         let mut arguments = [some(u), some(u), some(u), u.below(2), u.below(2)];
         if version < (3, 8) {
@@ -45,7 +45,7 @@ impl Variables {
             arguments[2] = 0;
         }
         let mut variables = Variables { arguments, others: some(u), cells: some(u), frees: some(u) };
-        if u.one_in(12) {
+        if large && u.one_in(4) {
             let many = u.pick(&MANY);
             // So many in one of the tuples.
             match u.below(3) {
@@ -92,7 +92,7 @@ impl Variables {
 
 /// A stream of one code object, with others among its constants.
 pub(super) fn generate(u: &mut Unstructured<'_>, target: Target, style: Style) -> Vec<u8> {
-    let depth = u.pick(&[0, 0, 0, 0, 1, 1, 2, 3, 4]);
+    let depth = u.pick(&[0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 2, 2, 3, 4]);
     let mut e = Emitter::new(u, target, style);
     // Those in other places are made by `values`. Before 3.7 only what is alive to the end may have a file name.
     e.codes = 0;
@@ -113,12 +113,12 @@ impl Emitter<'_, '_> {
     /// A code object at nesting depth `level`, with code objects in its constants to this depth.
     fn object(&mut self, depth: u32, level: u32) -> Facts {
         let version = self.target.version;
-        let variables = Variables::new(self.u, version);
+        let variables = Variables::new(self.u, version, self.swarm.large);
         let [positional_only, either, keyword_only, ..] = variables.arguments;
         let consts = self.how_many();
         let names = self.how_many();
         let named = Names { consts, names, locals: variables.all() };
-        let code = instructions(self.u, Opcodes::of(version), named);
+        let code = instructions(self.u, Opcodes::of(version), named, self.swarm.large);
 
         let slot = self.open(b'c', Kind::Other, State::Sealed);
         self.number(positional_only + either);
@@ -165,7 +165,7 @@ impl Emitter<'_, '_> {
 
     /// How many constants or names: few, now and then as many as change the encoding.
     fn how_many(&mut self) -> u32 {
-        if self.u.one_in(40) { self.u.pick(&MANY) } else { self.u.below(5) }
+        if self.swarm.large && self.u.one_in(8) { self.u.pick(&MANY) } else { self.u.below(5) }
     }
 
     fn number(&mut self, n: u32) {

@@ -24,7 +24,8 @@ pub(super) use rules::break_rule;
 use super::Target;
 use super::draft::{Donor, Draft};
 use super::luck::Luck;
-use super::skim::{skim, skim_for};
+use super::skim::{long, skim, skim_for};
+use super::swarm::LARGE;
 use arbitrary::Unstructured;
 use joints::Joint;
 use moves::Move;
@@ -157,6 +158,28 @@ fn apply(
         }
     };
     (mutant.len() <= limit && mutant != base).then_some(mutant)
+}
+
+/// The most items that a broken stream claims to have, where nothing is large.
+const CLAIM: i32 = 1 << 12;
+
+/// Interpreters make room for what a size claims before they find that it is not there: a hundred million items take them
+/// longer than a thousand cases. So most of the sizes that go far beyond the end are made smaller.
+pub(super) fn curb(u: &mut Unstructured<'_>, target: Target, bytes: &mut [u8]) {
+    if u.one_in(8 * LARGE) {
+        return;
+    }
+    let skimmed = skim_for(target, bytes);
+    if skimmed.complete {
+        return;
+    }
+    for item in skimmed.items.iter().filter(|item| b"([".contains(&item.code)) {
+        let claim = long(bytes, item.at + 1).unwrap_or(0);
+        // No interpreter tries to make room for the largest.
+        if (2 * CLAIM..i32::MAX / 2).contains(&claim) && claim as usize > bytes.len() {
+            put(bytes, item.at + 1, CLAIM | (claim % CLAIM));
+        }
+    }
 }
 
 #[cfg(test)]
