@@ -23,7 +23,7 @@ use harness::subjects::Reality;
 use harness::subjects::core::Core;
 use interpreters::{Limits, Options, Workspace, discover};
 use protocol::CanonMode;
-use pyc_core::bytecode::{Assembly, Body, listing};
+use pyc_core::bytecode::{Argument, Assembly, Body, listing};
 use pyc_core::code::fields;
 use pyc_core::model::Loaded;
 use pyc_core::pyc::PycError;
@@ -120,8 +120,11 @@ pub fn bytecode_roundtrip(data: &[u8]) {
         let Value::Code(code) = graph.value(id) else { continue };
         let body = Body::new(&graph, &code, profile);
         assert!(body.instructions().flat_map(|it| it.bytes).eq(body.code), "{}", profile.version);
-        let arguments = body.instructions().map(|it| body.argument(&it)).count();
-        assert!(arguments <= body.code.len());
+        for instruction in body.instructions() {
+            let argument = body.argument(&instruction);
+            assert_eq!(argument == Argument::None, instruction.operand.is_none(), "{}", profile.version);
+            assert_eq!(matches!(argument, Argument::Target(_)), instruction.target().is_some(), "{}", profile.version);
+        }
         let assembly = Assembly::of(&body, profile);
         let assembled = assembly.assemble().expect("what was taken apart goes together");
         assert_eq!(assembled.code, body.code, "{}", profile.version);
