@@ -143,9 +143,11 @@ impl<'t> Lines<'t> {
         self.line = self.line.wrapping_add(lines);
         let start = self.at;
         self.at += usize::from((first & 7) + 1) * 2;
+        // An entry that does not begin as it should is none without a line here, though it has no position.
+        let has_line = first < 0x80 | NONE << 3;
         // 3.11 shows no line below zero, later versions all but -1.
         let is_one = |line: &i32| if self.merges { *line != -1 } else { *line >= 0 };
-        let line = Some(self.line).filter(|line| kind != NONE && is_one(line));
+        let line = Some(self.line).filter(|line| has_line && is_one(line));
         Some(LineRange { start, end: self.at, line })
     }
 }

@@ -330,11 +330,11 @@ impl<'g> Dis<'g> {
                 let mode = if argument & 1 != 0 { "lazy" } else { "eager" };
                 self.name_and(argument >> 2, low(2), mode)?
             }
-            Operand::Local => self.text(self.body.variables, argument)?,
-            Operand::Free => self.text(&self.body.free, argument)?,
+            Operand::Local => self.variable(self.body.variables, argument)?,
+            Operand::Free => self.variable(&self.body.free, argument)?,
             Operand::LocalPair => {
-                let first = self.text(self.body.variables, argument >> 4)?;
-                format!("{first}, {}", self.text(self.body.variables, low(4))?)
+                let first = self.variable(self.body.variables, argument >> 4)?;
+                format!("{first}, {}", self.variable(self.body.variables, low(4))?)
             }
             Operand::Absolute if !self.profile.dis_shows_absolute_targets() => return Ok(None),
             Operand::Forward | Operand::Backward | Operand::Absolute => {
@@ -376,6 +376,11 @@ impl<'g> Dis<'g> {
             (_, true) => format!("{name} + {what}"),
             (_, false) => format!("{what} + {name}"),
         })
+    }
+
+    /// Since 3.11 a function in C gives the name, and an index below zero is none.
+    fn variable(&self, names: &[NodeId], place: i128) -> Result<String, Raised> {
+        if place < 0 && self.profile.dis_shows_handlers() { Err(OUT_OF_TUPLE) } else { self.text(names, place) }
     }
 
     fn text(&self, names: &[NodeId], place: i128) -> Result<String, Raised> {
