@@ -23,6 +23,7 @@ use harness::subjects::Reality;
 use harness::subjects::core::Core;
 use interpreters::{Limits, Options, Workspace, discover};
 use protocol::CanonMode;
+use pyc_core::bytecode::{Argument, Assembly, Body, listing};
 use pyc_core::code::fields;
 use pyc_core::model::Loaded;
 use pyc_core::pyc::PycError;
@@ -108,6 +109,32 @@ pub fn code_roundtrip(data: &[u8]) {
     if before.hazard().is_none() {
         assert_eq!(before.canon(), after.canon(), "{}", profile.version);
     }
+}
+
+/// Instructions and tables come back: each code object's are the same bytes after they were taken apart and put together; and
+/// whatever they are, they are shown.
+pub fn bytecode_roundtrip(data: &[u8]) {
+    let profile = chosen(&CORES, data).profile();
+    let Ok(graph) = read(data, profile) else { return };
+    for id in graph.ids() {
+        let Value::Code(code) = graph.value(id) else { continue };
+        let body = Body::new(&graph, &code, profile);
+        assert!(body.instructions().flat_map(|it| it.bytes).eq(body.code), "{}", profile.version);
+        for instruction in body.instructions() {
+            let argument = body.argument(&instruction);
+            assert_eq!(argument == Argument::None, instruction.operand.is_none(), "{}", profile.version);
+            assert_eq!(matches!(argument, Argument::Target(_)), instruction.target().is_some(), "{}", profile.version);
+        }
+        let assembly = Assembly::of(&body, profile);
+        let assembled = assembly.assemble().expect("what was taken apart goes together");
+        assert_eq!(assembled.code, body.code, "{}", profile.version);
+        assert_eq!(assembled.line_table, body.line_table, "{}", profile.version);
+        assert_eq!(assembled.exception_table, body.exception_table, "{}", profile.version);
+        // What it comes to is not for any bytes; that it comes to an end is.
+        let _ = assembly.stack(body.flags);
+    }
+    let listing = listing(&graph, graph.root(), profile);
+    assert!(listing.text.is_empty() || matches!(graph.value(graph.root()), Value::Code(_)));
 }
 
 /// `None` when there is no code object, or a flag on a reference, which only streams have that no one writes.
@@ -252,7 +279,7 @@ pub struct Target {
 }
 
 /// All targets, as the tests run them.
-pub const TARGETS: [Target; 7] = {
+pub const TARGETS: [Target; 8] = {
     const fn over(name: &'static str, body: fn(&[u8]), mutators: Option<(Mutate, Cross)>) -> Target {
         Target { name, body, mutators }
     }
@@ -263,6 +290,7 @@ pub const TARGETS: [Target; 7] = {
         over("marshal_value", marshal_value, None),
         over("canon_roundtrip", canon_roundtrip, STREAMS),
         over("code_roundtrip", code_roundtrip, STREAMS),
+        over("bytecode_roundtrip", bytecode_roundtrip, STREAMS),
         over("pyc_roundtrip", pyc_roundtrip, Some((mutate_pyc, cross_pycs))),
         over("marshal_differential", marshal_differential, STREAMS),
     ]

@@ -64,6 +64,11 @@ fn code_roundtrip() {
 }
 
 #[test]
+fn bytecode_roundtrip() {
+    check("bytecode_roundtrip", 1);
+}
+
+#[test]
 fn pyc_roundtrip() {
     check("pyc_roundtrip", 1);
 }

@@ -3,8 +3,10 @@
 //! Exit status: 0 all is well; 1 something diverges, or a file is bad; 2 the command was wrong, or something is broken.
 
 mod bench;
+mod bytecode;
 mod check;
 mod corpus;
+mod dis;
 mod doctor;
 mod export;
 mod faults;
@@ -23,6 +25,7 @@ use anyhow::Result;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use interpreters::{Driver, Found, Interpreter, Limits, Options, Unusable, Workspace, discover_with, selects};
 use std::collections::BTreeSet;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
@@ -42,6 +45,8 @@ enum Task {
     Doctor(doctor::Doctor),
     /// Look at .pyc files and marshal streams; needs no Python
     Check(check::Check),
+    /// Show the instructions of the code objects in .pyc files and marshal streams; needs no Python
+    Dis(dis::Dis),
     /// Show what every subject does with one case, and the first difference
     Replay(replay::Replay),
     /// Cut a case on which a subject diverges down to the simplest one that shows the same
@@ -50,6 +55,8 @@ enum Task {
     Generate(generate::Generate),
     /// Measure pyc-core beside CPython and other readers, and write docs/PERFORMANCE.md
     Bench(bench::Bench),
+    /// Compare what pyc-core says of instructions with what every interpreter says, and write docs/BYTECODE.md
+    Bytecode(bytecode::Bytecode),
     /// Plant faults into pyc-core and count the cases that the generators need to find each; writes docs/FAULTS.md
     Faults(faults::Faults),
     /// Fuzz pyc-core guided by coverage, with cargo-fuzz; needs no Python
@@ -189,6 +196,16 @@ impl Search {
     }
 }
 
+/// The bytes of a file; `-` is standard input.
+fn read(file: &Path) -> std::io::Result<Vec<u8>> {
+    if file == Path::new("-") {
+        let mut bytes = Vec::new();
+        std::io::stdin().read_to_end(&mut bytes)?;
+        return Ok(bytes);
+    }
+    std::fs::read(file)
+}
+
 fn real(path: &Path) -> PathBuf {
     path.canonicalize().unwrap_or_else(|_| path.to_owned())
 }
@@ -264,10 +281,12 @@ pub fn main() -> ExitCode {
         Task::Hunt(hunt) => hunt.run(),
         Task::Doctor(doctor) => doctor.run(),
         Task::Check(check) => check.run(),
+        Task::Dis(dis) => dis.run(),
         Task::Replay(replay) => replay.run(),
         Task::Minimize(minimize) => minimize.run(),
         Task::Generate(generate) => generate.run(),
         Task::Bench(bench) => bench.run(),
+        Task::Bytecode(bytecode) => bytecode.run(),
         Task::Faults(faults) => faults.run(),
         Task::Fuzz(fuzz) => fuzz.run(),
         Task::Golden(golden) => golden.run(),

@@ -9,6 +9,7 @@
 //! over this library, and the fuzz targets are another.
 
 pub mod bench;
+pub mod bytecode;
 pub mod campaign;
 pub mod canon;
 pub mod case;
@@ -16,6 +17,7 @@ pub mod check;
 pub mod cli;
 pub mod comparison;
 pub mod corpus;
+pub mod dis;
 pub mod expected;
 pub mod export;
 pub mod faults;

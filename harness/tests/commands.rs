@@ -50,6 +50,42 @@ fn check_says_whether_a_file_is_good() {
     check(&["check"], b"", 2, &["Usage"]);
 }
 
+/// `def f(x): return x`, compiled by 3.12.
+#[test]
+fn dis_shows_instructions() {
+    let code = pyc_core::code::EXAMPLE_312;
+    let check = |style: &[&str], input: &[u8], status, said: &[&str]| {
+        check(&[&["dis", "--as", "3.12"], style, &["-"]].concat(), input, status, said);
+    };
+    let plain = "f  (f.py, line 1, stack 1)\n           1:0-0       0  RESUME";
+    check(&[], code, 0, &[plain, "LOAD_FAST                   0  x", "RETURN_VALUE"]);
+    check(
+        &["--style", "python"],
+        code,
+        0,
+        &["  1           0 RESUME                   0\n              2 LOAD_FAST                0 (x)\n"],
+    );
+    check(
+        &["--style", "json"],
+        code,
+        0,
+        &["\"python\":\"3.12.1\"", "\"name\":\"LOAD_FAST\",\"operand\":0,\"argument\":\"x\""],
+    );
+    check(&["--function", "f"], code, 0, &["LOAD_FAST"]);
+    check(&["--function", "g"], code, 1, &["no code object is named g; there are: f"]);
+    check(&[], b"N", 1, &["there is no code object in it"]);
+    check(&[], &code[..30], 1, &["at byte 0x1e of the file", "provost check"]);
+    // A name that would turn the text around, or move the cursor, does neither.
+    let mut hostile = code.to_vec();
+    let at = hostile.windows(4).position(|window| window == b"f.py").unwrap();
+    hostile[at..at + 4].copy_from_slice(b"\x1b[2J");
+    check(&[], &hostile, 0, &["(\\u{1b}[2J, line 1"]);
+    let bare: [(&str, &[&str]); 2] = [("-", &["not a .pyc file", "--as X.Y"]), ("no such file", &["cannot be read"])];
+    for (file, said) in bare {
+        crate::check(&["dis", file], b"hello, world", 1, said);
+    }
+}
+
 #[test]
 fn generate_prints_what_a_seed_and_an_index_name() {
     let check = |generator, index, python, status, said: &str| {

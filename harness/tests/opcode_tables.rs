@@ -123,7 +123,9 @@ fn section(profile: &Profile, shown: &[Shown], survives: bool, old: &str) -> Str
     }
     let mut out = format!("// {version}\n");
     let mut table = |what: &str, doc: &str, value: &dyn Fn(usize) -> usize| {
-        writeln!(out, "\n/// {doc}\n#[rustfmt::skip]\npub(super) static {what}_{name}: [u8; 256] = [").unwrap();
+        // Instruction sets have the caches, too.
+        let scope = if what == "CACHES" { "crate" } else { "super" };
+        writeln!(out, "\n/// {doc}\n#[rustfmt::skip]\npub({scope}) static {what}_{name}: [u8; 256] = [").unwrap();
         for row in 0..16 {
             let numbers: Vec<String> = (16 * row..16 * row + 16).map(|i| value(i).to_string()).collect();
             writeln!(out, "    {},", numbers.join(", ")).unwrap();

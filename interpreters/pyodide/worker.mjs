@@ -62,6 +62,12 @@ pyodide.setStdin({ isatty: false, read: (buffer) => patiently(() => fs.readSync(
 pyodide.setStdout({ isatty: false, write: answer });
 pyodide.setStderr({ isatty: false, write: (buffer) => patiently(() => fs.writeSync(2, buffer)) });
 
+// What the script imports from the folder that it is in.
+pyodide.FS.mkdir("/provost");
+const beside = path.join(here, "..", "script", "disassembly.py");
+pyodide.FS.writeFile("/provost/disassembly.py", fs.readFileSync(beside, "utf8"));
+pyodide.runPython("import sys; sys.path.append('/provost')");
+
 const script = path.join(here, "..", "script", "worker.py");
 const globals = pyodide.toPy({ __name__: "worker" });
 try {

@@ -25,7 +25,7 @@ import struct
 import types
 import warnings
 
-PROTOCOL = 3
+PROTOCOL = 4
 MAX_FRAME = 1 << 30
 UNKNOWN = 0xFFFFFFFF
 PYTHON2 = sys.version_info[0] == 2
@@ -465,6 +465,22 @@ def import_headers(fields):
             yield b"R" + exception(e)
 
 
+def disassemble(fields):
+    from disassembly import disassembly
+
+    cases = [fields.blob() for _ in range(struct.unpack("<I", fields.take(4))[0])]
+    fields.end()
+    for b in cases:
+        try:
+            code = marshal.loads(b)
+            if not isinstance(code, types.CodeType):
+                raise TypeError("not a code object")
+        except Exception as e:
+            yield b"R" + exception(e)
+            continue
+        yield b"D" + blob(disassembly(code))
+
+
 def answers(payload, driver, stdlib=None):
     """The payloads that answer one request's payload; the next case is touched when the next answer is asked for."""
     try:
@@ -480,6 +496,9 @@ def answers(payload, driver, stdlib=None):
             yield compile_source(fields)
         elif tag == b"P":
             for answer in import_headers(fields):
+                yield answer
+        elif tag == b"D":
+            for answer in disassemble(fields):
                 yield answer
         else:
             raise ValueError("request tag %r" % tag)

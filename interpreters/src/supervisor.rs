@@ -118,6 +118,16 @@ impl Supervisor {
         self.converse(0, cases.len(), 0, &request, &answers)
     }
 
+    /// Asks what `dis` prints of the code objects in marshal streams: exactly one outcome for each, in order.
+    ///
+    /// # Errors
+    /// As for [`Supervisor::load`].
+    pub fn disassemble(&mut self, cases: &[Vec<u8>]) -> Result<Vec<Outcome>, Broken> {
+        let request = |range: Range<usize>| Request::Disassemble(cases[range].to_vec());
+        let answers = |answer: &Answer| matches!(answer, Answer::Disassembled(_) | Answer::Rejected(_));
+        self.converse(0, cases.len(), 0, &request, &answers)
+    }
+
     /// How many workers had to be started in place of one that died.
     #[must_use]
     pub fn restarts(&self) -> u32 {

@@ -151,12 +151,16 @@ pub mod flag {
     pub const VARARGS: i32 = 0x4;
     /// `**kwargs`
     pub const VARKEYWORDS: i32 = 0x8;
+    /// A generator.
+    pub const GENERATOR: i32 = 0x20;
     /// No free or cell variables (up to 3.10).
     pub const NOFREE: i32 = 0x40;
     /// A coroutine.
     pub const COROUTINE: i32 = 0x80;
     /// A generator that is also a coroutine.
     pub const ITERABLE_COROUTINE: i32 = 0x100;
+    /// An asynchronous generator.
+    pub const ASYNC_GENERATOR: i32 = 0x200;
 }
 
 /// A code object in a graph.

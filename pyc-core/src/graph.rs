@@ -324,7 +324,7 @@ impl<'a> Graph<'a> {
     }
 
     /// All nodes, in the order of their type bytes.
-    pub fn ids(&self) -> impl Iterator<Item = NodeId> + use<> {
+    pub fn ids(&self) -> impl DoubleEndedIterator<Item = NodeId> + use<> {
         (0..self.nodes.len()).map(|i| NodeId(index(i)))
     }
 

@@ -7,6 +7,7 @@
 //! * [`Graph::write`] gives the stream back, byte for byte, also after changes; graphs are also built from nothing.
 //! * [`model::Loaded`] is what the interpreter makes of a graph: its canon, and the bytes that `marshal.dumps` writes.
 //! * [`Pyc`] is the file around it.
+//! * [`bytecode`] is what is inside of code objects: instructions, lines, handlers; and the text that `dis.dis` prints.
 //!
 //! The library does no I/O, has no `unsafe` code, does not recurse, and allocates no more than a small multiple of its
 //! input. It never executes anything.
@@ -35,6 +36,7 @@ mod prelude {
 
 mod aftermath;
 mod build;
+pub mod bytecode;
 pub mod code;
 mod error;
 mod graph;
@@ -44,6 +46,7 @@ pub mod opcode;
 mod profile;
 pub mod pyc;
 mod read;
+mod repr;
 mod text;
 mod validate;
 mod write;

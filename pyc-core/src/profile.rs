@@ -11,6 +11,10 @@
 //! assert_eq!(profile.marshal_version, 4);
 //! ```
 
+mod bytecode;
+
+pub(crate) use bytecode::TableFormat;
+
 use crate::prelude::*;
 use core::fmt;
 

@@ -4,7 +4,7 @@ use crate::check::{Report, check, hex_dump};
 use anyhow::Result;
 use clap::Args;
 use serde::Serialize;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// Arguments of `check`.
@@ -39,7 +39,7 @@ impl Check {
         let mut out = std::io::stdout().lock();
         let mut status = 0;
         for file in &self.files {
-            let bytes = match read(file) {
+            let bytes = match super::read(file) {
                 Ok(bytes) => bytes,
                 Err(e) => {
                     status = 1;
@@ -68,13 +68,4 @@ impl Check {
         }
         Ok(status)
     }
-}
-
-fn read(file: &Path) -> std::io::Result<Vec<u8>> {
-    if file == Path::new("-") {
-        let mut bytes = Vec::new();
-        std::io::stdin().read_to_end(&mut bytes)?;
-        return Ok(bytes);
-    }
-    std::fs::read(file)
 }

@@ -20,4 +20,4 @@ pub use message::{Answer, CanonMode, Compile, Exception, Facts, Import, Load, Lo
 pub use wire::{FrameError, MAX_FRAME, MessageError, read_frame, write_frame};
 
 /// The version of the protocol that this crate speaks; a worker tells its own in [`Facts::protocol`].
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;

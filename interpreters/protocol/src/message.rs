@@ -25,6 +25,8 @@ pub enum Request {
     Compile(Compile),
     /// Say what an import says of the headers of .pyc files; one [`Answer`] follows for each of them.
     Import(Vec<Import>),
+    /// Say what the module `dis` prints of the code objects in marshal streams; one [`Answer`] follows for each of them.
+    Disassemble(Vec<Vec<u8>>),
 }
 
 /// A batch of marshal streams; one [`Answer`] follows for each of them.
@@ -111,6 +113,8 @@ pub enum Answer {
     NotCompiled(Exception),
     /// To a .pyc file whose header an import accepts: its flags.
     Imported(u32),
+    /// To a stream that is a code object: what `dis` prints, and the lines and positions.
+    Disassembled(Vec<u8>),
     /// The worker could not understand the request or failed itself.
     Failed(String),
 }
@@ -165,6 +169,13 @@ impl Request {
                 }
                 out
             }
+            Request::Disassemble(cases) => {
+                let mut out = vec![b'D'];
+                let count = u32::try_from(cases.len()).expect("fewer than 2^32 cases");
+                out.extend_from_slice(&count.to_le_bytes());
+                cases.iter().for_each(|case| put_blob(&mut out, case));
+                out
+            }
         }
     }
 
@@ -194,6 +205,10 @@ impl Request {
             b'P' => {
                 let count = f.u32()?;
                 Request::Import((0..count).map(|_| Import::decode(&mut f)).collect::<Result<_, _>>()?)
+            }
+            b'D' => {
+                let count = f.u32()?;
+                Request::Disassemble((0..count).map(|_| f.blob().map(<[u8]>::to_vec)).collect::<Result<_, _>>()?)
             }
             other => return f.error(format!("request tag {other:#04x}")),
         };
@@ -288,6 +303,10 @@ impl Answer {
                 out.push(b'V');
                 out.extend_from_slice(&flags.to_le_bytes());
             }
+            Answer::Disassembled(text) => {
+                out.push(b'D');
+                put_blob(&mut out, text);
+            }
             Answer::Failed(reason) => {
                 out.push(b'F');
                 put_blob(&mut out, reason.as_bytes());
@@ -312,6 +331,7 @@ impl Answer {
             b'P' => Answer::Compiled(f.blob()?.to_vec()),
             b'E' => Answer::NotCompiled(Exception::decode(&mut f)?),
             b'V' => Answer::Imported(f.u32()?),
+            b'D' => Answer::Disassembled(f.blob()?.to_vec()),
             b'F' => Answer::Failed(f.text()?),
             other => return f.error(format!("answer tag {other:#04x}")),
         };
@@ -354,7 +374,10 @@ mod tests {
             Import { file: b"\xcb\x0d\r\n".to_vec(), source: None },
             Import { file: vec![], source: Some((b"x=1\n".to_vec(), 7)) },
         ];
-        for request in [Request::Hello, Request::Load(load), Request::Compile(compile), Request::Import(import)] {
+        let disassemble = Request::Disassemble(vec![b"N".to_vec(), vec![]]);
+        for request in
+            [Request::Hello, Request::Load(load), Request::Compile(compile), Request::Import(import), disassemble]
+        {
             check(&request, &request.encode(), Request::decode);
         }
     }
@@ -395,6 +418,7 @@ mod tests {
             Answer::Compiled(vec![1, 2, 3]),
             Answer::NotCompiled(exception()),
             Answer::Imported(3),
+            Answer::Disassembled(b"  1  0 NOP\n".to_vec()),
             Answer::Failed("no".into()),
         ] {
             check(&answer, &answer.encode(), |wire| Answer::decode(wire, 2));

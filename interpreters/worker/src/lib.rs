@@ -12,6 +12,7 @@
 
 mod canon;
 mod compile;
+mod disassemble;
 mod facts;
 mod import;
 mod load;
@@ -72,6 +73,11 @@ fn serve(py: Python<'_>, answers: &mut File, stdlib: &str) -> Result<(), Box<dyn
             Ok(Request::Import(asks)) => {
                 for ask in &asks {
                     send(answers, &import::import(py, ask).unwrap_or_else(failed))?;
+                }
+            }
+            Ok(Request::Disassemble(cases)) => {
+                for case in &cases {
+                    send(answers, &disassemble::disassemble(py, case).unwrap_or_else(failed))?;
                 }
             }
             Ok(Request::Compile(ask)) => send(answers, &compile::compile(py, &ask).unwrap_or_else(failed))?,

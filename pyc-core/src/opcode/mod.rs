@@ -6,6 +6,16 @@
 
 mod tables;
 
+/// How many units after each opcode are its inline caches, by version.
+pub(crate) mod caches {
+    pub(crate) use super::tables::{
+        CACHES_311 as PYTHON_311, CACHES_312 as PYTHON_312, CACHES_313 as PYTHON_313, CACHES_314 as PYTHON_314,
+        CACHES_315 as PYTHON_315,
+    };
+    /// Before 3.11.
+    pub(crate) static NONE: [u8; 256] = [0; 256];
+}
+
 use crate::code::flag;
 use crate::error::Cause;
 use crate::prelude::*;

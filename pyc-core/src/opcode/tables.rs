@@ -28,7 +28,7 @@ pub(super) static BASE_311: [u8; 256] = [
 
 /// How many cache units follow each opcode.
 #[rustfmt::skip]
-pub(super) static CACHES_311: [u8; 256] = [
+pub(crate) static CACHES_311: [u8; 256] = [
     0, 0, 0, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 1, 1, 0,
     1, 4, 4, 4, 4, 4, 4, 4, 4, 4, 2, 2, 2, 2, 0, 0,
     0, 0, 0, 0, 0, 0, 0, 4, 4, 4, 4, 4, 0, 0, 0, 5,
@@ -76,7 +76,7 @@ pub(super) static BASE_312: [u8; 256] = [
 
 /// How many cache units follow each opcode.
 #[rustfmt::skip]
-pub(super) static CACHES_312: [u8; 256] = [
+pub(crate) static CACHES_312: [u8; 256] = [
     0, 0, 0, 0, 0, 0, 1, 1, 1, 0, 1, 0, 0, 1, 1, 0,
     1, 0, 1, 1, 1, 1, 1, 3, 3, 1, 0, 0, 3, 3, 0, 0,
     0, 0, 3, 0, 0, 0, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3,
@@ -124,7 +124,7 @@ pub(super) static BASE_313: [u8; 256] = [
 
 /// How many cache units follow each opcode.
 #[rustfmt::skip]
-pub(super) static CACHES_313: [u8; 256] = [
+pub(crate) static CACHES_313: [u8; 256] = [
     0, 0, 0, 1, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
     0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
     0, 0, 0, 0, 0, 0, 0, 1, 3, 0, 0, 0, 0, 1, 0, 0,
@@ -172,7 +172,7 @@ pub(super) static BASE_314: [u8; 256] = [
 
 /// How many cache units follow each opcode.
 #[rustfmt::skip]
-pub(super) static CACHES_314: [u8; 256] = [
+pub(crate) static CACHES_314: [u8; 256] = [
     0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
     0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
     0, 0, 0, 0, 0, 0, 1, 3, 0, 0, 0, 0, 5, 0, 0, 0,
@@ -220,7 +220,7 @@ pub(super) static BASE_315: [u8; 256] = [
 
 /// How many cache units follow each opcode.
 #[rustfmt::skip]
-pub(super) static CACHES_315: [u8; 256] = [
+pub(crate) static CACHES_315: [u8; 256] = [
     0, 0, 0, 5, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
     0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
     0, 0, 0, 0, 1, 3, 0, 0, 0, 0, 5, 0, 0, 0, 0, 0,

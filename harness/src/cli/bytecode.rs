@@ -1,0 +1,257 @@
+//! `provost bytecode`: what pyc-core says of the instructions of whole standard libraries, beside what their interpreters say.
+
+use super::{Search, root, select, target_dir};
+use crate::bytecode::{Sets, answered, around, difference, expected};
+use crate::case::hex;
+use crate::dis::Taken;
+use crate::generators::{Generator, generate};
+use crate::repro::excerpt;
+use crate::stdlib::{Cache, Library};
+use crate::subjects::core::{Core, payload};
+use crate::subjects::{Compiled, Reality};
+use anyhow::{Context, Result};
+use clap::Args;
+use interpreters::{Interpreter, Limits, Supervisor};
+use pyc_core::Profile;
+use pyc_core::bytecode::{Assembled, Body};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+/// How many streams a worker is asked about at once.
+const BATCH: usize = 16;
+
+/// Arguments of `bytecode`.
+#[derive(Debug, Args)]
+pub(crate) struct Bytecode {
+    /// Only these subjects, such as cpython:3.12 (repeatable)
+    #[arg(long, value_name = "ID")]
+    subject: Vec<String>,
+    /// The optimization levels; 2.7 has those that it was started with
+    #[arg(long, value_delimiter = ',', default_value = "0,1,2")]
+    levels: Vec<u8>,
+    /// Only so many files of each library, chosen at random but always the same
+    #[arg(long, value_name = "N")]
+    files: Option<usize>,
+    /// Also so many code objects of the generator `codes`, legal and wrong ones
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    cases: u64,
+    /// Decides the generated code objects
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Where to write the document [default: docs/BYTECODE.md if nothing is left out]
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Where compiled standard libraries are kept
+    #[arg(long, value_name = "DIR")]
+    cache: Option<PathBuf>,
+    #[command(flatten)]
+    search: Search,
+}
+
+/// What came of one library.
+#[derive(Debug, Default)]
+struct Tally {
+    python: String,
+    files: usize,
+    codes: usize,
+    instructions: usize,
+    compared: usize,
+    equal: usize,
+    unanswered: usize,
+    /// Code objects that are the same after they were taken apart and put together.
+    assembled: usize,
+    /// Those that are the same without any residue.
+    tight: usize,
+    /// Those whose `co_stacksize` is what the flow of their instructions comes to.
+    stack: usize,
+    /// Generated code objects of which the interpreter says the same; and those that it was asked about.
+    generated: [usize; 2],
+    residue: BTreeMap<&'static str, usize>,
+}
+
+impl Bytecode {
+    /// Exit status 1 if something differs.
+    pub(crate) fn run(&self) -> Result<u8> {
+        let discovery = self.search.run().whole()?;
+        let mut seen = BTreeSet::new();
+        let mut tallies = Vec::new();
+        for interpreter in select(&discovery.found.interpreters, &self.subject)? {
+            let core = Core::of(&interpreter.facts).ok().filter(|core| core.is_model());
+            let Some(core) = core.filter(|core| seen.insert(core.profile().version)) else { continue };
+            let mut tally = self.library(interpreter, core.profile())?;
+            self.generated(&mut tally, interpreter, &core)?;
+            println!(
+                "{}: {} files, {} code objects, {} instructions; {} of {} files agree, {} unanswered; {} code objects assembled \
+                 to the same bytes, {} without residue; {} stack sizes agree; {} of {} generated code objects agree",
+                interpreter.id,
+                tally.files,
+                tally.codes,
+                tally.instructions,
+                tally.equal,
+                tally.compared,
+                tally.unanswered,
+                tally.assembled,
+                tally.tight,
+                tally.stack,
+                tally.generated[0],
+                tally.generated[1]
+            );
+            tallies.push(tally);
+        }
+        anyhow::ensure!(!tallies.is_empty(), "no CPython was found; {}", super::MORE);
+        let is_whole = self.subject.is_empty() && self.files.is_none() && self.levels == [0, 1, 2];
+        let out = self.out.clone().or_else(|| is_whole.then(|| root().join("docs").join("BYTECODE.md")));
+        if let Some(out) = out {
+            std::fs::write(&out, document(&tallies)).with_context(|| format!("cannot write {}", out.display()))?;
+            println!("{}", out.display());
+        }
+        let is_bad = |tally: &Tally| {
+            let Tally { files, codes, equal, assembled, generated: [same, asked], .. } = tally;
+            equal < files || assembled < codes || same < asked
+        };
+        Ok(u8::from(tallies.iter().any(is_bad)))
+    }
+
+    fn library(&self, interpreter: &Interpreter, profile: &Profile) -> Result<Tally> {
+        let mut library = Library::open(&interpreter.facts.stdlib).context(interpreter.id.clone())?;
+        let folder = self.cache.clone().unwrap_or_else(|| target_dir().join("provost").join("stdlib"));
+        let cache = Cache::new(&folder, &interpreter.facts);
+        let mut subject = Reality::new(interpreter, Limits::default());
+        let mut supervisor = Supervisor::new(interpreter, Limits::default());
+        let mut tally = Tally { python: interpreter.facts.version.clone(), ..Tally::default() };
+        let mut batch: Vec<(String, Vec<u8>)> = Vec::new();
+        for item in library.items(&self.levels, 0) {
+            if self.files.is_some_and(|most| tally.files == most) {
+                break;
+            }
+            let source = library.read(&item.path)?;
+            // The library has files that are not meant to compile.
+            let Compiled::Pyc(pyc) = cache.compile(&mut subject, &item, source)? else { continue };
+            let stream = payload(&pyc).map_err(anyhow::Error::msg)?;
+            tally.files += 1;
+            batch.push((format!("{} -O{}", item.path, item.optimize), stream));
+            if batch.len() == BATCH {
+                compare(&mut tally, &mut supervisor, profile, &std::mem::take(&mut batch))?;
+            }
+        }
+        compare(&mut tally, &mut supervisor, profile, &batch)?;
+        Ok(tally)
+    }
+}
+
+impl Tally {
+    /// Takes a code object apart and puts it together.
+    fn count(&mut self, code: &Taken<'_>, name: &str) {
+        let Taken { body, assembly, stacksize } = code;
+        self.codes += 1;
+        self.instructions += body.instructions().count();
+        let is_assembled = assembly.assemble().is_ok_and(|assembled| is_same(&assembled, body));
+        if !is_assembled {
+            println!("{} {name}: assembles to other bytes", self.python);
+        }
+        self.assembled += usize::from(is_assembled);
+        self.tight += usize::from(assembly.assemble_tight().is_ok_and(|assembled| is_same(&assembled, body)));
+        let is_depth = |(depth, _): (u32, _)| i64::from(depth) == i64::from(*stacksize);
+        self.stack += usize::from(assembly.stack(body.flags).is_ok_and(is_depth));
+        for kind in assembly.residue.kinds() {
+            *self.residue.entry(kind).or_default() += 1;
+        }
+    }
+}
+
+impl Bytecode {
+    /// Asks about generated code objects. One that the interpreter does not survive, or whose text depends on how deep the
+    /// caller's stack is, tells nothing.
+    fn generated(&self, tally: &mut Tally, interpreter: &Interpreter, core: &Core) -> Result<()> {
+        let mut supervisor = Supervisor::new(interpreter, Limits::default());
+        let profile = core.profile();
+        for first in (0..self.cases).step_by(BATCH) {
+            let made = (first..self.cases.min(first + BATCH as u64)).filter_map(|index| {
+                let stream = generate(Generator::Codes, core.target(), self.seed, index, &[]).bytes;
+                let file = crate::dis::File::stream(&stream, profile).ok()?;
+                for (_, id) in file.codes(None).unwrap_or_default() {
+                    let Taken { body, assembly, .. } = file.taken(id)?;
+                    let is_same = assembly.assemble().is_ok_and(|assembled| is_same(&assembled, &body));
+                    if !is_same {
+                        println!("{} codes seed {} index {index}: assembles to other bytes", tally.python, self.seed);
+                    }
+                }
+                Some((index, expected(&stream, profile).ok()?, stream))
+            });
+            let (mut ours, mut streams) = (Vec::new(), Vec::new());
+            for (index, text, stream) in made {
+                ours.push((index, text));
+                streams.push(stream);
+            }
+            let answers = supervisor.disassemble(&streams).map_err(|e| anyhow::anyhow!("{e}"))?;
+            for (((index, ours), stream), answer) in ours.iter().zip(&streams).zip(answers) {
+                let Ok(theirs) = answered(answer) else { continue };
+                if theirs.contains("raised RecursionError") || theirs.contains("raised MemoryError") {
+                    continue;
+                }
+                let difference = difference(ours, &theirs, Sets::Ignored);
+                tally.generated[0] += usize::from(difference.is_none());
+                tally.generated[1] += 1;
+                if let Some((line, ours, theirs)) = difference {
+                    let [ours, theirs] = around(ours, theirs).map(excerpt);
+                    let name = format!("codes seed {} index {index}", self.seed);
+                    println!("{} {name}: line {line}\n  core    {ours}\n  python  {theirs}", tally.python);
+                    println!("  stream  {}", excerpt(&hex(stream)));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_same(assembled: &Assembled, body: &Body<'_>) -> bool {
+    let Assembled { code, line_table, exception_table } = assembled;
+    code == body.code && line_table == body.line_table && exception_table == body.exception_table
+}
+
+fn compare(
+    tally: &mut Tally,
+    supervisor: &mut Supervisor,
+    profile: &Profile,
+    batch: &[(String, Vec<u8>)],
+) -> Result<()> {
+    let streams: Vec<Vec<u8>> = batch.iter().map(|(_, stream)| stream.clone()).collect();
+    let answers = supervisor.disassemble(&streams).map_err(|e| anyhow::anyhow!("{e}"))?;
+    for ((name, stream), answer) in batch.iter().zip(answers) {
+        let ours = expected(stream, profile).map_err(|e| anyhow::anyhow!("{name}: {e}"))?;
+        let file = crate::dis::File::stream(stream, profile)?;
+        for (path, id) in file.codes(None)? {
+            let Some(assembly) = file.taken(id) else { continue };
+            tally.count(&assembly, &format!("{name}: {path}"));
+        }
+        match answered(answer) {
+            Ok(theirs) => {
+                tally.compared += 1;
+                let difference = difference(&ours, &theirs, Sets::Sorted);
+                tally.equal += usize::from(difference.is_none());
+                if let Some((line, ours, theirs)) = difference {
+                    let [ours, theirs] = around(ours, theirs).map(excerpt);
+                    println!("{} {name}: line {line}\n  core    {ours}\n  python  {theirs}", tally.python);
+                }
+            }
+            Err(other) => {
+                tally.unanswered += 1;
+                println!("{} {name}: {other}", tally.python);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn document(tallies: &[Tally]) -> String {
+    let share = |part: usize, whole: usize| format!("{:.2} %", 100.0 * part as f64 / whole.max(1) as f64);
+    let row = |tally: &Tally| {
+        let Tally { python, files, codes, instructions, equal, assembled, tight, stack, residue, .. } = tally;
+        let kinds: Vec<String> = residue.iter().map(|(kind, count)| format!("{kind} {count}")).collect();
+        let shares = [share(*equal, *files), share(*assembled, *codes), share(*tight, *codes), share(*stack, *codes)]
+            .join(" | ");
+        format!("| {python} | {files} | {codes} | {instructions} | {shares} | {} |\n", kinds.join(", "))
+    };
+    let rows: String = tallies.iter().map(row).collect();
+    include_str!("bytecode.md").replace("ROWS\n", &rows)
+}

@@ -1,0 +1,72 @@
+"""What an interpreter says of the instructions of a code object: what `dis` prints, and where they come from.
+
+Part of the workers: the script worker imports it, the embedded one has it built in. It runs under Python 2.7 and later, and
+executes nothing of what it looks at.
+"""
+
+import dis
+import io
+import re
+import sys
+import types
+
+ADDRESS = re.compile(r"\bat 0x[0-9A-Fa-f]+")
+
+
+def nested(code):
+    """The code object and those among its constants, and theirs, in the order in which `dis` shows them."""
+    stack = [code]
+    while stack:
+        code = stack.pop()
+        yield code
+        stack.extend([c for c in reversed(code.co_consts) if isinstance(c, types.CodeType)])
+
+
+def printed(code, write, file):
+    """Prints what `dis.dis` prints. 2.7 and 3.6 do not go into nested code, so here each is shown in turn."""
+    if sys.version_info >= (3, 7):
+        dis.dis(code, file=file)
+        return
+    for place, one in enumerate(nested(code)):
+        if place:
+            write("\nDisassembly of %r:\n" % (one,))
+        if sys.version_info >= (3,):
+            dis.disassemble(one, file=file)
+            continue
+        stdout, sys.stdout = sys.stdout, file
+        try:
+            dis.disassemble(one)
+        finally:
+            sys.stdout = stdout
+
+
+def runs(items):
+    """The items in words, equal ones that follow each other once, with their number."""
+    last, count, out = None, 0, []
+    for item in list(items) + [None]:
+        if item == last:
+            count += 1
+            continue
+        if last is not None:
+            out.append("%s*%d" % (",".join(["-" if x is None else str(x) for x in last]), count))
+        last, count = item, 1
+    return " ".join(out)
+
+
+def disassembly(code):
+    """One text: what is printed, the exception that ends it, and since 3.10 the lines and positions of each code object."""
+    file = io.StringIO() if sys.version_info >= (3,) else io.BytesIO()
+    raised = ""
+    try:
+        printed(code, file.write, file)
+    except Exception as e:
+        raised = "raised %s: %s\n" % (type(e).__name__, e)
+    text = ADDRESS.sub("at 0x0", file.getvalue())
+    out = [text, "" if text.endswith("\n") or not text else "\n", raised]
+    for one in nested(code):
+        if hasattr(one, "co_lines"):
+            out.append("lines %s\n" % runs(one.co_lines()))
+        if hasattr(one, "co_positions"):
+            out.append("positions %s\n" % runs(one.co_positions()))
+    text = "".join(out)
+    return text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")

@@ -1,0 +1,217 @@
+//! Instruction sets: one row for each opcode of each version.
+
+use super::tables;
+use crate::profile::{Profile, Version};
+
+/// What the argument of an instruction means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Operand {
+    /// The opcode takes no argument.
+    None,
+    /// A number: a count, a depth, flags that have no names.
+    Number,
+    /// An index of `co_consts`.
+    Const,
+    /// The small int itself (3.14 and later).
+    SmallInt,
+    /// An index of `co_names`.
+    Name,
+    /// Twice an index of `co_names`; the lowest bit pushes a NULL (3.11 and later).
+    NameAndNull,
+    /// Twice an index of `co_names`; the lowest bit makes it a method (3.12 and later).
+    NameAndSelf,
+    /// Four times an index of `co_names`, for `super()` (3.12 and later).
+    SuperName,
+    /// Four times an index of `co_names`, with whether the import is lazy or eager (3.15).
+    ImportName,
+    /// An index of the local variables; since 3.11 of all variables.
+    Local,
+    /// Two indexes of variables, of four bits each (3.13 and later).
+    LocalPair,
+    /// An index of the cells and free variables; since 3.11 of all variables.
+    Free,
+    /// How far to jump ahead, from the next instruction.
+    Forward,
+    /// How far to jump back, from the next instruction (3.11 and later).
+    Backward,
+    /// Where to jump.
+    Absolute,
+    /// A comparison.
+    Compare,
+    /// A conversion, and whether there is a format (3.6 to 3.12).
+    Format,
+    /// A conversion (3.13 and later).
+    Convert,
+    /// What a function is given: defaults, annotations, a closure ...
+    Function,
+    /// An operator.
+    Binary,
+    /// A function of the interpreter with one argument.
+    Intrinsic1,
+    /// A function of the interpreter with two arguments.
+    Intrinsic2,
+    /// A special method, as `__enter__`.
+    Special,
+    /// A constant of the interpreter, as `AssertionError`.
+    Common,
+    /// `is` or `is not`.
+    Is,
+    /// `in` or `not in`.
+    Contains,
+}
+
+impl Operand {
+    /// Whether it is a place in the code.
+    #[must_use]
+    pub fn is_place(self) -> bool {
+        matches!(self, Operand::Forward | Operand::Backward | Operand::Absolute)
+    }
+}
+
+/// How an instruction changes the depth of the stack; `a` is its argument.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Effect {
+    /// Nobody says.
+    Unknown,
+    /// Always this.
+    Fixed(i8),
+    /// The first, and the second for each of `a`.
+    PerArgument(i8, i8),
+    /// The first, and one of the others for each of the five lowest bits of `a`.
+    PerBit(i8, [i8; 5]),
+    /// The first, and the second for each of the lowest byte of `a`, the third for each of the others.
+    PerByte(i8, i8, i8),
+    /// The second if `a` is three, else the first.
+    IfThree(i8, i8),
+}
+
+impl Effect {
+    fn of(self, argument: u32) -> Option<i64> {
+        let a = i64::from(argument);
+        Some(match self {
+            Effect::Unknown => return None,
+            Effect::Fixed(base) => base.into(),
+            Effect::PerArgument(base, each) => i64::from(base) + i64::from(each) * a,
+            Effect::PerBit(base, weights) => {
+                let set = weights.iter().enumerate().filter(|(bit, _)| argument >> bit & 1 != 0);
+                i64::from(base) + set.map(|(_, weight)| i64::from(*weight)).sum::<i64>()
+            }
+            Effect::PerByte(base, low, high) => {
+                i64::from(base) + i64::from(low) * (a & 255) + i64::from(high) * (a >> 8)
+            }
+            Effect::IfThree(base, three) => if argument == 3 { three } else { base }.into(),
+        })
+    }
+}
+
+/// One opcode of one version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Opcode {
+    /// Its name in the module `opcode`; of a specialized one, that of the interpreter's own table. Empty if there is no such
+    /// opcode.
+    pub name: &'static str,
+    /// What its argument means.
+    pub operand: Operand,
+    effects: [Effect; 2],
+    caches: u8,
+}
+
+impl Opcode {
+    /// Whether the instruction may go on at another place. END_ASYNC_FOR of 3.14 and later names one, but does not go there.
+    #[must_use]
+    pub fn jumps(&self) -> bool {
+        self.operand.is_place() && !self.name.ends_with("END_ASYNC_FOR")
+    }
+
+    /// How many values more are on the stack after the instruction, when it goes on with the next one or, if `jump`, at its
+    /// target: what `dis.stack_effect` says, and for 2.7 to 3.7, which do not tell it, what `Python/compile.c` reckons with.
+    /// `None` if there is no such opcode, or the interpreter does not say.
+    #[must_use]
+    pub fn stack_effect(&self, argument: u32, jump: bool) -> Option<i64> {
+        self.effects[usize::from(jump)].of(argument)
+    }
+}
+
+/// A row of the generated tables.
+pub(super) struct Row(pub(super) u8, pub(super) &'static str, pub(super) Operand, pub(super) Effect, pub(super) Effect);
+
+/// A generated table.
+pub(super) struct Data {
+    pub(super) version: Version,
+    /// From here on opcodes that are not assigned take an argument.
+    pub(super) unassigned_with_argument: u16,
+    pub(super) rows: &'static [Row],
+    pub(super) compare: &'static [&'static str],
+    pub(super) binary: &'static [&'static str],
+    pub(super) intrinsics_1: &'static [&'static str],
+    pub(super) intrinsics_2: &'static [&'static str],
+    pub(super) special: &'static [&'static str],
+    pub(super) common: &'static [&'static str],
+}
+
+/// The instructions of one version.
+pub struct InstructionSet {
+    pub(super) data: &'static Data,
+    opcodes: [Opcode; 256],
+    pub(super) extended_arg: u8,
+}
+
+impl InstructionSet {
+    /// `caches`: how many units follow each opcode as its caches.
+    pub(super) const fn new(data: &'static Data, caches: &[u8; 256]) -> InstructionSet {
+        let effects = [Effect::Unknown; 2];
+        let mut opcodes = [Opcode { name: "", operand: Operand::None, effects, caches: 0 }; 256];
+        let mut op = data.unassigned_with_argument as usize;
+        while op < 256 {
+            opcodes[op].operand = Operand::Number;
+            op += 1;
+        }
+        let mut extended_arg = None;
+        let mut place = 0;
+        while place < data.rows.len() {
+            let Row(op, name, operand, next, jump) = data.rows[place];
+            opcodes[op as usize] = Opcode { name, operand, effects: [next, jump], caches: 0 };
+            // EXTENDED_ARG is the only name that begins with EXT.
+            if let [b'E', b'X', b'T', ..] = name.as_bytes() {
+                extended_arg = Some(op);
+            }
+            place += 1;
+        }
+        let mut op = 0;
+        while op < 256 {
+            opcodes[op].caches = caches[op];
+            op += 1;
+        }
+        let Some(extended_arg) = extended_arg else { panic!("a table without EXTENDED_ARG") };
+        InstructionSet { data, opcodes, extended_arg }
+    }
+
+    /// The instructions of the profile's version.
+    ///
+    /// # Panics
+    ///
+    /// Never: a test looks up every profile.
+    #[must_use]
+    pub fn of(profile: &Profile) -> &'static InstructionSet {
+        let set = tables::SETS.iter().find(|set| set.data.version == profile.version);
+        set.expect("every profile has a table of opcodes")
+    }
+
+    /// The row of an opcode.
+    #[must_use]
+    pub fn opcode(&self, opcode: u8) -> &Opcode {
+        &self.opcodes[usize::from(opcode)]
+    }
+
+    /// The opcode with this name.
+    #[must_use]
+    pub fn named(&self, name: &str) -> Option<u8> {
+        self.data.rows.iter().find(|row| row.1 == name).map(|row| row.0)
+    }
+
+    /// How many units of two bytes follow an opcode as its inline caches.
+    #[must_use]
+    pub fn caches(&self, opcode: u8) -> u8 {
+        self.opcodes[usize::from(opcode)].caches
+    }
+}
