@@ -262,7 +262,7 @@ impl<'g> Dis<'g> {
                 if start.is_some() && item.offset > 0 {
                     line.push('\n');
                 }
-                let text = start.map(|line| line.map_or("--".to_owned(), |line| line.to_string()));
+                let text = start.map(|line| line.map_or("--".to_string(), |line| line.to_string()));
                 let _ = write!(line, "{:>line_width$} ", text.unwrap_or_default());
             }
             let label = labels.get(&(item.offset as i128)).map(|label| format!("L{label}:"));
@@ -301,7 +301,7 @@ impl<'g> Dis<'g> {
     fn name(&self, opcode: u8) -> String {
         match self.set.opcode(opcode).name {
             "" => format!("<{opcode}>"),
-            name => name.to_owned(),
+            name => name.to_string(),
         }
     }
 
@@ -310,7 +310,7 @@ impl<'g> Dis<'g> {
         let data = self.set.data;
         let low = |bits: u32| argument & ((1 << bits) - 1);
         let index =
-            |list: &[&str], place: i128| list.get(python_index(place, list.len())?).map(|text| (*text).to_owned());
+            |list: &[&str], place: i128| list.get(python_index(place, list.len())?).map(|text| (*text).to_string());
         let newer = self.profile.dis_has_labels();
         Ok(Some(match self.set.opcode(item.code).operand {
             Operand::None | Operand::Number | Operand::SmallInt => return Ok(None),
@@ -363,8 +363,8 @@ impl<'g> Dis<'g> {
             Operand::Intrinsic2 => index(data.intrinsics_2, argument).ok_or(OUT_OF_LIST)?,
             Operand::Special => index(data.special, argument).ok_or(OUT_OF_LIST)?,
             Operand::Common => index(data.common, argument).ok_or(OUT_OF_LIST)?,
-            Operand::Is => if argument == 0 { "is" } else { "is not" }.to_owned(),
-            Operand::Contains => if argument == 0 { "in" } else { "not in" }.to_owned(),
+            Operand::Is => if argument == 0 { "is" } else { "is not" }.to_string(),
+            Operand::Contains => if argument == 0 { "in" } else { "not in" }.to_string(),
         }))
     }
 
