@@ -15,6 +15,8 @@
 //! assert!(all.iter().flat_map(|it| it.bytes).eq(&code));
 //! ```
 
+mod apart;
+mod assemble;
 mod assembly;
 mod body;
 mod builder;
