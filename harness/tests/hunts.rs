@@ -191,22 +191,28 @@ fn check_kills(flaws: &[&str], more: &[&str], kills: u32) {
             while !scene.workers().is_empty() {
                 assert!(Instant::now() < deadline, "workers outlive their parent: {:?}", scene.workers());
             }
-            let has_log = scene.out().exists() && last_run(&scene.out()).join(FILE_NAME).exists();
-            if has_log {
+            let log =
+                || scene.out().exists().then(|| last_run(&scene.out()).join(FILE_NAME)).filter(|log| log.exists());
+            if log().is_some() {
                 validate(&last_run(&scene.out()));
             }
             killed += u32::from(was_killed);
-            let has_header = has_log && std::fs::read(last_run(&scene.out()).join(FILE_NAME)).unwrap().contains(&b'\n');
-            if has_header {
+            let has_header = || log().is_some_and(|log| std::fs::read(log).unwrap().contains(&b'\n'));
+            if has_header() {
                 command = resume(&last_run(&scene.out()));
-            } else if scene.out().exists() {
-                std::fs::remove_dir_all(scene.out()).unwrap();
+            } else {
+                // It was killed before there was anything to continue.
+                command.clone_from(&hunt);
+                if scene.out().exists() {
+                    std::fs::remove_dir_all(scene.out()).unwrap();
+                }
             }
-            if killed >= kills && has_header && read(&last_run(&scene.out())).end.is_none() {
+            let has_ended = || has_header() && read(&last_run(&scene.out())).end.is_some();
+            if killed >= kills && !has_ended() {
                 let (status, said) = output(&mut provost(&command));
                 assert_eq!(status, Some(1), "{said}");
             }
-            if has_header && read(&last_run(&scene.out())).end.is_some() {
+            if has_ended() {
                 break;
             }
         }
