@@ -12,9 +12,9 @@ use std::fmt::Write;
 /// What pyc-core expects of an interpreter: the text, or why nothing can be expected.
 ///
 /// # Errors
-/// When the stream is refused, holds no code object, or the interpreter does not survive it.
-pub fn expected(stream: &[u8], profile: &Profile) -> Result<String, String> {
-    let file = File::stream(stream, profile).map_err(|e| e.to_string())?;
+/// When the stream is no code object, or the interpreter does not survive it.
+pub fn expected(file: &File<'_>) -> Result<String, String> {
+    let profile = file.profile();
     if !matches!(file.graph().value(file.graph().root()), Value::Code(_)) {
         return Err("not a code object".into());
     }

@@ -2,6 +2,7 @@
 //!
 //! Files are hostile: what is printed on a terminal has no control characters and nothing that turns the direction of text.
 
+use crate::repro::excerpt;
 use pyc_core::bytecode::{Argument, Assembly, Body, Flaw, Handler, Instruction, Position, Raised, listing};
 use pyc_core::code::{Code, Field};
 use pyc_core::pyc::PycError;
@@ -153,6 +154,12 @@ impl<'a> File<'a> {
         &self.graph
     }
 
+    /// Who is to look at it.
+    #[must_use]
+    pub fn profile(&self) -> &Profile {
+        &self.profile
+    }
+
     /// The release of Python that is meant.
     #[must_use]
     pub fn python(&self) -> Release {
@@ -199,15 +206,7 @@ impl<'a> File<'a> {
     }
 
     fn text(&self, code: &Code<'_>, field: Field) -> String {
-        code.object(field).map(|id| self.name(id)).unwrap_or_default()
-    }
-
-    fn name(&self, id: NodeId) -> String {
-        match self.graph.value(self.graph.resolve(id)) {
-            Value::Str(text) => text.to_string_lossy(),
-            Value::Bytes(bytes) | Value::InternedBytes(bytes) => String::from_utf8_lossy(bytes).into_owned(),
-            _ => String::new(),
-        }
+        code.object(field).map(|id| self.graph.text(id)).unwrap_or_default()
     }
 
     /// What `dis.dis` of that Python prints of a code object, nested ones included; 2.7 and 3.6 print those one by one.
@@ -296,9 +295,11 @@ impl<'a> File<'a> {
         match *argument {
             Argument::None | Argument::Number(_) => None,
             Argument::Const(id) => Some(self.graph.repr(id, &self.profile, LONGEST)),
-            Argument::Name(id) | Argument::Variable(id) => Some(self.name(id)),
-            Argument::NameAnd(id, what) => Some(format!("{} + {what}", self.name(id))),
-            Argument::Variables(first, second) => Some(format!("{}, {}", self.name(first), self.name(second))),
+            Argument::Name(id) | Argument::Variable(id) => Some(self.graph.text(id)),
+            Argument::NameAnd(id, what) => Some(format!("{} + {what}", self.graph.text(id))),
+            Argument::Variables(first, second) => {
+                Some(format!("{}, {}", self.graph.text(first), self.graph.text(second)))
+            }
             Argument::Target(target) => Some(format!("to {target}")),
             Argument::Named(name) => Some(name.to_owned()),
             Argument::OutOfRange(_) => Some("out of range".into()),
@@ -330,10 +331,6 @@ fn what(flaw: Flaw) -> &'static str {
         Flaw::CachesPastEnd => "the code ends inside its inline caches",
         Flaw::Unassigned => "there is no such opcode",
     }
-}
-
-fn excerpt(text: &str) -> String {
-    crate::repro::excerpt(text)
 }
 
 impl CodeView {

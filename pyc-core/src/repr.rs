@@ -60,6 +60,17 @@ impl Graph<'_> {
         out
     }
 
+    /// The text of a `str`, or of `bytes` taken for UTF-8, with U+FFFD in place of what is no text; of anything else none. Names
+    /// and files are either, as 2.7 has bytes there.
+    #[must_use]
+    pub fn text(&self, id: NodeId) -> String {
+        match self.value(self.resolve(id)) {
+            Value::Str(text) => text.to_string_lossy(),
+            Value::Bytes(bytes) | Value::InternedBytes(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+            _ => String::new(),
+        }
+    }
+
     fn repr_one(
         &self,
         id: NodeId,

@@ -176,7 +176,9 @@ impl Bytecode {
                         println!("{} codes seed {} index {index}: assembles to other bytes", tally.python, self.seed);
                     }
                 }
-                Some((index, expected(&stream, profile).ok()?, stream))
+                let text = expected(&file).ok()?;
+                drop(file);
+                Some((index, text, stream))
             });
             let (mut ours, mut streams) = (Vec::new(), Vec::new());
             for (index, text, stream) in made {
@@ -218,8 +220,8 @@ fn compare(
     let streams: Vec<Vec<u8>> = batch.iter().map(|(_, stream)| stream.clone()).collect();
     let answers = supervisor.disassemble(&streams).map_err(|e| anyhow::anyhow!("{e}"))?;
     for ((name, stream), answer) in batch.iter().zip(answers) {
-        let ours = expected(stream, profile).map_err(|e| anyhow::anyhow!("{name}: {e}"))?;
         let file = crate::dis::File::stream(stream, profile)?;
+        let ours = expected(&file).map_err(|e| anyhow::anyhow!("{name}: {e}"))?;
         for (path, id) in file.codes(None)? {
             let Some(assembly) = file.taken(id) else { continue };
             tally.count(&assembly, &format!("{name}: {path}"));

@@ -108,7 +108,7 @@ impl<'p> Assembly<'p> {
             }
         }
         assembly.find_prefixes(&parts);
-        assembly.find_places(body, &parts);
+        assembly.find_places(body, &parts, &starts);
         assembly.find_tables(body);
         assembly
     }
@@ -130,9 +130,9 @@ impl<'p> Assembly<'p> {
         }
     }
 
-    fn find_places(&mut self, body: &Body<'_>, parts: &[Part<'_>]) {
+    fn find_places(&mut self, body: &Body<'_>, parts: &[Part<'_>], starts: &BTreeMap<usize, usize>) {
         match self.profile.line_table() {
-            TableFormat::UnsignedLnotab | TableFormat::Lnotab => self.find_lines(body, parts),
+            TableFormat::UnsignedLnotab | TableFormat::Lnotab => self.find_lines(body, starts),
             TableFormat::LineTable => {
                 let mut ranges = body.lines().peekable();
                 for (step, part) in self.steps.iter_mut().zip(parts) {
@@ -150,12 +150,13 @@ impl<'p> Assembly<'p> {
         }
     }
 
-    /// The lines that begin at steps, from the pairs of `co_lnotab`.
-    fn find_lines(&mut self, body: &Body<'_>, parts: &[Part<'_>]) {
+    /// The lines that begin at steps, from the pairs of `co_lnotab`. `starts`: the steps by where they are.
+    fn find_lines(&mut self, body: &Body<'_>, starts: &BTreeMap<usize, usize>) {
         let (pairs, odd) = body.line_table.as_chunks::<2>();
         let signed = self.profile.line_table() == TableFormat::Lnotab;
-        let steps: BTreeMap<usize, usize> = parts.iter().enumerate().map(|(step, part)| (part.start, step)).collect();
-        let (mut at, mut line, mut from) = (0, self.first_line, 0);
+        let (mut at, mut line) = (0, self.first_line);
+        // Where the last step with a line is, and that line.
+        let (mut from, mut before) = (at, line);
         let mut group: Vec<Pair> = Vec::new();
         let mut done = 0;
         for (place, pair) in pairs.iter().enumerate() {
@@ -163,26 +164,20 @@ impl<'p> Assembly<'p> {
             at += usize::from(pair[0]);
             line = line.wrapping_add(if signed { i32::from(pair[1].cast_signed()) } else { i32::from(pair[1]) });
             let goes_on = pairs.get(place + 1).is_some_and(|next| next[0] == 0);
-            let Some(&step) = steps.get(&at) else { continue };
+            let Some(&step) = starts.get(&at) else { continue };
             if goes_on {
                 continue;
             }
-            let before = self.line_before(step);
             let canonical = encode::lnotab_pairs(at - from, line.wrapping_sub(before), self.profile);
             self.steps[step].place.line = Some(line);
             if canonical != group {
                 self.residue.line_pairs.insert(step, group.clone());
             }
             group.clear();
-            from = at;
+            (from, before) = (at, line);
             done = place + 1;
         }
         self.residue.last_line_pairs = [pairs[done..].as_flattened(), odd].concat();
-    }
-
-    /// The line that the table is at before a step.
-    fn line_before(&self, step: usize) -> i32 {
-        self.steps[..step].iter().rev().find_map(|step| step.place.line).unwrap_or(self.first_line)
     }
 
     /// Tables that no compiler writes.

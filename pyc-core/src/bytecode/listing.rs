@@ -385,11 +385,7 @@ impl<'g> Dis<'g> {
 
     fn text(&self, names: &[NodeId], place: i128) -> Result<String, Raised> {
         let place = python_index(place, names.len()).ok_or(OUT_OF_TUPLE)?;
-        Ok(match self.graph.value(self.graph.resolve(names[place])) {
-            Value::Str(text) => text.to_string_lossy(),
-            Value::Bytes(bytes) | Value::InternedBytes(bytes) => String::from_utf8_lossy(bytes).into_owned(),
-            _ => String::new(),
-        })
+        Ok(self.graph.text(names[place]))
     }
 }
 
