@@ -62,6 +62,8 @@ struct Tally {
     assembled: usize,
     /// Those that are the same without any residue.
     tight: usize,
+    /// Whether all have to be: since 3.11 compilers write nothing that does not follow.
+    is_tight: bool,
     /// Those whose `co_stacksize` is what the flow of their instructions comes to.
     stack: usize,
     /// Generated code objects of which the interpreter says the same; and those that it was asked about.
@@ -106,8 +108,8 @@ impl Bytecode {
             println!("{}", out.display());
         }
         let is_bad = |tally: &Tally| {
-            let Tally { files, codes, equal, assembled, generated: [same, asked], .. } = tally;
-            equal < files || assembled < codes || same < asked
+            let Tally { files, codes, equal, assembled, tight, is_tight, generated: [same, asked], .. } = tally;
+            equal < files || assembled < codes || *is_tight && tight < codes || same < asked
         };
         Ok(u8::from(tallies.iter().any(is_bad)))
     }
@@ -119,6 +121,7 @@ impl Bytecode {
         let mut subject = Reality::new(interpreter, Limits::default());
         let mut supervisor = Supervisor::new(interpreter, Limits::default());
         let mut tally = Tally { python: interpreter.facts.version.clone(), ..Tally::default() };
+        tally.is_tight = profile.has_positions();
         let mut batch: Vec<(String, Vec<u8>)> = Vec::new();
         for item in library.items(&self.levels, 0) {
             if self.files.is_some_and(|most| tally.files == most) {
