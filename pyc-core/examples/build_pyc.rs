@@ -1,9 +1,8 @@
 //! Builds a .pyc file that prints a greeting, from nothing, for any version:
 //! `cargo run -p pyc-core --example build_pyc 3.12 hello.pyc && python3.12 hello.pyc`.
 
-use pyc_core::bytecode::{Builder, Given};
-use pyc_core::pyc::Header;
-use pyc_core::{Graph, Profile, Pyc, Release};
+use pyc_core::bytecode::document::{Document, Symbol};
+use pyc_core::{Profile, Release};
 
 /// `print(greeting)` in the instructions of each version, from the version on that is named; NAME and GREETING are the
 /// arguments of two of them. What returns None follows.
@@ -25,38 +24,35 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let known = |since: &str| Release::parse(since).is_some_and(|since| since.version <= release.version);
     let (_, print) = PRINT.iter().rfind(|(since, _)| known(since)).ok_or("no instructions for this version")?;
     let greeting = format!("hello from a .pyc that no Python made, for {}", profile.version);
-    let payload = module(&profile, print, &greeting)?;
-    let header = Header::MtimeSize { flags: 0, mtime: 0, size: 0 };
-    std::fs::write(output, Pyc::new(&profile, header, &payload).to_bytes())?;
-    println!("{output}: {} bytes for Python {}", payload.len() + profile.header.length(), profile.version);
+    let file = module(&profile, print, &greeting)?;
+    std::fs::write(output, &file)?;
+    println!("{output}: {} bytes for Python {}", file.len(), profile.version);
     Ok(())
 }
 
-/// The marshal stream of a module's code object. It jumps over 300 instructions that do nothing, to show that the jump gets the
-/// prefix that it needs.
+/// The file of a module. It jumps over 300 instructions that do nothing, to show that the jump gets the prefix that it needs.
 fn module(profile: &Profile, print: &str, greeting: &str) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
-    let mut graph = Graph::new(profile);
-    let (greeting, none) = (graph.str(greeting), graph.none());
-    let mut builder = Builder::new(profile, 1);
+    let mut document = Document::new(profile);
+    let (greeting, none) = (document.values.str(greeting), document.values.none());
+    let mut module = document.build("module", 1);
     for instruction in print.split(", ") {
-        let (name, given) = match instruction.split_once(' ') {
-            None => (instruction, Given::None),
-            Some((name, "NAME")) => (name, Given::Name("print")),
-            Some((name, "GREETING")) => (name, Given::Const(greeting)),
-            Some((name, number)) => (name, Given::Number(number.parse()?)),
+        let (name, operand) = match instruction.split_once(' ') {
+            None => (instruction, Symbol::None),
+            Some((name, "NAME")) => (name, Symbol::Name("print".into(), 0)),
+            Some((name, "GREETING")) => (name, Symbol::Const(greeting)),
+            Some((name, number)) => (name, Symbol::Number(number.parse()?)),
         };
-        builder.op(name, given)?;
+        module.op(name, operand)?;
     }
-    let end = builder.label();
-    builder.op("JUMP_FORWARD", Given::Jump(end))?;
+    let end = module.label();
+    module.op("JUMP_FORWARD", Symbol::Jump(end))?;
     for _ in 0..300 {
-        builder.op("NOP", Given::None)?;
+        module.op("NOP", Symbol::None)?;
     }
-    builder.line(2);
-    builder.here(end);
-    builder.op("LOAD_CONST", Given::Const(none))?;
-    builder.op("RETURN_VALUE", Given::None)?;
-    let root = builder.finish(&mut graph, "<module>", "nothing.py", 0x40)?;
-    graph.set_root(root);
-    Ok(graph.write()?)
+    module.line(2);
+    module.here(end);
+    module.op("LOAD_CONST", Symbol::Const(none))?;
+    module.op("RETURN_VALUE", Symbol::None)?;
+    module.finish();
+    Ok(document.write()?)
 }

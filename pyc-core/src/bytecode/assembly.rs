@@ -144,6 +144,17 @@ pub enum AssembleError {
     TooFar(usize),
 }
 
+impl AssembleError {
+    /// The step that it is about, counted from 0 on.
+    #[must_use]
+    pub fn step(&self) -> Option<usize> {
+        match self {
+            AssembleError::NoSuchLabel(_) => None,
+            AssembleError::Direction(step) | AssembleError::TooFar(step) => Some(*step),
+        }
+    }
+}
+
 impl core::fmt::Display for AssembleError {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {

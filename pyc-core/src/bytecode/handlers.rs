@@ -37,6 +37,17 @@ impl<'t> Handlers<'t> {
     }
 }
 
+/// Whether entries are marked where they begin, and nothing else is. Who looks for an entry by halves goes back to such a mark.
+pub(super) fn is_marked(table: &[u8]) -> bool {
+    let (mut numbers, mut begins) = (0_usize, true);
+    table.iter().all(|byte| {
+        let is_first = begins && numbers.is_multiple_of(4);
+        begins = byte & 64 == 0;
+        numbers += usize::from(begins);
+        (byte & 128 != 0) == is_first
+    })
+}
+
 /// A number, and what is behind it. More than 60 bits are not kept.
 fn number(mut table: &[u8]) -> Option<(u64, &[u8])> {
     let mut value = 0_u64;

@@ -19,20 +19,21 @@ mod apart;
 mod assemble;
 mod assembly;
 mod body;
-mod builder;
+pub mod document;
 mod encode;
 mod handlers;
 mod lines;
 mod listing;
-mod stack;
+pub mod safety;
+pub(crate) mod stack;
 mod table;
 mod tables;
+pub mod text;
 
 use crate::profile::Profile;
 
 pub use assembly::{AssembleError, Assembled, Assembly, Label, Place, Region, Residue, Step, StepArgument};
 pub use body::{Argument, Body};
-pub use builder::{BuildError, Builder, Given};
 pub use handlers::{Handler, Handlers};
 pub use lines::{LineRange, Lines, Position, Positions};
 pub use listing::{Listing, Raised, listing};

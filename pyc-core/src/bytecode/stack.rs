@@ -4,6 +4,7 @@ use super::InstructionSet;
 use super::assembly::{Assembly, Label, StepArgument};
 use crate::code::flag;
 use crate::prelude::*;
+use crate::profile::Profile;
 use alloc::collections::BTreeMap;
 
 /// So many times the depth at one step may grow: in a loop that piles up values it would for ever.
@@ -22,60 +23,104 @@ pub enum StackError {
     NoSuchLabel(usize),
 }
 
+impl StackError {
+    /// The step that it is about, counted from 0 on.
+    #[must_use]
+    pub fn step(&self) -> usize {
+        match self {
+            StackError::Unknown(step)
+            | StackError::Underflow(step)
+            | StackError::Endless(step)
+            | StackError::NoSuchLabel(step) => *step,
+        }
+    }
+}
+
+/// An instruction, as far as the stack is concerned: whatever is around it.
+pub(crate) struct Flow {
+    pub(crate) opcode: u8,
+    /// With its prefixes.
+    pub(crate) argument: u32,
+    /// Whether its argument is a place.
+    pub(crate) is_jump: bool,
+    /// That place, if there is such a one.
+    pub(crate) target: Option<usize>,
+}
+
+/// Where exceptions go that are raised from a place on, and how deep the stack is there; by that first place.
+pub(crate) type Covering = BTreeMap<usize, Vec<(Option<usize>, i64)>>;
+
+/// The depth that the stack reaches, and at each place the largest depth before it (`None` where nothing leads).
+pub(crate) fn depths(
+    flows: &[Flow],
+    covering: &Covering,
+    flags: i32,
+    profile: &Profile,
+) -> Result<(u32, Vec<Option<u32>>), StackError> {
+    let set = InstructionSet::of(profile);
+    let mut depths: Vec<Option<i64>> = vec![None; flows.len()];
+    let mut rounds = vec![0; flows.len()];
+    let start = if profile.generators_begin_with_value() && flags & GENERATORS != 0 { 1 } else { 0 };
+    let mut deepest = start;
+    let mut work = vec![(0, start)];
+    while let Some((place, depth)) = work.pop() {
+        let Some(flow) = flows.get(place) else { continue };
+        if depths[place].is_some_and(|known| known >= depth) {
+            continue;
+        }
+        rounds[place] += 1;
+        if rounds[place] > ROUNDS {
+            return Err(StackError::Endless(place));
+        }
+        depths[place] = Some(depth);
+        let opcode = set.opcode(flow.opcode);
+        let after = |jump| {
+            let effect = opcode.stack_effect(flow.argument, jump).ok_or(StackError::Unknown(place))?;
+            Ok(depth + effect).and_then(|depth| if depth < 0 { Err(StackError::Underflow(place)) } else { Ok(depth) })
+        };
+        let mut go = |to: Option<usize>, depth: i64| {
+            deepest = deepest.max(depth);
+            work.push((to.ok_or(StackError::NoSuchLabel(place))?, depth));
+            Ok(())
+        };
+        if !profile.ends_block(opcode.name) {
+            go(Some(place + 1), after(false)?)?;
+        }
+        if flow.is_jump && opcode.jumps() {
+            go(flow.target, after(true)?)?;
+        }
+        for (target, depth) in covering.get(&place).into_iter().flatten() {
+            go(*target, *depth)?;
+        }
+    }
+    let depths = depths.into_iter().map(|depth| depth.and_then(|depth| u32::try_from(depth).ok())).collect();
+    let deepest = deepest.max(profile.least_stacksize().into());
+    Ok((u32::try_from(deepest).unwrap_or(u32::MAX), depths))
+}
+
 impl Assembly<'_> {
     /// The depth that the stack reaches, and at each step the largest depth before it (`None` where nothing leads).
     ///
     /// # Errors
     /// When the instructions are not what a compiler makes; the steps are counted from 0 on.
     pub fn stack(&self, flags: i32) -> Result<(u32, Vec<Option<u32>>), StackError> {
-        let set = InstructionSet::of(self.profile);
         let places = self.places();
-        let regions = self.covering();
-        let mut depths: Vec<Option<i64>> = vec![None; self.steps.len()];
-        let mut rounds = vec![0; self.steps.len()];
-        let start = if self.profile.generators_begin_with_value() && flags & GENERATORS != 0 { 1 } else { 0 };
-        let mut deepest = start;
-        let mut work = vec![(0, start)];
-        while let Some((place, depth)) = work.pop() {
-            let Some(step) = self.steps.get(place) else { continue };
-            if depths[place].is_some_and(|known| known >= depth) {
-                continue;
-            }
-            rounds[place] += 1;
-            if rounds[place] > ROUNDS {
-                return Err(StackError::Endless(place));
-            }
-            depths[place] = Some(depth);
-            let opcode = set.opcode(step.opcode);
-            let argument = match step.argument {
-                StepArgument::Number(number) => number,
-                StepArgument::None | StepArgument::Jump(_) => 0,
+        let flow = |step: &super::Step| {
+            let (argument, is_jump, target) = match step.argument {
+                StepArgument::None => (0, false, None),
+                StepArgument::Number(number) => (number, false, None),
+                StepArgument::Jump(label) => (0, true, places.get(&label).copied()),
             };
-            let after = |jump| {
-                let effect = opcode.stack_effect(argument, jump).ok_or(StackError::Unknown(place))?;
-                Ok(depth + effect)
-                    .and_then(|depth| if depth < 0 { Err(StackError::Underflow(place)) } else { Ok(depth) })
-            };
-            let mut go = |to: Option<usize>, depth: i64| {
-                deepest = deepest.max(depth);
-                work.push((to.ok_or(StackError::NoSuchLabel(place))?, depth));
-                Ok(())
-            };
-            if !self.profile.ends_block(opcode.name) {
-                go(Some(place + 1), after(false)?)?;
-            }
-            if let StepArgument::Jump(label) = step.argument
-                && opcode.jumps()
-            {
-                go(places.get(&label).copied(), after(true)?)?;
-            }
-            for (target, depth) in regions.get(&place).into_iter().flatten() {
-                go(places.get(target).copied(), *depth)?;
-            }
+            Flow { opcode: step.opcode, argument, is_jump, target }
+        };
+        let flows: Vec<Flow> = self.steps.iter().map(flow).collect();
+        let mut covering = Covering::new();
+        for region in &self.regions {
+            let Some(start) = places.get(&region.start) else { continue };
+            let target = places.get(&region.target).copied();
+            covering.entry(*start).or_default().push((target, handler_depth(region.depth, region.lasti)));
         }
-        let depths = depths.into_iter().map(|depth| depth.and_then(|depth| u32::try_from(depth).ok())).collect();
-        let deepest = deepest.max(self.profile.least_stacksize().into());
-        Ok((u32::try_from(deepest).unwrap_or(u32::MAX), depths))
+        depths(&flows, &covering, flags, self.profile)
     }
 
     /// The steps by their labels.
@@ -83,18 +128,11 @@ impl Assembly<'_> {
         let labels = self.steps.iter().map(|step| step.label).chain([self.end]);
         labels.enumerate().filter_map(|(place, label)| Some((label?, place))).collect()
     }
+}
 
-    /// The handlers that exceptions go to, by the first step of each region: whatever the step is, it may raise.
-    fn covering(&self) -> BTreeMap<usize, Vec<(Label, i64)>> {
-        let places = self.places();
-        let mut covering: BTreeMap<usize, Vec<(Label, i64)>> = BTreeMap::new();
-        for region in &self.regions {
-            let Some(start) = places.get(&region.start) else { continue };
-            let depth = i64::try_from(region.depth).unwrap_or(i64::MAX / 2) + 1 + i64::from(region.lasti);
-            covering.entry(*start).or_default().push((region.target, depth));
-        }
-        covering
-    }
+/// How deep the stack is where a handler begins: whatever raises, the exception is on it, and perhaps where it was raised.
+pub(crate) fn handler_depth(depth: u64, lasti: bool) -> i64 {
+    i64::try_from(depth).unwrap_or(i64::MAX / 2) + 1 + i64::from(lasti)
 }
 
 const GENERATORS: i32 = flag::GENERATOR | flag::COROUTINE | flag::ASYNC_GENERATOR;

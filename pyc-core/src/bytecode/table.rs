@@ -1,5 +1,6 @@
 //! Instruction sets: one row for each opcode of each version.
 
+use super::safety::Rule;
 use super::tables;
 use crate::profile::{Profile, Version};
 
@@ -154,6 +155,9 @@ pub struct InstructionSet {
     pub(super) data: &'static Data,
     opcodes: [Opcode; 256],
     pub(super) extended_arg: u8,
+    pub(super) rules: [Rule; 256],
+    /// What functions of the interpreter do with the stack, of one and of two arguments.
+    pub(super) intrinsics: [[Rule; 16]; 2],
 }
 
 impl InstructionSet {
@@ -166,11 +170,15 @@ impl InstructionSet {
             opcodes[op].operand = Operand::Number;
             op += 1;
         }
+        let mut rules = [Rule::UNASSIGNED; 256];
+        let minor = if data.version.major == 2 { 0 } else { data.version.minor };
+        rules[255] = Rule::unnamed(255, minor);
         let mut extended_arg = None;
         let mut place = 0;
         while place < data.rows.len() {
             let Row(op, name, operand, next, jump) = data.rows[place];
             opcodes[op as usize] = Opcode { name, operand, effects: [next, jump], caches: 0 };
+            rules[op as usize] = Rule::named(name, minor);
             // EXTENDED_ARG is the only name that begins with EXT.
             if let [b'E', b'X', b'T', ..] = name.as_bytes() {
                 extended_arg = Some(op);
@@ -183,7 +191,8 @@ impl InstructionSet {
             op += 1;
         }
         let Some(extended_arg) = extended_arg else { panic!("a table without EXTENDED_ARG") };
-        InstructionSet { data, opcodes, extended_arg }
+        let intrinsics = [Rule::all(data.intrinsics_1, minor), Rule::all(data.intrinsics_2, minor)];
+        InstructionSet { data, opcodes, extended_arg, rules, intrinsics }
     }
 
     /// The instructions of the profile's version.

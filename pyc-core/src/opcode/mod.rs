@@ -284,6 +284,24 @@ pub(crate) fn undefined_on_load(code: &[u8], profile: &Profile) -> Option<Cause>
     None
 }
 
+/// The first instruction that makes loading or showing this code undefined: why, and its offset in bytes.
+#[must_use]
+pub fn undefined_at(code: &[u8], profile: &Profile) -> Option<(Cause, usize)> {
+    let table = Table::of(profile)?;
+    let mut at = 0;
+    while let Some(&opcode) = code.get(at) {
+        let next = at + 2 + 2 * usize::from(table.caches[usize::from(opcode)]);
+        if table.deadly.contains(&opcode) {
+            return Some((Cause::InstrumentedOpcode, at));
+        }
+        if next > code.len() && at + 1 < code.len() {
+            return Some((Cause::CachesPastEnd, at));
+        }
+        at = next;
+    }
+    None
+}
+
 #[cfg(test)]
 mod tests {
     use super::{NOT_PLAIN, Table, is_plain, may_kill, shown, undefined_on_load};
