@@ -92,22 +92,40 @@ impl Graph<'_> {
 
     /// An interned string, as names are: `str`, in 2.7 too.
     pub fn str(&mut self, value: &str) -> NodeId {
-        if self.python2 {
-            return self.add_payload(b't', 0, value.as_bytes(), 0);
-        }
-        let ascii = if value.is_ascii() { bit::ASCII } else { 0 };
-        let code = match (value.is_ascii(), value.len()) {
-            (true, 0..256) => b'Z',
-            (true, _) => b'A',
-            (false, _) => b't',
+        self.text_of(value.as_bytes(), true)
+    }
+
+    /// A string that is not interned.
+    pub fn plain_str(&mut self, value: &str) -> NodeId {
+        self.text_of(value.as_bytes(), false)
+    }
+
+    /// A string with these bytes: UTF-8 in which surrogates are encoded, too; in 2.7 any.
+    pub(crate) fn text_of(&mut self, bytes: &[u8], interned: bool) -> NodeId {
+        let code = match (bytes.is_ascii(), bytes.len(), interned) {
+            _ if self.python2 => return self.add_payload(if interned { b't' } else { b's' }, 0, bytes, 0),
+            (true, 0..256, true) => b'Z',
+            (true, 0..256, false) => b'z',
+            (true, _, true) => b'A',
+            (true, _, false) => b'a',
+            (false, _, true) => b't',
+            (false, _, false) => b'u',
         };
-        self.add_payload(code, ascii, value.as_bytes(), 0)
+        self.add_payload(code, if bytes.is_ascii() { bit::ASCII } else { 0 }, bytes, 0)
     }
 
     /// tuple
     pub fn tuple(&mut self, items: &[NodeId]) -> NodeId {
         let short = !self.python2 && items.len() < 256;
         self.add_edges(if short { b')' } else { b'(' }, 0, items, 0)
+    }
+
+    /// A tuple of objects that may be elsewhere, too: [`Graph::settle`] sees to that.
+    pub(crate) fn tuple_of(&mut self, items: &[NodeId]) -> NodeId {
+        let start = index(self.edges.len());
+        self.edges.extend_from_slice(items);
+        let short = !self.python2 && items.len() < 256;
+        self.add(if short { b')' } else { b'(' }, 0, start, index(items.len()), 0)
     }
 
     /// list

@@ -24,6 +24,8 @@
 //! assert_eq!(graph.resolve(items[1]), items[0]);
 //! ```
 
+mod walk;
+
 use crate::code::{Code, CodeInts};
 use crate::prelude::*;
 use crate::profile::{CodeLayout, Profile};
@@ -35,6 +37,12 @@ pub struct NodeId(pub(crate) u32);
 impl NodeId {
     pub(crate) fn at(self) -> usize {
         self.0 as usize
+    }
+
+    /// Its place among [`Graph::ids`].
+    #[must_use]
+    pub fn index(self) -> usize {
+        self.at()
     }
 }
 

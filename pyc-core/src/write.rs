@@ -4,9 +4,16 @@
 //! Only the numbers of references are worked out anew, from the order in which flagged objects are written: for a graph
 //! that was read they come out as they were, and for a graph that was changed they come out right.
 
+mod pyc;
+
+pub use pyc::{
+    HeaderError, HeaderKind, Interning, PycWriteConfig, PycWriteError, PycWriter, References, SetOrder, StreamError,
+};
+
 use crate::code::{OBJECTS_BEFORE_LINE, leading_ints};
 use crate::graph::{FLAG_REF, Graph, NodeId, bit};
 use crate::prelude::*;
+use core::ops::Range;
 
 /// Why a graph cannot be written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +55,20 @@ impl core::fmt::Display for WriteError {
 
 impl core::error::Error for WriteError {}
 
+impl WriteError {
+    /// The node at fault.
+    #[must_use]
+    pub fn node(&self) -> Option<NodeId> {
+        match self {
+            WriteError::DanglingReference { reference: node, .. }
+            | WriteError::Foreign(node)
+            | WriteError::Cycle(node)
+            | WriteError::Twice(node) => Some(*node),
+            WriteError::Empty => None,
+        }
+    }
+}
+
 const UNWRITTEN: u32 = u32::MAX;
 /// Written, and no reference can be to it.
 const SLOTLESS: u32 = u32::MAX - 1;
@@ -77,18 +98,42 @@ impl Graph<'_> {
     /// # Errors
     /// As [`Graph::write`].
     pub fn write_anew(&self) -> Result<Vec<u8>, WriteError> {
-        if self.is_empty() {
-            return Err(WriteError::Empty);
-        }
-        let mut writer = Writer {
-            graph: self,
-            out: Vec::with_capacity(self.consumed.max(16)),
-            slot: vec![UNWRITTEN; self.nodes.len()],
-            slots: 0,
-            frames: Vec::new(),
-        };
+        let mut writer = Writer::new(self)?;
         writer.run()?;
         Ok(writer.out)
+    }
+
+    /// Where the nodes are in the stream that [`Graph::write`] gives: for each node the range of its bytes, parts included;
+    /// empty for a node that is not written.
+    ///
+    /// # Errors
+    /// As [`Graph::write`].
+    ///
+    /// ```
+    /// use pyc_core::{Profile, Version, read};
+    /// let graph = read(b")\x02Ni\x05\0\0\0", Profile::of(Version::new(3, 8)).unwrap()).unwrap();
+    /// assert_eq!(graph.byte_ranges().unwrap(), [0..8, 2..3, 3..8]);
+    /// ```
+    pub fn byte_ranges(&self) -> Result<Vec<Range<usize>>, WriteError> {
+        let mut writer = Writer::new(self)?;
+        writer.ranges = vec![0..0; self.nodes.len()];
+        writer.run()?;
+        Ok(writer.ranges)
+    }
+
+    /// Where a node is in the stream that [`Graph::write`] gives; `None` if it is not in it.
+    #[must_use]
+    pub fn byte_range(&self, id: NodeId) -> Option<Range<usize>> {
+        let range = self.byte_ranges().ok()?.get(id.at())?.clone();
+        (!range.is_empty()).then_some(range)
+    }
+
+    /// The innermost node whose bytes an offset is among.
+    #[must_use]
+    pub fn node_at(&self, offset: usize) -> Option<NodeId> {
+        let ranges = self.byte_ranges().ok()?;
+        let around = self.ids().filter(|id| ranges[id.at()].contains(&offset));
+        around.min_by_key(|id| ranges[id.at()].len())
     }
 }
 
@@ -100,9 +145,25 @@ struct Writer<'g, 'a> {
     slots: u32,
     /// Containers that are being written, and how many of their children are.
     frames: Vec<(NodeId, u32)>,
+    /// For each node where its bytes are, if somebody asks.
+    ranges: Vec<Range<usize>>,
 }
 
-impl Writer<'_, '_> {
+impl<'g, 'a> Writer<'g, 'a> {
+    fn new(graph: &'g Graph<'a>) -> Result<Self, WriteError> {
+        if graph.is_empty() {
+            return Err(WriteError::Empty);
+        }
+        Ok(Writer {
+            graph,
+            out: Vec::with_capacity(graph.consumed.max(16)),
+            slot: vec![UNWRITTEN; graph.nodes.len()],
+            slots: 0,
+            frames: Vec::new(),
+            ranges: Vec::new(),
+        })
+    }
+
     fn run(&mut self) -> Result<(), WriteError> {
         self.object(self.graph.root)?;
         while let Some(&(id, done)) = self.frames.last() {
@@ -112,6 +173,7 @@ impl Writer<'_, '_> {
                 self.out.extend_from_slice(&line.to_le_bytes());
             }
             if done == node.len {
+                self.end(id);
                 self.frames.pop();
                 continue;
             }
@@ -129,6 +191,9 @@ impl Writer<'_, '_> {
         }
         let node = self.graph.node(id);
         let flag = if node.is(bit::FLAG) { FLAG_REF } else { 0 };
+        if let Some(range) = self.ranges.get_mut(id.at()) {
+            range.start = self.out.len();
+        }
         self.out.push(node.code | flag);
         if node.has_identity() {
             let slot = &mut self.slot[id.at()];
@@ -179,7 +244,15 @@ impl Writer<'_, '_> {
         }
         if node.has_edges() {
             self.frames.push((id, 0));
+        } else {
+            self.end(id);
         }
         Ok(())
+    }
+
+    fn end(&mut self, id: NodeId) {
+        if let Some(range) = self.ranges.get_mut(id.at()) {
+            range.end = self.out.len();
+        }
     }
 }
