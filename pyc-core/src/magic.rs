@@ -13,9 +13,10 @@
 //! assert_eq!(Magic::of(3700).name(), Some("CPython 3.16 or a pre-release of it"));
 //! ```
 
+use crate::prelude::*;
 use crate::profile::Profile;
 
-/// The 16-bit number at the start of a .pyc file; `\r\n` follows it.
+/// The 16-bit number at the start of a .pyc file; `\r\n` follows it, or in 1.0 to 1.2 the other half of a 32-bit number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Magic(u16);
 
@@ -44,8 +45,9 @@ static KNOWN: &[(u16, u16, &str)] = &[
     (3187, 3187, "PyPy 3.2"),
     (3190, 3230, "CPython 3.3"),
     (3250, 3310, "CPython 3.4"),
-    (3320, 3350, "CPython 3.5.0 or 3.5.1"),
-    (3351, 3351, "CPython 3.5.2 or later"),
+    (3320, 3349, "CPython 3.5, before its final release"),
+    (3350, 3350, "CPython 3.5.0 to 3.5.2"),
+    (3351, 3351, "CPython 3.5.3 or later"),
     (3379, 3379, "CPython 3.6"),
     (3360, 3378, "CPython 3.6, before its final release"),
     (3394, 3394, "CPython 3.7"),
@@ -92,7 +94,7 @@ static KNOWN: &[(u16, u16, &str)] = &[
     (24881, 24881, "RustPython"),
     (134, 134, "RustPython"),
     (35310, 35310, "RustPython"),
-    (2997, 2997, "RustPython"),
+    (2990, 2999, "RustPython"),
 ];
 
 impl Magic {
@@ -112,13 +114,38 @@ impl Magic {
     #[must_use]
     pub const fn bytes(self) -> [u8; 4] {
         let [low, high] = self.0.to_le_bytes();
-        [low, high, b'\r', b'\n']
+        match self.0 {
+            39170..=39171 => [low, high, 0x99, 0],
+            _ => [low, high, b'\r', b'\n'],
+        }
+    }
+
+    /// The magic number that a file starts with, if it is a known one.
+    ///
+    /// ```
+    /// use pyc_core::magic::Magic;
+    /// assert_eq!(Magic::at_start(b"\xcb\r\r\n\0\0").and_then(Magic::name), Some("CPython 3.12"));
+    /// assert_eq!(Magic::at_start(b"\x03\x99\x99\0").and_then(Magic::name), Some("CPython 1.1 or 1.2"));
+    /// assert_eq!(Magic::at_start(b"\xcb\r\n"), None);
+    /// ```
+    #[must_use]
+    pub fn at_start(file: &[u8]) -> Option<Magic> {
+        let start = file.first_chunk::<4>()?;
+        let magic = Magic(u16::from_le_bytes([start[0], start[1]]));
+        (magic.bytes() == *start && magic.name().is_some()).then_some(magic)
     }
 
     /// Who writes this number, if anybody is known to.
     #[must_use]
     pub fn name(self) -> Option<&'static str> {
         KNOWN.iter().find(|(first, last, _)| (*first..=*last).contains(&self.0)).map(|(_, _, name)| *name)
+    }
+
+    /// The profile of the version of CPython that this number is of, also of a pre-release.
+    #[must_use]
+    pub fn family(self) -> Option<&'static Profile> {
+        let version = self.name()?.strip_prefix("CPython ")?.split(',').next()?;
+        Profile::all().find(|profile| profile.version.to_string() == version)
     }
 
     /// The profile of the interpreter whose final releases write this number.

@@ -171,6 +171,9 @@ impl<'a> Pyc<'a> {
         };
         let number = u16::from_le_bytes([start[0], start[1]]);
         let magic = Magic::of(number);
+        if let Some(old) = Magic::at_start(bytes).filter(|magic| magic.profile().is_none()) {
+            return Err(PycError::UnknownFormat { magic: number, whose: old.name() });
+        }
         if start[2..] != *b"\r\n" {
             return Err(match start[0] & 0x7F {
                 b'c' | b'(' | b')' | b'[' | b'{' | b'<' | b'>' | b'i' | b'l' | b's' | b't' | b'u' | b'z' | b'Z'
