@@ -1,0 +1,178 @@
+//! Variables, cells, and names whose values are trusted.
+
+use super::frame::Frame;
+use super::machine::{Checked, Flow, Machine, small};
+use super::rules::{Act, Rule};
+use super::value::{Is, Value, given};
+use super::violation::{Detail, Kind};
+use crate::code::flag;
+
+impl Machine<'_, '_> {
+    /// A variable: what is known of it, if anything is.
+    pub(super) fn local(&self, index: usize) -> Option<Value> {
+        if index < self.base { self.state.slots.get(index).copied() } else { None }
+    }
+
+    pub(super) fn set_local(&mut self, index: usize, value: Value) -> Checked<()> {
+        if self.frame.profile.borrows_references() {
+            let stack = self.state.slots.get(self.base..).unwrap_or_default();
+            if stack.iter().any(|it| it.lender() == Some(small(index))) {
+                return Err(self.wrong(Kind::BorrowedReference, Detail::Number(index as i64)));
+            }
+        }
+        // `super` without arguments takes the first argument out of this cell. Only a comprehension has a variable of its own there
+        // for a while: it takes the cell away before.
+        let is_cell = |value: Value| value.is() == Is::Cell;
+        if index == 0
+            && self.frame.is_boxed
+            && !matches!(value.is(), Is::Cell | Is::Null)
+            && self.local(0).is_some_and(is_cell)
+        {
+            return Err(self.wrong(Kind::ValueKind, Detail::Words("a cell", value.name())));
+        }
+        if index < self.base
+            && let Some(slot) = self.state.slots.get_mut(index)
+            && *slot != value
+        {
+            *slot = value;
+            self.soil();
+        }
+        Ok(())
+    }
+
+    pub(super) fn load(&mut self, index: usize, borrows: bool) -> Checked<()> {
+        let Some(value) = self.local(index) else { return self.push(Value::of(Is::Object)) };
+        if matches!(value.is(), Is::Null | Is::Maybe) {
+            return Err(self.wrong(Kind::UnboundLocal, Detail::Number(index as i64)));
+        }
+        self.push(if borrows { value.borrowed(small(index)) } else { value })
+    }
+
+    pub(super) fn store(&mut self, index: usize, value: Value) -> Checked<()> {
+        if value.lender().is_some() {
+            return Err(self.unclear(Kind::BorrowedReference, Detail::None));
+        }
+        let kept = matches!(value.is(), Is::Null | Is::Maybe | Is::Cell);
+        self.set_local(index, if kept { value } else { Value::of(Is::Object) })
+    }
+
+    pub(super) fn variable(&mut self, rule: &Rule, argument: u32) -> Checked<Flow> {
+        let index = argument as usize;
+        let (first, second) = (index >> 4, index & 15);
+        match rule.act {
+            Act::LoadFast => self.load(index, false)?,
+            Act::LoadBorrow => self.load(index, true)?,
+            Act::LoadPair | Act::BorrowPair => {
+                self.load(first, rule.act == Act::BorrowPair)?;
+                self.load(second, rule.act == Act::BorrowPair)?;
+            }
+            Act::LoadFastCheck => {
+                let value = self.local(index).unwrap_or(Value::of(Is::Maybe));
+                if matches!(value.is(), Is::Null | Is::Maybe) {
+                    self.raise()?;
+                    if value.is() == Is::Null {
+                        return Ok(Flow::Stop);
+                    }
+                    // It has a value, else it would not go on.
+                    self.set_local(index, Value::of(Is::Object))?;
+                    self.push(Value::of(Is::Object))?;
+                } else {
+                    self.push(value)?;
+                }
+            }
+            Act::LoadFastAndClear => {
+                let value = self.local(index).unwrap_or(Value::of(Is::Maybe));
+                self.set_local(index, Value::of(Is::Null))?;
+                self.push(value)?;
+            }
+            Act::DeleteFast => {
+                let value = self.local(index).unwrap_or(Value::of(Is::Maybe));
+                if matches!(value.is(), Is::Null | Is::Maybe) {
+                    self.raise()?;
+                }
+                if value.is() == Is::Null {
+                    return Ok(Flow::Stop);
+                }
+                self.set_local(index, Value::of(Is::Null))?;
+            }
+            Act::StoreFast => {
+                self.take(rule)?;
+                self.store(index, self.taken[0])?;
+            }
+            Act::StoreLoad => {
+                self.take(rule)?;
+                self.store(first, self.taken[0])?;
+                self.load(second, false)?;
+            }
+            Act::StorePair => {
+                self.take(rule)?;
+                let [top, below, ..] = self.taken;
+                self.store(first, top)?;
+                self.store(second, below)?;
+            }
+            _ => {}
+        }
+        Ok(Flow::Next)
+    }
+
+    pub(super) fn cell(&mut self, rule: &Rule, argument: u32) -> Checked<()> {
+        let frame: &Frame<'_> = self.frame;
+        let index = argument as usize;
+        let value = self.local(index);
+        let own = [(frame.type_params, b't'), (frame.reached[0], b's')];
+        let letter = own.into_iter().find(|(variable, _)| *variable == Some(argument)).map(|(_, letter)| letter);
+        match rule.act {
+            Act::MakeCell => {
+                // The value that was there is in the cell then.
+                if letter.is_some() && value.is_some_and(|value| value.is() != Is::Null) {
+                    return Err(self.wrong(Kind::ValueKind, Detail::Words("a tuple or a set", "a cell")));
+                }
+                self.raise()?;
+                return self.set_local(index, Value::of(Is::Cell));
+            }
+            Act::CopyFreeVars => {
+                if index != frame.frees {
+                    return Err(self.wrong(Kind::Closure, Detail::Numbers(index as i64, frame.frees as i64)));
+                }
+                for place in self.base.saturating_sub(index)..self.base {
+                    self.set_local(place, Value::of(Is::Cell))?;
+                }
+                return Ok(());
+            }
+            Act::LoadClosure if !frame.profile.has_localsplus() => return self.push(Value::of(Is::Cell)),
+            Act::LoadClosure => {
+                self.raise()?;
+                let value = value.unwrap_or(Value::of(Is::Maybe));
+                let is_bound = !matches!(value.is(), Is::Null | Is::Maybe);
+                return self.push(if is_bound { value } else { Value::of(Is::Object) });
+            }
+            Act::ClassDeref => {
+                let function = flag::OPTIMIZED | if frame.profile.has_localsplus() { 0 } else { flag::NEWLOCALS };
+                if frame.flags & function == function {
+                    return Err(self.wrong(Kind::ValueKind, Detail::Words("a namespace", "NULL")));
+                }
+                if !frame.profile.has_localsplus() && index < frame.cells {
+                    return Err(self.wrong(Kind::VariableIndex, Detail::Numbers(argument.into(), frame.frees as i64)));
+                }
+            }
+            _ => {}
+        }
+        if let Some(value) = value.filter(|value| frame.profile.has_localsplus() && value.is() != Is::Cell) {
+            return Err(self.wrong(Kind::ValueKind, Detail::Words("a cell", value.name())));
+        }
+        self.trusted_name(rule, letter)
+    }
+
+    /// Loads from or stores to a variable whose value is trusted to be so.
+    pub(super) fn trusted_name(&mut self, rule: &Rule, letter: Option<u8>) -> Checked<()> {
+        self.take(rule)?;
+        let Some(letter) = letter else { return self.give(rule) };
+        if Rule::items(&rule.takes).count() == 1 && Rule::items(&rule.gives).count() == 0 {
+            return self.demand(self.taken[0], self.need(letter));
+        }
+        for _ in Rule::items(&rule.gives) {
+            self.push(given(letter))?;
+        }
+        Ok(())
+    }
+}
