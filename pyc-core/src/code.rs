@@ -143,10 +143,20 @@ pub mod kind {
     pub const CELL: u8 = 0x40;
     /// Variable of an outer function.
     pub const FREE: u8 = 0x80;
+    /// An argument that may be given by place, or `*args` (3.14, as what follows).
+    pub const POSITIONAL: u8 = 0x02;
+    /// An argument that may be given by name, or `**kwargs`.
+    pub const KEYWORD: u8 = 0x04;
+    /// `*args` or `**kwargs`.
+    pub const VARIABLE: u8 = 0x08;
 }
 
 /// Bits of co_flags that the format itself depends on.
 pub mod flag {
+    /// Local variables are in an array: a function, or what is in one.
+    pub const OPTIMIZED: i32 = 0x1;
+    /// Local variables are new for each call.
+    pub const NEWLOCALS: i32 = 0x2;
     /// `*args`
     pub const VARARGS: i32 = 0x4;
     /// `**kwargs`
@@ -161,6 +171,8 @@ pub mod flag {
     pub const ITERABLE_COROUTINE: i32 = 0x100;
     /// An asynchronous generator.
     pub const ASYNC_GENERATOR: i32 = 0x200;
+    /// The first constant is the docstring (3.14 and later).
+    pub const HAS_DOCSTRING: i32 = 0x400_0000;
 }
 
 /// A code object in a graph.

@@ -108,6 +108,23 @@ pub enum Cause {
 }
 
 impl Cause {
+    /// All of them.
+    pub const ALL: [Cause; 13] = [
+        Cause::HashOfUnfinishedTuple,
+        Cause::ConstantsContainThemselves,
+        Cause::NonStringNameAborts,
+        Cause::InstrumentedOpcode,
+        Cause::CachesPastEnd,
+        Cause::Expansion,
+        Cause::FilenameFreed,
+        Cause::UnsoundGraph,
+        Cause::DeepComparison,
+        Cause::ForgottenException,
+        Cause::MemoryInDict,
+        Cause::DebugAssertion,
+        Cause::MemoryForList,
+    ];
+
     /// A short name for counters and reports.
     #[must_use]
     pub fn name(self) -> &'static str {

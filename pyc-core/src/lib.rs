@@ -7,6 +7,7 @@
 //! * [`Graph::write`] gives the stream back, byte for byte, also after changes; graphs are also built from nothing.
 //! * [`model::Loaded`] is what the interpreter makes of a graph: its canon, and the bytes that `marshal.dumps` writes.
 //! * [`Pyc`] is the file around it.
+//! * [`identify`] says which Python wrote a stream, and where in a file it is.
 //! * [`bytecode`] is what is inside of code objects: instructions, lines, handlers; and the text that `dis.dis` prints.
 //!
 //! The library does no I/O, has no `unsafe` code, does not recurse, and allocates no more than a small multiple of its
@@ -38,8 +39,11 @@ mod aftermath;
 mod build;
 pub mod bytecode;
 pub mod code;
+pub mod compare;
+mod edit;
 mod error;
 mod graph;
+pub mod identify;
 pub mod magic;
 pub mod model;
 pub mod opcode;
@@ -49,11 +53,12 @@ mod read;
 mod repr;
 mod text;
 mod validate;
-mod write;
+pub mod write;
 
+pub use edit::Editor;
 pub use error::{Cause, Error, ErrorKind, Exception, UnicodeError};
 pub use graph::{Graph, Long, NodeId, Text, Value};
 pub use profile::{CodeLayout, HeaderLayout, Profile, Release, Version};
 pub use pyc::Pyc;
-pub use read::{Scratch, read, read_with};
+pub use read::{Salvaged, Scratch, read, read_with, salvage};
 pub use write::WriteError;

@@ -13,7 +13,7 @@
 
 mod bytecode;
 
-pub(crate) use bytecode::TableFormat;
+pub(crate) use bytecode::{COMPARISON_MASKS, TableFormat};
 
 use crate::prelude::*;
 use core::fmt;
@@ -197,7 +197,7 @@ pub struct Profile {
     pub marshal_version: u8,
     /// The fields of code objects.
     pub code_layout: CodeLayout,
-    /// The deepest nesting that the reader and the writer accept (2000; 1500 on WASI and Emscripten, 1000 on Windows).
+    /// The deepest nesting that the reader and the writer accept: 2000, and less on some platforms ([`Profile::on_platform`]).
     pub max_depth: u32,
     /// Size of a C pointer: 64 or 32.
     pub pointer_bits: u8,
@@ -317,6 +317,18 @@ impl Profile {
     #[must_use]
     pub fn with_max_depth(self, max_depth: u32) -> Profile {
         Profile { max_depth, ..self }
+    }
+
+    /// The same interpreter on another platform, as `sys.platform` has it (`MAX_MARSHAL_STACK_DEPTH` in `Python/marshal.c`; builds for
+    /// Emscripten were asked: 3.11 and 3.12 go as deep as on Linux, 3.13 to 3.15 do not).
+    #[must_use]
+    pub fn on_platform(self, platform: &str) -> Profile {
+        match platform {
+            "emscripten" if !self.since(3, 13) => self,
+            "emscripten" | "wasi" | "ios" => self.with_max_depth(1500),
+            "win32" => self.with_max_depth(1000),
+            _ => self,
+        }
     }
 
     /// The same interpreter in a build that has interned other strings for these characters.
@@ -456,6 +468,22 @@ impl Profile {
         if self.since(3, 11) { (1, 3) } else { (2, 4) }
     }
 
+    /// PYTHONPYCACHEPREFIX says where .pyc files are.
+    #[must_use]
+    pub fn has_cache_prefix(&self) -> bool {
+        self.since(3, 8)
+    }
+
+    /// Interned strings are written as if they had more than one owner; and up to 2.7 nothing asks for owners.
+    pub(crate) fn flags_interned(&self) -> bool {
+        self.since(3, 11) || self.is_python2()
+    }
+
+    /// A call of `marshal.dumps` packs its arguments into a tuple while the caller holds them, too; later ones do not pack them.
+    pub(crate) fn packs_arguments(&self) -> bool {
+        self.since(3, 6) && !self.since(3, 7)
+    }
+
     /// 3.13 turns a stacksize of 0 into 1.
     pub(crate) fn least_stacksize(&self) -> i32 {
         if self.since(3, 13) { 1 } else { i32::MIN }
@@ -584,6 +612,19 @@ mod tests {
         check(|p| !p.compares_members(), &["3.13.18", "3.14.8", "3.15.0"], &["3.14.9", "3.15.1"]);
         check(Profile::refers_to_frozendicts, &["3.14.10", "3.15.0"], &["3.15.1"]);
         check(Profile::limits_hashes, &["3.13.18", "3.14.9", "3.15.1"], &["3.14.10", "3.15.2"]);
+    }
+
+    #[test]
+    fn platforms_limit_the_depth() {
+        let check = |platform: &str, minor: u8, expected: u32| {
+            let profile = Profile::of(Version::new(3, minor)).unwrap().clone().on_platform(platform);
+            assert_eq!(profile.max_depth, expected, "{platform} 3.{minor}");
+        };
+        check("linux", 12, 2000);
+        check("win32", 12, 1000);
+        check("wasi", 12, 1500);
+        check("emscripten", 12, 2000);
+        check("emscripten", 13, 1500);
     }
 
     #[test]

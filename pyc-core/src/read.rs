@@ -81,27 +81,8 @@ impl Graph<'_> {
 /// }
 /// ```
 pub fn read_with<'a>(input: &'a [u8], profile: &Profile, scratch: &mut Scratch) -> Result<Graph<'a>, Error> {
-    if u32::try_from(input.len()).is_err() {
-        return Err(Error::new(ErrorKind::InputTooLong, 0));
-    }
-    let Scratch { slots, frames, pending, path, nodes, edges, ints, .. } = scratch;
-    slots.clear();
-    frames.clear();
-    pending.clear();
-    let mut reader = Reader {
-        profile,
-        graph: Graph { input, nodes: take(nodes), edges: take(edges), ints: take(ints), ..Graph::new(profile) },
-        at: 0,
-        slots,
-        frames,
-        pending,
-        path,
-        aftermath: None,
-        filename: Filename::Unread,
-    };
-    // Most streams have no more than a node for each 16 bytes, unless they are tiny; more room is made where they have.
-    reader.graph.nodes.reserve_exact(input.len() / 16 + input.len().min(16));
-    let root = if profile.is_python2() { reader.run::<true>() } else { reader.run::<false>() };
+    let mut reader = Reader::new(input, profile, scratch)?;
+    let root = reader.root();
     let Reader { mut graph, at, filename, .. } = reader;
     match root {
         Ok(root) => {
@@ -119,6 +100,58 @@ pub fn read_with<'a>(input: &'a [u8], profile: &Profile, scratch: &mut Scratch) 
             Err(*fault)
         }
     }
+}
+
+/// What is left of a stream that is refused.
+#[derive(Debug, Clone)]
+pub struct Salvaged<'a> {
+    /// Its value is a tuple of the code objects that were read to their end and are in no other that was.
+    pub graph: Graph<'a>,
+    /// These code objects.
+    pub codes: Vec<NodeId>,
+    /// Why the stream is refused.
+    pub error: Error,
+}
+
+/// Reads as far as the stream goes and keeps the code objects that are complete; what they refer to comes with them. `None` if
+/// the stream is accepted, or no code object is complete.
+///
+/// ```
+/// use pyc_core::{Profile, Version, read, salvage};
+/// let profile = Profile::of(Version::new(3, 12)).unwrap();
+/// let cut = [b"\xa9\x03\xda\x03key", pyc_core::code::EXAMPLE_312, b"r\x01\0"].concat();
+/// let salvaged = salvage(&cut, profile).unwrap();
+/// assert_eq!(salvaged.error.offset, cut.len());
+/// assert_eq!(salvaged.codes.len(), 1);
+/// let stream = salvaged.graph.write().unwrap();
+/// assert!(read(&stream, profile).is_ok());
+/// ```
+#[must_use]
+pub fn salvage<'a>(input: &'a [u8], profile: &Profile) -> Option<Salvaged<'a>> {
+    let mut scratch = Scratch::default();
+    let mut reader = Reader::new(input, profile, &mut scratch).ok()?;
+    reader.stays = true;
+    let error = *reader.root().err()?;
+    let Reader { mut graph, frames, pending, .. } = reader;
+    // What is not finished has no parts to look for; a reference to it is one to nothing.
+    let open: Vec<NodeId> = frames.iter().map(|frame| frame.node).collect();
+    graph.forget_unfinished(&open);
+    let mut codes = Vec::new();
+    for id in pending.iter() {
+        let mut path = vec![*id];
+        while let Some(id) = path.pop() {
+            match graph.node(id).code {
+                b'c' => codes.push(id),
+                _ => path.extend(graph.children(id).iter().rev()),
+            }
+        }
+    }
+    if codes.is_empty() {
+        return None;
+    }
+    let root = graph.tuple_of(&codes);
+    graph.set_root(root);
+    graph.settle().then_some(Salvaged { graph, codes, error })
 }
 
 /// An error on its way out: behind a pointer, because errors are rare and large.
@@ -217,6 +250,8 @@ pub(crate) struct Reader<'a, 'p> {
     /// 2.7: a dict reads on after a failed value and fails at its end. Hardly ever needed, so it is elsewhere.
     aftermath: Option<Box<Aftermath>>,
     filename: Filename,
+    /// Whether an error leaves everything where it is.
+    stays: bool,
 }
 
 /// 3.6: the reader's pointer to the first file name, to which it holds no reference.
@@ -245,6 +280,37 @@ fn rest_of_code(frame: &Frame, nodes: &[Node], pending: &[NodeId]) -> Option<u32
     (frame.code == b'c' && rest > 0).then_some(rest)
 }
 
+impl<'a, 'p> Reader<'a, 'p> {
+    fn new(input: &'a [u8], profile: &'p Profile, scratch: &'p mut Scratch) -> Result<Self, Error> {
+        if u32::try_from(input.len()).is_err() {
+            return Err(Error::new(ErrorKind::InputTooLong, 0));
+        }
+        let Scratch { slots, frames, pending, path, nodes, edges, ints, .. } = scratch;
+        slots.clear();
+        frames.clear();
+        pending.clear();
+        let mut reader = Reader {
+            profile,
+            graph: Graph { input, nodes: take(nodes), edges: take(edges), ints: take(ints), ..Graph::new(profile) },
+            at: 0,
+            slots,
+            frames,
+            pending,
+            path,
+            aftermath: None,
+            filename: Filename::Unread,
+            stays: false,
+        };
+        // Most streams have no more than a node for each 16 bytes, unless they are tiny; more room is made where they have.
+        reader.graph.nodes.reserve_exact(input.len() / 16 + input.len().min(16));
+        Ok(reader)
+    }
+
+    fn root(&mut self) -> Result<NodeId, Fault> {
+        if self.profile.is_python2() { self.run::<true>() } else { self.run::<false>() }
+    }
+}
+
 impl Reader<'_, '_> {
     fn run<const PYTHON2: bool>(&mut self) -> Result<NodeId, Fault> {
         loop {
@@ -265,7 +331,7 @@ impl Reader<'_, '_> {
                     return self.undefined(Cause::ForgottenException, 0);
                 }
                 Ok(Some(root)) => return Ok(root),
-                Err(fault) if PYTHON2 && fault.cause().is_none() => self.unwind_to_dict_value(fault)?,
+                Err(fault) if PYTHON2 && !self.stays && fault.cause().is_none() => self.unwind_to_dict_value(fault)?,
                 Err(fault) => return Err(fault),
             }
         }

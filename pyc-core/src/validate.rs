@@ -6,7 +6,7 @@
 
 use crate::code::{self, CodeInts, fields, flag};
 use crate::error::{Cause, Error, ErrorKind};
-use crate::graph::{Graph, NodeId, Value, bit, kind, pairs};
+use crate::graph::{Graph, Node, NodeId, Value, bit, kind, pairs};
 use crate::model::equality::scalar_content;
 use crate::opcode;
 use crate::prelude::*;
@@ -225,6 +225,16 @@ fn walk(
 /// The objects of a code object, resolved; what the layout has no place for is not used.
 type Objects = [NodeId; 10];
 
+/// Where in the input a string begins; none for what is something else.
+fn text_offset(node: Node) -> Option<usize> {
+    let before = match node.code {
+        b's' | b't' | b'u' | b'a' | b'A' => 5,
+        b'z' | b'Z' => 2,
+        _ => return None,
+    };
+    (node.start as usize).checked_sub(before)
+}
+
 /// Checks the fields of a code object: its integers, and its objects, which are the reader's pending children from `base`.
 pub(crate) fn code(reader: &mut Reader, ints: CodeInts, base: usize, offset: usize) -> Result<(), Fault> {
     let layout = reader.layout();
@@ -256,6 +266,8 @@ pub(crate) fn code(reader: &mut Reader, ints: CodeInts, base: usize, offset: usi
         wrong_field = differ.then_some("localspluskinds");
     }
     if let Some(field) = wrong_field {
+        let place = fields(layout).iter().position(|it| it.name() == field);
+        let offset = place.and_then(|place| text_offset(reader.graph.node(objects[place]))).unwrap_or(offset);
         return Err(Box::new(Error::new(ErrorKind::CodeField(field), offset)));
     }
 

@@ -85,6 +85,19 @@ enum Stop {
     Slow(Slow),
 }
 
+/// Who decides which objects are written once and referred to afterwards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rule {
+    /// The interpreter: by reference counts.
+    Interpreter,
+    /// [`Loaded::owners`], which then say how often an object is written.
+    Places,
+    /// Nobody: there are no references.
+    Never,
+    /// As `Never`, and it does not show which strings are interned.
+    Plain,
+}
+
 /// A container that is being written.
 #[derive(Clone, Copy)]
 struct Frame {
@@ -124,10 +137,11 @@ impl Indexes {
     }
 }
 
-struct Writer<'l, 'g, 'a> {
+pub(super) struct Writer<'l, 'g, 'a> {
     loaded: &'l Loaded<'g, 'a>,
     version: u8,
-    out: Vec<u8>,
+    rule: Rule,
+    pub(super) out: Vec<u8>,
     indexes: Indexes,
     next_index: u32,
     /// The members of the sets that are being written, in the order of writing; innermost last.
@@ -173,9 +187,15 @@ impl Loaded<'_, '_> {
         if let Some(cause) = self.hazard {
             return (Dump::Undefined(cause), 0);
         }
+        self.written(Rule::Interpreter, version)
+    }
+
+    /// The stream of the whole value under a rule.
+    pub(super) fn written(&self, rule: Rule, version: u8) -> (Dump, u64) {
         let mut context = Context::default();
         let indexes = Indexes { all: vec![NONE; self.bits.len()], ..Indexes::default() };
         let mut writer = Writer::new(self, version.min(self.profile.marshal_version), 0, indexes);
+        writer.rule = rule;
         writer.out.reserve(self.graph.consumed + 16);
         writer.run(self.root(), &mut context);
         let dump = match (writer.stopped, writer.failure) {
@@ -183,7 +203,8 @@ impl Loaded<'_, '_> {
             (Some(Stop::Slow(slow)), _) => return (Dump::Slow(slow), u64::MAX),
             (None, None) => {
                 // Without references it does not show what is one object.
-                let unpredictable = writer.unpredictable.or(self.varies.filter(|_| version >= 3));
+                let varies = writer.unpredictable.or(self.varies.filter(|_| version >= 3));
+                let unpredictable = varies.filter(|_| rule == Rule::Interpreter);
                 Dump::Bytes { bytes: writer.out, unpredictable }
             }
             (None, Some(Failure::TooDeep)) => {
@@ -203,6 +224,7 @@ impl<'l, 'g, 'a> Writer<'l, 'g, 'a> {
         Writer {
             loaded,
             version,
+            rule: Rule::Interpreter,
             out: Vec::new(),
             indexes,
             next_index: 0,
@@ -221,6 +243,19 @@ impl<'l, 'g, 'a> Writer<'l, 'g, 'a> {
             single: Vec::new(),
             lent: false,
         }
+    }
+
+    /// A writer of single objects, for who compares them.
+    pub(super) fn plain(loaded: &'l Loaded<'g, 'a>) -> Self {
+        let version = loaded.profile.marshal_version;
+        Writer { rule: Rule::Plain, ..Writer::new(loaded, version, 0, Indexes::default()) }
+    }
+
+    /// Writes one more object with all that is in it. Whether there was an end to it.
+    pub(super) fn add(&mut self, object: Object) -> bool {
+        self.steps = 0;
+        self.run(object, &mut Context::default());
+        self.stopped.is_none() && self.failure.is_none()
     }
 
     fn run(&mut self, root: Object, context: &mut Context) {
@@ -311,7 +346,7 @@ impl<'l, 'g, 'a> Writer<'l, 'g, 'a> {
             return;
         }
         let mut flag = 0;
-        if self.version >= 3 {
+        if self.version >= 3 && self.rule == Rule::Interpreter {
             flag = FLAG_REF;
             self.next_index += 1;
         }
@@ -396,8 +431,11 @@ impl<'l, 'g, 'a> Writer<'l, 'g, 'a> {
     /// The flag of an object that is written for the first time; gives it its index.
     #[inline]
     fn flag(&mut self, object: Object, context: &mut Context) -> u8 {
-        if self.version < 3 {
-            return 0;
+        match self.rule {
+            _ if self.version < 3 => return 0,
+            Rule::Interpreter => {}
+            Rule::Places if self.loaded.owners[object as usize] > 1 => return self.indexed(object),
+            _ => return 0,
         }
         if !self.loaded.is_shared(object) {
             if self.borrowed.get(&object).is_none_or(|sets| *sets == 0) {
@@ -412,6 +450,11 @@ impl<'l, 'g, 'a> Writer<'l, 'g, 'a> {
             // What is in the table has an owner more: the table.
             context.hold(object);
         }
+        self.indexed(object)
+    }
+
+    #[inline]
+    fn indexed(&mut self, object: Object) -> u8 {
         self.indexes.set(object, self.next_index);
         self.next_index += 1;
         FLAG_REF
@@ -471,9 +514,10 @@ impl<'l, 'g, 'a> Writer<'l, 'g, 'a> {
     /// Bytes as they were before version 3.
     fn bytes(&mut self, object: Object) {
         let loaded = self.loaded;
-        if !loaded.profile.is_python2() || self.version < 1 || !loaded.has(object, INTERNED) {
+        let shows = self.version >= 1 && loaded.profile.is_python2() && self.rule != Rule::Plain;
+        if !shows || !loaded.has(object, INTERNED) {
             self.sized(b's', loaded.payload(object));
-        } else if let Some(index) = self.indexes.get(object) {
+        } else if let Some(index) = self.indexes.get(object).filter(|_| self.rule != Rule::Never) {
             self.out.push(b'R');
             self.out.extend_from_slice(&index.to_le_bytes());
         } else {
@@ -488,7 +532,7 @@ impl<'l, 'g, 'a> Writer<'l, 'g, 'a> {
     fn str(&mut self, object: Object, context: &mut Context) {
         let loaded = self.loaded;
         let flag = self.flag(object, context);
-        let interned = loaded.has(object, INTERNED);
+        let interned = loaded.has(object, INTERNED) && self.rule != Rule::Plain;
         if self.version < 4 || !loaded.has(object, ASCII) {
             let code = if interned { b't' } else { b'u' };
             return self.sized(code | flag, &loaded.text(object));

@@ -390,7 +390,7 @@ fn parts<'l>(loaded: &'l Loaded, (object, r#as): (Object, As)) -> impl Iterator<
 }
 
 /// A text that equal constants share: with the type, and with the signs of zeros.
-pub(super) fn constant_content(value: Value, python2: bool) -> Option<Vec<u8>> {
+pub(crate) fn constant_content(value: Value, python2: bool) -> Option<Vec<u8>> {
     let float = |text| text::parse_float(text, python2);
     let floats = |tag: u8, parts: &[u64]| {
         let is_nan = parts.iter().any(|bits| f64::from_bits(*bits).is_nan());

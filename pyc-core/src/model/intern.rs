@@ -138,7 +138,7 @@ impl Loaded<'_, '_> {
         let node = self.node(item);
         match node.code {
             b'(' | b')' | b'>' => true,
-            b's' => self.profile.is_python2() && is_name(self.graph.payload(node)),
+            b's' | b't' if self.profile.is_python2() => is_name(self.graph.payload(node)),
             b't' | b'u' | b'a' | b'A' | b'z' | b'Z' => bits & ASCII != 0 && is_name(self.graph.payload(node)),
             _ => false,
         }

@@ -193,9 +193,9 @@ impl Loaded<'_, '_> {
         match node.code {
             b'r' | b'R' => self.objects[node.start as usize],
             b't' | b'u' | b'a' | b'A' | b'z' | b'Z' if !profile.is_python2() => self.str(id, node, caches),
-            b't' => self.intern_new(id.0, caches),
+            b't' if self.types_intern => self.intern_new(id.0, caches),
             b'i' => self.int(id.0, Some(i64::from(node.extra.cast_signed())), true, caches),
-            b's' if node.len == 0 => {
+            b's' | b't' if node.len == 0 => {
                 let object = self.cached(*caches.empty.bytes.get_or_insert(id.0));
                 if profile.is_python2() { self.intern_new(object, caches) } else { object }
             }
@@ -221,7 +221,7 @@ impl Loaded<'_, '_> {
             self.bits[id.at()] |= ASCII;
         }
         let is_latin1 = is_ascii || matches!(node.code, b'a' | b'A' | b'z' | b'Z');
-        let interned = matches!(node.code, b't' | b'A' | b'Z');
+        let interned = matches!(node.code, b't' | b'A' | b'Z') && self.types_intern;
         let character = match *bytes {
             [] => {
                 let empty = self.cached(*caches.empty.str.get_or_insert(id.0));

@@ -23,12 +23,14 @@
 mod canon;
 mod dump;
 pub(crate) mod equality;
+mod form;
 mod intern;
 mod load;
 mod loss;
 mod table;
 
 pub use dump::{Aspect, Dump, SLOW_COST, Slow};
+pub(crate) use form::{Form, FormError, Sharing, stream as form_stream};
 pub use loss::Loss;
 
 use crate::code::{CodeInts, Field, flag, place};
@@ -81,9 +83,13 @@ pub struct Loaded<'g, 'a> {
     unordered: Vec<Object>,
     /// Whether an object may have lost its last owner.
     garbage: bool,
+    /// Whether the types of strings ask for interning; else only code objects do.
+    types_intern: bool,
     /// What the identities of objects depend on besides the stream.
     varies: Option<Aspect>,
     hazard: Option<Cause>,
+    /// What is shared whoever holds it here: CACHED, and INTERNED if something else in the process holds every interned string.
+    held: u8,
 }
 
 /// An object that was made from another one.
@@ -129,6 +135,10 @@ impl<'g, 'a> Loaded<'g, 'a> {
     /// [recycled](Loaded::recycle).
     #[must_use]
     pub fn new_with(graph: &'g Graph<'a>, profile: &'g Profile, scratch: &mut Scratch) -> Self {
+        Self::made(graph, profile, scratch, true)
+    }
+
+    fn made(graph: &'g Graph<'a>, profile: &'g Profile, scratch: &mut Scratch, types_intern: bool) -> Self {
         let nodes = graph.len();
         let spare = &mut scratch.model;
         let mut loaded = Loaded {
@@ -141,8 +151,10 @@ impl<'g, 'a> Loaded<'g, 'a> {
             copies: core::mem::take(&mut spare.copies),
             unordered: core::mem::take(&mut spare.unordered),
             garbage: false,
+            types_intern,
             varies: None,
             hazard: None,
+            held: CACHED | INTERNED,
         };
         let is_readable = || graph.write_anew().is_ok_and(|stream| crate::read(&stream, profile).is_ok());
         if graph.pristine || is_readable() {
@@ -171,6 +183,23 @@ impl<'g, 'a> Loaded<'g, 'a> {
     #[must_use]
     pub fn hazard(&self) -> Option<Cause> {
         self.hazard
+    }
+
+    /// The value in a process that has interned none of its strings before: what a call of `marshal.dumps(marshal.loads(s))` in a
+    /// new process comes to, but for the strings that the process happens to hold. Returns how many those may be; since 3.11
+    /// interned strings are always written as shared, and nothing depends on that.
+    #[must_use]
+    pub fn alone(mut self) -> (Self, usize) {
+        if !self.profile.flags_interned() {
+            self.held = CACHED;
+        }
+        let root = self.root() as usize;
+        if let Some(owners) = self.owners.get_mut(root).filter(|_| self.profile.packs_arguments()) {
+            *owners += 1;
+        }
+        let is_one = |object: &usize| self.bits[*object] & (INTERNED | CACHED) == INTERNED && self.owners[*object] == 1;
+        let open = if self.held == CACHED { (0..self.bits.len()).filter(is_one).count() } else { 0 };
+        (self, open)
     }
 
     fn root(&self) -> Object {
@@ -265,7 +294,7 @@ impl<'g, 'a> Loaded<'g, 'a> {
     /// Whether the writer sees more than one owner.
     #[inline]
     fn is_shared(&self, object: Object) -> bool {
-        (self.owners[object as usize] != 1) | self.has(object, CACHED | INTERNED)
+        (self.owners[object as usize] != 1) | self.has(object, self.held)
     }
 
     /// A string's characters as UTF-8 with surrogates; bytes as they are.
@@ -279,6 +308,35 @@ impl<'g, 'a> Loaded<'g, 'a> {
         match graph.value(self.origin(object)) {
             Value::Str(text) => Cow::Owned(text.to_string_lossy().into_bytes()),
             _ => Cow::Borrowed(bytes),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Version;
+
+    /// What `python -c 'print(marshal.dumps(marshal.loads(...)))'` prints.
+    #[test]
+    fn a_plain_call_in_a_new_process() {
+        let stream = b")\x02Z\x04zqxdZ\x04zqxe";
+        let flagged = b")\x02\xda\x04zqxd\xda\x04zqxe";
+        let of_36 = b"\xa9\x02Z\x04zqxdZ\x04zqxe";
+        for (minor, expected, open) in [
+            (6, of_36, 2),
+            (7, stream, 2),
+            (9, stream, 2),
+            (10, stream, 2),
+            (11, flagged, 0),
+            (12, flagged, 0),
+            (13, flagged, 0),
+        ] {
+            let profile = Profile::of(Version::new(3, minor)).unwrap();
+            let graph = crate::read(stream, profile).unwrap();
+            let (alone, told) = Loaded::new(&graph, profile).alone();
+            let Dump::Bytes { bytes, .. } = alone.dump(4) else { panic!("3.{minor}") };
+            assert_eq!((&bytes[..], told), (&expected[..], open), "3.{minor}");
         }
     }
 }

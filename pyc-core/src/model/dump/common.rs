@@ -1,8 +1,8 @@
 //! What most values consist of, written without a frame or a closer look at each object.
 
-use super::{Context, Frame, Writer};
+use super::{Context, Frame, Rule, Writer};
 use crate::graph::{FLAG_REF, bit};
-use crate::model::{ASCII, CACHED, INTERNED, Loaded, NONE, Object};
+use crate::model::{ASCII, INTERNED, Loaded, NONE, Object};
 use crate::prelude::*;
 use core::ops::Range;
 
@@ -16,11 +16,11 @@ impl Writer<'_, '_, '_> {
     #[inline]
     pub(super) fn common(&mut self, parts: &[Object], context: &Context) -> usize {
         // Of sort keys and of sets there is more to know than the flag.
-        if self.version < 4 || self.is_key || !context.held.is_empty() {
+        if self.version < 4 || self.is_key || self.rule != Rule::Interpreter || !context.held.is_empty() {
             return 0;
         }
         let loaded = self.loaded;
-        let Loaded { graph, bits, owners, .. } = loaded;
+        let Loaded { graph, bits, owners, held, .. } = loaded;
         let nodes = &graph.nodes[..];
         let (bits, owners, indexes) =
             (&bits[..nodes.len()], &owners[..nodes.len()], &mut self.indexes.all[..nodes.len()]);
@@ -65,7 +65,7 @@ impl Writer<'_, '_, '_> {
             if node.is(bit::OWNED) || out.len() > most {
                 break;
             }
-            let is_shared = (owners[at] != 1) | (bits[at] & (CACHED | INTERNED) != 0);
+            let is_shared = (owners[at] != 1) | (bits[at] & *held != 0);
             let flag = if is_shared { FLAG_REF } else { 0 };
             indexes[at] = if is_shared { next_index } else { NONE };
             next_index += u32::from(is_shared);

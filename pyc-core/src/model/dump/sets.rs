@@ -1,7 +1,7 @@
 //! The order in which the members of sets are written: since 3.11 that of their own dumps, whose flags depend on who holds
 //! the members meanwhile.
 
-use super::{Aspect, Failure, Indexes, Stop, Writer, equality};
+use super::{Aspect, Failure, Indexes, Rule, Stop, Writer, equality};
 use crate::model::Object;
 use crate::prelude::*;
 use alloc::collections::BTreeMap;
@@ -99,6 +99,10 @@ impl Writer<'_, '_, '_> {
     /// Appends a set's members in the order of writing, and the references that writing holds on them.
     pub(super) fn order_members(&mut self, members: &[Object], context: &mut Context) -> Result<(), Failure> {
         let profile = self.loaded.profile;
+        if self.rule != Rule::Interpreter {
+            self.ordered.extend_from_slice(members);
+            return Ok(());
+        }
         // The key of a leaf can always be made, and one alone has its place.
         let is_leaf = |member: &Object| !self.loaded.node(*member).has_edges();
         let is_known = members.len() < 2
