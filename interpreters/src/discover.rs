@@ -177,6 +177,7 @@ fn start(plan: &Plan, options: &Options) -> Result<Interpreter, Unusable> {
                 python: plan.path.clone(),
                 worker: absolute(&options.home.script),
                 needs: probe.needs.clone(),
+                executes: false,
             };
             let reason = driver_reason.or_else(|| Some("the script driver was asked for".into()));
             confined(plan, launch, reason, options).or_else(|reason| {

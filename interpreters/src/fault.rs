@@ -72,6 +72,13 @@ pub enum Fault {
         /// The last 4 KiB that it said.
         stderr: String,
     },
+    /// It answered, and took much more memory for it than the case is long.
+    Memory {
+        /// In bytes, above what it has when it is idle.
+        taken: u64,
+        /// What it may take.
+        allowed: u64,
+    },
     /// What came back does not follow the protocol.
     Protocol {
         /// What is wrong.
@@ -119,9 +126,13 @@ impl fmt::Display for Fault {
                 write!(f, "it gave no sign of life for {after:?}").map(|()| "")
             }
             Fault::OutOfMemory { stderr } => write!(f, "it ran out of memory").map(|()| stderr.as_str()),
+            Fault::Memory { taken, allowed } => {
+                write!(f, "it took {} MiB of memory and may take {}", taken >> 20, allowed >> 20).map(|()| "")
+            }
             Fault::Protocol { reason } => write!(f, "it broke the worker protocol: {reason}").map(|()| ""),
         }?;
-        match stderr.lines().rfind(|line| !line.trim().is_empty()) {
+        // Rust says last how to learn more.
+        match stderr.lines().rfind(|line| !line.trim().is_empty() && !line.starts_with("note: ")) {
             Some(line) => write!(f, " ({})", line.trim()),
             None => Ok(()),
         }

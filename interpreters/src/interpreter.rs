@@ -1,5 +1,6 @@
 //! What is looked for, and what was found: plain data, and the names by which people select interpreters.
 
+use crate::exec::Declaration;
 use crate::launch::Launch;
 use protocol::Facts;
 use serde::{Deserialize, Serialize, Serializer};
@@ -55,6 +56,8 @@ pub enum Driver {
     Script,
     /// CPython built for WebAssembly, run by Node.
     Pyodide,
+    /// A reader of somebody else, which speaks EXEC.md.
+    Adapter,
 }
 
 impl Driver {
@@ -65,6 +68,7 @@ impl Driver {
             Driver::Embedded => "embedded",
             Driver::Script => "script",
             Driver::Pyodide => "pyodide",
+            Driver::Adapter => "adapter",
         }
     }
 }
@@ -147,6 +151,32 @@ impl Interpreter {
             Launch::Script { python, .. } => Some(python),
             Launch::Embedded { libpython, .. } => Some(&*self.path).filter(|path| path != libpython),
             Launch::Pyodide { .. } => None,
+            Launch::Adapter { program, .. } => Some(program),
+        }
+    }
+
+    /// The same with a worker that executes code objects when it is asked to, which no other one does.
+    ///
+    /// # Errors
+    /// Why there is none: it is not driven by a script, or its worker is not confined.
+    pub fn executing(&self) -> Result<Interpreter, String> {
+        if let Some(why) = &self.unconfined {
+            return Err(format!("nothing is executed where the worker is not confined: {why}"));
+        }
+        let mut interpreter = self.clone();
+        match &mut interpreter.launch {
+            Launch::Script { executes, through: Some(_), .. } => *executes = true,
+            _ => return Err("nothing is executed but by a script worker that is confined".into()),
+        }
+        Ok(interpreter)
+    }
+
+    /// What it declares, if it is a reader behind an adapter.
+    #[must_use]
+    pub fn declaration(&self) -> Option<&Declaration> {
+        match &self.launch {
+            Launch::Adapter { declaration, .. } => declaration.as_deref(),
+            _ => None,
         }
     }
 
@@ -378,6 +408,7 @@ mod tests {
                     python: PathBuf::new(),
                     worker: PathBuf::new(),
                     needs: Needs::default(),
+                    executes: false,
                 },
             })
             .collect();

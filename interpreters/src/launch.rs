@@ -4,12 +4,16 @@
 //! site packages, .pth files or `PYTHONPATH` of the user. A wrapper sets what its Python needs itself; only one that does
 //! not start like this gets the variables of the user, without Python's own.
 
+use crate::exec::Declaration;
 use crate::interpreter::{Driver, Limits};
 use crate::pyodide;
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+
+/// How much data an adapter may have in all, in MiB: one that takes what a stream claims ends instead of filling the machine.
+const ADAPTER_MIB: u64 = 2048;
 
 /// What a Python needs of the environment besides what every worker gets.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -45,6 +49,8 @@ pub(crate) enum Launch {
         python: PathBuf,
         worker: PathBuf,
         needs: Needs,
+        /// Whether it executes code objects when it is asked to.
+        executes: bool,
     },
     Pyodide {
         through: Option<Through>,
@@ -52,6 +58,15 @@ pub(crate) enum Launch {
         worker: PathBuf,
         modules: PathBuf,
         package: String,
+    },
+    /// A reader of somebody else, asked as a reader of this Python.
+    Adapter {
+        through: Option<Through>,
+        program: PathBuf,
+        arguments: Vec<OsString>,
+        python: String,
+        /// Unknown before it has said hello.
+        declaration: Option<Box<Declaration>>,
     },
 }
 
@@ -61,13 +76,16 @@ impl Launch {
             Launch::Embedded { .. } => Driver::Embedded,
             Launch::Script { .. } => Driver::Script,
             Launch::Pyodide { .. } => Driver::Pyodide,
+            Launch::Adapter { .. } => Driver::Adapter,
         }
     }
 
     /// The same, started like this.
     pub(crate) fn through(mut self, how: Option<Through>) -> Launch {
         match &mut self {
-            Launch::Script { through, .. } | Launch::Pyodide { through, .. } => *through = how,
+            Launch::Script { through, .. } | Launch::Pyodide { through, .. } | Launch::Adapter { through, .. } => {
+                *through = how;
+            }
             Launch::Embedded { .. } => {}
         }
         self
@@ -87,14 +105,20 @@ impl Launch {
                 }
                 command
             }
-            Launch::Script { through, python, worker, .. } => {
-                let mut command = program(through.as_ref(), python);
+            Launch::Script { through, python, worker, executes, .. } => {
+                let mut command = program(through.as_ref(), python, None);
                 command.args(["-S", "-s", "-B"]).args(std::iter::repeat_n("-O", usize::from(optimize))).arg(worker);
+                command.args(executes.then_some("--execute"));
                 command
             }
             Launch::Pyodide { through, node, worker, package, .. } => {
-                let mut command = program(through.as_ref(), node);
+                let mut command = program(through.as_ref(), node, None);
                 command.arg(worker).arg(package);
+                command
+            }
+            Launch::Adapter { through, program: adapter, arguments, .. } => {
+                let mut command = program(through.as_ref(), adapter, Some(ADAPTER_MIB.max(limits.memory_mib)));
+                command.args(arguments);
                 command
             }
         };
@@ -117,10 +141,11 @@ impl Launch {
     }
 }
 
-fn program(through: Option<&Through>, program: &Path) -> Command {
+fn program(through: Option<&Through>, program: &Path, data_mib: Option<u64>) -> Command {
     let Some(Through { host, filter }) = through else { return Command::new(program) };
     let mut command = Command::new(host);
-    command.arg("run").args((!filter).then_some("--no-filter")).arg("--").arg(program);
+    command.arg("run").args((!filter).then_some("--no-filter"));
+    command.args(data_mib.map(|mib| format!("--data-mib={mib}"))).arg("--").arg(program);
     command
 }
 

@@ -7,8 +7,10 @@
 //!
 //! Everything here works without any interpreter: then [`Found`] is empty and says why.
 
+mod adapters;
 mod candidates;
 mod discover;
+pub mod exec;
 mod fault;
 mod interpreter;
 mod launch;
@@ -18,6 +20,7 @@ mod process;
 mod pyodide;
 mod supervisor;
 
+pub use adapters::adapters;
 pub use discover::{discover, discover_with};
 pub use fault::{Fault, TimeLimit};
 pub use interpreter::{Confinement, Driver, Found, Interpreter, Limits, Options, Unusable, Workspace, selects};

@@ -1,10 +1,11 @@
-//! One worker process: bytes in, frames out, and how it ended.
+//! One worker process: bytes in, frames or lines out, and how it ended.
 //!
 //! A worker that waits for room in its answer pipe while its parent waits for room in the request pipe would wait for
 //! ever. So nothing here blocks on one pipe: a single `poll` loop writes requests, reads answers and drains stderr,
 //! whichever is ready. That needs no threads, and a silent worker is simply a poll that times out; what it did meanwhile is
 //! then looked at (see `patience`).
 
+use crate::exec::{self, Declaration};
 use crate::fault::{Fault, TimeLimit};
 use crate::interpreter::Limits;
 use crate::launch::Launch;
@@ -37,6 +38,8 @@ pub(crate) struct Worker {
     written: usize,
     incoming: Vec<u8>,
     taken: usize,
+    /// Whether it speaks in lines (EXEC.md) and not in frames; up to where no line ends.
+    lines: Option<usize>,
     last_words: Vec<u8>,
     /// For reading; a field, because clearing it anew for each answer would cost more than the answer.
     buffer: Box<[u8]>,
@@ -68,6 +71,10 @@ impl Worker {
     /// # Errors
     /// Why it did not start or did not introduce itself, in words that follow "it" or stand alone.
     pub(crate) fn start(launch: &Launch, optimize: u8, limits: &Limits) -> Result<(Worker, Facts), String> {
+        if let Launch::Adapter { python, .. } = launch {
+            let (worker, declaration) = Worker::start_adapter(launch, limits)?;
+            return Ok((worker, declaration.facts(python)));
+        }
         let mut worker = Worker::spawn(launch, optimize, limits)?;
         worker.send(&Request::Hello.encode())?;
         let payload = match worker.receive(limits.start, limits.start) {
@@ -88,6 +95,19 @@ impl Worker {
         }
     }
 
+    /// Starts an adapter and asks what it declares.
+    ///
+    /// # Errors
+    /// As for [`Worker::start`].
+    pub(crate) fn start_adapter(launch: &Launch, limits: &Limits) -> Result<(Worker, Declaration), String> {
+        let mut worker = Worker::spawn(launch, 0, limits)?;
+        worker.send(&exec::hello())?;
+        match worker.receive(limits.start, limits.start) {
+            Ok(line) => Ok((worker, Declaration::read(&line)?)),
+            Err(stop) => Err(worker.bury(stop, limits).0.to_string()),
+        }
+    }
+
     fn spawn(launch: &Launch, optimize: u8, limits: &Limits) -> Result<Worker, String> {
         let mut command = launch.command(optimize, limits);
         let program = command.get_program().to_owned();
@@ -104,6 +124,7 @@ impl Worker {
             written: 0,
             incoming: Vec::new(),
             taken: 0,
+            lines: matches!(launch, Launch::Adapter { .. }).then_some(0),
             last_words: Vec::new(),
             buffer: vec![0; 1 << 16].into_boxed_slice(),
             idle: None,
@@ -128,6 +149,11 @@ impl Worker {
     /// # Errors
     /// When it is longer than a frame may be.
     pub(crate) fn send(&mut self, payload: &[u8]) -> Result<(), String> {
+        if self.lines.is_some() {
+            self.outgoing.extend_from_slice(payload);
+            self.outgoing.push(b'\n');
+            return Ok(());
+        }
         protocol::write_frame(&mut self.outgoing, payload).map_err(|e| e.to_string())
     }
 
@@ -138,8 +164,8 @@ impl Worker {
 
     /// The next answer, for which the worker may use this much CPU time and be silent for this long.
     pub(crate) fn receive(&mut self, cpu: Duration, silence: Duration) -> Result<Vec<u8>, Stop> {
-        if let Some(frame) = self.take_frame()? {
-            return Ok(frame);
+        if let Some(message) = self.take_message()? {
+            return Ok(message);
         }
         let mut patience = Patience::new(self.id(), cpu, silence);
         loop {
@@ -153,10 +179,32 @@ impl Worker {
                 Progress::Other => {}
                 Progress::Closed => return Err(Stop::Closed),
             }
-            if let Some(frame) = self.take_frame()? {
-                return Ok(frame);
+            if let Some(message) = self.take_message()? {
+                return Ok(message);
             }
         }
+    }
+
+    fn take_message(&mut self) -> Result<Option<Vec<u8>>, Stop> {
+        match self.lines {
+            None => self.take_frame(),
+            Some(seen) => self.take_line(seen),
+        }
+    }
+
+    /// A line without its end. There is no end before `seen`.
+    fn take_line(&mut self, seen: usize) -> Result<Option<Vec<u8>>, Stop> {
+        let Some(length) = self.incoming[seen..].iter().position(|&byte| byte == b'\n') else {
+            self.lines = Some(self.incoming.len());
+            if self.incoming.len() > exec::LONGEST {
+                return Err(Stop::Nonsense(format!("a line of more than {} MiB", exec::LONGEST >> 20)));
+            }
+            return Ok(None);
+        };
+        let mut line: Vec<u8> = self.incoming.drain(..=seen + length).collect();
+        line.pop();
+        self.lines = Some(0);
+        Ok(Some(line))
     }
 
     fn take_frame(&mut self) -> Result<Option<Vec<u8>>, Stop> {
@@ -305,7 +353,8 @@ impl Worker {
                 if !by_itself && status.signal() == Some(Signal::KILL.as_raw()) {
                     (Fault::Protocol { reason: "it closed its answers and went on running".into() }, false)
                 } else if status.success() && self.has_more() {
-                    (Fault::Protocol { reason: "its answers end in the middle of a frame".into() }, false)
+                    let what = if self.lines.is_some() { "line" } else { "frame" };
+                    (Fault::Protocol { reason: format!("its answers end in the middle of a {what}") }, false)
                 } else {
                     let stderr = String::from_utf8_lossy(&self.last_words).into_owned();
                     Fault::of_exit(status, stderr, limits.cpu_seconds)
@@ -313,6 +362,21 @@ impl Worker {
             }
         }
     }
+}
+
+/// What memory of a process is resident, and the most that was since the last [`forget_peak`], in bytes; where there is a /proc.
+pub(crate) fn resident(process: u32) -> Option<(u64, u64)> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let kib = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+        line.split_ascii_whitespace().next()?.parse::<u64>().ok()
+    };
+    Some((kib("VmRSS:")? << 10, kib("VmHWM:")? << 10))
+}
+
+/// Begins anew with the most memory that is resident. A kernel that cannot leaves it as it is.
+pub(crate) fn forget_peak(process: u32) {
+    let _ = std::fs::write(format!("/proc/{process}/clear_refs"), "5");
 }
 
 /// The address space of a process in bytes, where there is a /proc.

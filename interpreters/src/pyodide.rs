@@ -1,6 +1,7 @@
 //! Pyodide releases: CPython built for WebAssembly and run by Node, for versions that are not installed natively.
 //!
-//! The packages are pinned by package-lock.json and installed on first use; each dependency is one interpreter.
+//! The packages are pinned by package-lock.json; each dependency is one interpreter. What nobody has natively is installed on first
+//! use. The others, 32-bit builds of versions that there are, are optional dependencies: they are used once `npm ci` installed them.
 
 use crate::candidates::{Environment, which};
 use crate::interpreter::{Unusable, Workspace};
@@ -25,6 +26,8 @@ const INSTALLATION: Duration = Duration::from_secs(600);
 #[derive(Deserialize)]
 struct Package {
     dependencies: BTreeMap<String, String>,
+    #[serde(default, rename = "optionalDependencies")]
+    optional: BTreeMap<String, String>,
 }
 
 /// The folder of each release and how to start it; `progress` hears of an installation before it begins.
@@ -53,8 +56,8 @@ pub(crate) fn launches(
     let given = environment(MODULES).filter(|value| !value.is_empty()).map(PathBuf::from);
     let modules = given.clone().unwrap_or_else(|| folder.join("node_modules"));
     let modules = std::path::absolute(&modules).unwrap_or(modules);
-    let is_missing = |name: &&String| !modules.join(name).join("package.json").is_file();
-    let missing: Vec<_> = package.dependencies.keys().filter(is_missing).map(String::as_str).collect();
+    let is_missing = |name: &String| !modules.join(name).join("package.json").is_file();
+    let missing: Vec<_> = package.dependencies.keys().filter(|name| is_missing(name)).map(String::as_str).collect();
     if !missing.is_empty() {
         let missing = missing.join(" and ");
         if given.is_some() {
@@ -76,7 +79,8 @@ pub(crate) fn launches(
         let (node, worker, modules) = (node.clone(), worker.clone(), modules.clone());
         (place, Launch::Pyodide { through: None, node, worker, modules, package })
     };
-    Ok(package.dependencies.into_keys().map(launch).collect())
+    let optional = package.optional.into_keys().filter(|name| !is_missing(name));
+    Ok(package.dependencies.into_keys().chain(optional).map(launch).collect())
 }
 
 fn check_node(node: &Path, limit: Duration) -> Result<(), String> {
@@ -93,7 +97,7 @@ fn check_node(node: &Path, limit: Duration) -> Result<(), String> {
 
 fn install(npm: &Path, folder: &Path) -> Result<(), String> {
     let mut command = Command::new(npm);
-    command.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]).current_dir(folder);
+    command.args(["ci", "--omit=optional", "--ignore-scripts", "--no-audit", "--no-fund"]).current_dir(folder);
     let output = run(command, INSTALLATION).map_err(|e| format!("npm ci: {e}"))?;
     if output.status.success() {
         return Ok(());
@@ -147,6 +151,20 @@ mod tests {
         let (names, progress) = outcome(PACKAGE, &[("node", NODE), ("npm", NPM)], None);
         assert_eq!(names, Ok(vec!["a".into(), "b".into()]));
         assert_eq!(progress, "installing a and b (once)");
+    }
+
+    #[test]
+    fn what_is_optional_is_used_where_it_is() {
+        let check = |optional: &str, expected: &[&str]| {
+            let package = format!(
+                r#"{{"dependencies": {{"a": "npm:x@1"}}, "optionalDependencies": {{"{optional}": "npm:x@2"}}}}"#
+            );
+            let (names, progress) = outcome(&package, &[("node", NODE), ("npm", NPM)], None);
+            assert_eq!(names, Ok(expected.iter().map(ToString::to_string).collect()));
+            assert_eq!(progress, "installing a (once)");
+        };
+        check("b", &["a", "b"]);
+        check("c", &["a"]);
     }
 
     #[test]

@@ -5,10 +5,11 @@
 //! goes on in a fresh worker. Anything that could as well have come from outside (a kill, a full machine, a stray byte)
 //! does not: the case is tried once more, alone, in a fresh worker, and only what happens there becomes the verdict.
 
+use crate::exec::{self, Declaration};
 use crate::fault::Fault;
 use crate::interpreter::{Interpreter, Limits};
 use crate::launch::Launch;
-use crate::process::{Stop, Worker};
+use crate::process::{Stop, Worker, forget_peak, resident};
 use protocol::{Answer, Compile, Facts, Import, Load, Request};
 use std::ops::Range;
 
@@ -48,6 +49,9 @@ pub struct Supervisor {
     limits: Limits,
     /// By the optimization level that the process was started with; all but the first only for Python 2.7.
     slots: [Slot; 3],
+    /// How many requests an adapter got.
+    asked: u64,
+    most_memory: u64,
 }
 
 #[derive(Debug, Default)]
@@ -74,7 +78,7 @@ impl Supervisor {
     #[must_use]
     pub fn new(interpreter: &Interpreter, limits: Limits) -> Self {
         let Interpreter { id, facts, launch, .. } = interpreter.clone();
-        Supervisor { id, facts, launch, limits, slots: Default::default() }
+        Supervisor { id, facts, launch, limits, slots: Default::default(), asked: 0, most_memory: 0 }
     }
 
     /// Loads a batch: exactly one outcome per case, in order.
@@ -128,10 +132,27 @@ impl Supervisor {
         self.converse(0, cases.len(), 0, &request, &answers)
     }
 
+    /// Executes the code objects in marshal streams, which [`Interpreter::executing`] alone does: exactly one outcome for each,
+    /// in order.
+    ///
+    /// # Errors
+    /// As for [`Supervisor::load`].
+    pub fn execute(&mut self, cases: &[Vec<u8>]) -> Result<Vec<Outcome>, Broken> {
+        let request = |range: Range<usize>| Request::Execute(cases[range].to_vec());
+        let answers = |answer: &Answer| matches!(answer, Answer::Executed(_));
+        self.converse(0, cases.len(), 0, &request, &answers)
+    }
+
     /// How many workers had to be started in place of one that died.
     #[must_use]
     pub fn restarts(&self) -> u32 {
         self.slots.iter().map(|slot| slot.starts.saturating_sub(1 + slot.renewed)).sum()
+    }
+
+    /// The most memory that an adapter took for a case beyond what it had before, in bytes; of other workers nothing is known.
+    #[must_use]
+    pub fn most_memory(&self) -> u64 {
+        self.most_memory
     }
 
     /// The process id, and process group id, of the worker that loads, if it has been started and not been seen dead.
@@ -153,7 +174,9 @@ impl Supervisor {
         let mut once_more = false;
         while outcomes.len() < count {
             let first = outcomes.len();
-            let range = first..if once_more { first + 1 } else { count };
+            // An adapter gets one line and answers with one.
+            let alone = once_more || matches!(self.launch, Launch::Adapter { .. });
+            let range = first..if alone { first + 1 } else { count };
             match self.ask(level, request(range.clone()), range.len(), versions, answers, &mut outcomes) {
                 Ok(()) => once_more = false,
                 Err(Interruption::Broken(broken)) => return Err(broken),
@@ -181,6 +204,10 @@ impl Supervisor {
         outcomes: &mut Vec<Outcome>,
     ) -> Result<(), Interruption> {
         let mut worker = self.worker(level).map_err(Interruption::Broken)?;
+        if let Launch::Adapter { declaration: Some(declaration), python, .. } = &self.launch {
+            let (declaration, python) = (declaration.clone(), python.clone());
+            return self.ask_adapter(worker, &request, &python, &declaration, versions, outcomes);
+        }
         if let Err(reason) = worker.send(&request.encode()) {
             let advice = "send smaller batches";
             return Err(Interruption::Broken(self.broken(reason, advice)));
@@ -212,6 +239,49 @@ impl Supervisor {
         } else {
             slot.worker = Some(worker);
         }
+        Ok(())
+    }
+
+    /// The same with an adapter, which gets one case.
+    fn ask_adapter(
+        &mut self,
+        mut worker: Worker,
+        request: &Request,
+        python: &str,
+        declaration: &Declaration,
+        versions: usize,
+        outcomes: &mut Vec<Outcome>,
+    ) -> Result<(), Interruption> {
+        self.asked += 1;
+        forget_peak(worker.id());
+        let before = resident(worker.id());
+        let line = exec::encode(request, python, self.asked);
+        let answer = worker
+            .send(&line)
+            .map_err(Stop::Nonsense)
+            .and_then(|()| worker.receive(self.limits.case_cpu, self.limits.silence))
+            .and_then(|line| exec::decode(&line, self.asked, versions).map_err(Stop::Nonsense));
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(stop) => {
+                let (fault, certain) = worker.bury(stop, &self.limits);
+                return Err(Interruption::Died { fault, certain });
+            }
+        };
+        if worker.has_more() {
+            return Err(Interruption::Broken(self.misbehaved("it answered more than it was asked")));
+        }
+        let taken = before.zip(resident(worker.id())).map_or(0, |((now, peak), (_, most))| {
+            // A peak that is as old as the process says nothing.
+            if most > peak { most.saturating_sub(now) } else { 0 }
+        });
+        self.most_memory = self.most_memory.max(taken);
+        let allowed = declaration.memory_for(request.length());
+        outcomes.push(match taken > allowed {
+            true => Outcome::Fault(Fault::Memory { taken, allowed }),
+            false => Outcome::Answer(answer),
+        });
+        self.slots[0].worker = Some(worker);
         Ok(())
     }
 

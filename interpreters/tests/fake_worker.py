@@ -54,7 +54,7 @@ def once(name):
 
 def facts():
     return {
-        "protocol": 0 if MODE == "other protocol" else 4,
+        "protocol": 0 if MODE == "other protocol" else 5,
         "driver": "pyodide" if MODE == "other driver" else "script",
         "implementation": sys.implementation.name,
         "version": "%d.%d.%d" % sys.version_info[:3],

@@ -39,6 +39,9 @@ struct Run {
     /// Leave system calls alone: a filter ends programs that are built for another architecture
     #[arg(long)]
     no_filter: bool,
+    /// How much data the program may have, in MiB
+    #[arg(long)]
+    data_mib: Option<u64>,
     /// The program and its arguments
     #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
     command: Vec<OsString>,
@@ -84,6 +87,10 @@ fn run(args: &Run) -> Result<ExitCode> {
     // A file in memory: the marshal of Python 2.7 reads from nothing else, and no other file can be made any more.
     let scratch = memfd_create("scratch", MemfdFlags::empty()).context("cannot create a file in memory")?;
     confine::confine(!args.no_filter);
+    if let Some(mib) = args.data_mib {
+        set_limit(Resource::Core, 0)?;
+        set_limit(Resource::Data, mib.saturating_mul(1 << 20))?;
+    }
     let scratch = scratch.into_raw_fd().to_string();
     let error = Command::new(program).args(arguments).env("PROVOST_SCRATCH_FD", scratch).exec();
     Err(error).with_context(|| format!("cannot start {}", program.display()))

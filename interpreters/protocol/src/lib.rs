@@ -16,8 +16,8 @@
 mod message;
 mod wire;
 
-pub use message::{Answer, CanonMode, Compile, Exception, Facts, Import, Load, Loaded, Request};
+pub use message::{Answer, CanonMode, Compile, Ending, Exception, Facts, Import, Load, Loaded, Request};
 pub use wire::{FrameError, MAX_FRAME, MessageError, read_frame, write_frame};
 
 /// The version of the protocol that this crate speaks; a worker tells its own in [`Facts::protocol`].
-pub const VERSION: u32 = 4;
+pub const VERSION: u32 = 5;

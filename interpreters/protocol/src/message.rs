@@ -27,6 +27,9 @@ pub enum Request {
     Import(Vec<Import>),
     /// Say what the module `dis` prints of the code objects in marshal streams; one [`Answer`] follows for each of them.
     Disassemble(Vec<Vec<u8>>),
+    /// Execute the code objects in marshal streams; one [`Answer`] follows for each of them. Only a worker that was started for
+    /// it does so.
+    Execute(Vec<Vec<u8>>),
 }
 
 /// A batch of marshal streams; one [`Answer`] follows for each of them.
@@ -115,8 +118,61 @@ pub enum Answer {
     Imported(u32),
     /// To a stream that is a code object: what `dis` prints, and the lines and positions.
     Disassembled(Vec<u8>),
+    /// To a code object that was executed: how that ended.
+    Executed(Ending),
     /// The worker could not understand the request or failed itself.
     Failed(String),
+}
+
+/// How the execution of a code object ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ending {
+    /// With a value.
+    Returned,
+    /// With an exception of this class, other than those below.
+    Raised(String),
+    /// A signal ended the process, in a batch and once more alone: its name, and what the process said in a line of its own.
+    Died(String),
+    /// It took too long.
+    Time,
+    /// It took too much memory.
+    Memory,
+    /// Too many frames.
+    Recursion,
+    /// It was not executed: the stream does not load, or is no code object.
+    Refused(String),
+    /// A signal ended the process that executed it, but not when it was executed alone.
+    Unsettled(String),
+}
+
+impl Ending {
+    fn parts(&self) -> (u8, &str) {
+        match self {
+            Ending::Returned => (0, ""),
+            Ending::Raised(class) => (1, class),
+            Ending::Died(words) => (2, words),
+            Ending::Time => (3, ""),
+            Ending::Memory => (4, ""),
+            Ending::Recursion => (5, ""),
+            Ending::Refused(why) => (6, why),
+            Ending::Unsettled(words) => (7, words),
+        }
+    }
+
+    fn decode(f: &mut Fields) -> Result<Ending, MessageError> {
+        let (number, text) = (f.u8()?, f.text()?);
+        Ok(match number {
+            0 => Ending::Returned,
+            1 => Ending::Raised(text),
+            2 => Ending::Died(text),
+            3 => Ending::Time,
+            4 => Ending::Memory,
+            5 => Ending::Recursion,
+            6 => Ending::Refused(text),
+            7 => Ending::Unsettled(text),
+            other => return f.error(format!("ending {other}")),
+        })
+    }
 }
 
 /// A value that came out of `marshal.loads`.
@@ -169,13 +225,26 @@ impl Request {
                 }
                 out
             }
-            Request::Disassemble(cases) => {
-                let mut out = vec![b'D'];
+            Request::Disassemble(cases) | Request::Execute(cases) => {
+                let mut out = vec![if matches!(self, Request::Execute(_)) { b'X' } else { b'D' }];
                 let count = u32::try_from(cases.len()).expect("fewer than 2^32 cases");
                 out.extend_from_slice(&count.to_le_bytes());
                 cases.iter().for_each(|case| put_blob(&mut out, case));
                 out
             }
+        }
+    }
+
+    /// How many bytes the cases in it have.
+    #[must_use]
+    pub fn length(&self) -> usize {
+        match self {
+            Request::Hello => 0,
+            Request::Load(Load { cases, .. }) | Request::Disassemble(cases) | Request::Execute(cases) => {
+                cases.iter().map(Vec::len).sum()
+            }
+            Request::Compile(Compile { source, .. }) => source.len(),
+            Request::Import(files) => files.iter().map(|Import { file, .. }| file.len()).sum(),
         }
     }
 
@@ -206,9 +275,10 @@ impl Request {
                 let count = f.u32()?;
                 Request::Import((0..count).map(|_| Import::decode(&mut f)).collect::<Result<_, _>>()?)
             }
-            b'D' => {
+            tag @ (b'D' | b'X') => {
                 let count = f.u32()?;
-                Request::Disassemble((0..count).map(|_| f.blob().map(<[u8]>::to_vec)).collect::<Result<_, _>>()?)
+                let cases = (0..count).map(|_| f.blob().map(<[u8]>::to_vec)).collect::<Result<_, _>>()?;
+                if tag == b'D' { Request::Disassemble(cases) } else { Request::Execute(cases) }
             }
             other => return f.error(format!("request tag {other:#04x}")),
         };
@@ -307,6 +377,11 @@ impl Answer {
                 out.push(b'D');
                 put_blob(&mut out, text);
             }
+            Answer::Executed(ending) => {
+                let (number, text) = ending.parts();
+                out.extend([b'X', number]);
+                put_blob(&mut out, text.as_bytes());
+            }
             Answer::Failed(reason) => {
                 out.push(b'F');
                 put_blob(&mut out, reason.as_bytes());
@@ -332,6 +407,7 @@ impl Answer {
             b'E' => Answer::NotCompiled(Exception::decode(&mut f)?),
             b'V' => Answer::Imported(f.u32()?),
             b'D' => Answer::Disassembled(f.blob()?.to_vec()),
+            b'X' => Answer::Executed(Ending::decode(&mut f)?),
             b'F' => Answer::Failed(f.text()?),
             other => return f.error(format!("answer tag {other:#04x}")),
         };
@@ -375,9 +451,9 @@ mod tests {
             Import { file: vec![], source: Some((b"x=1\n".to_vec(), 7)) },
         ];
         let disassemble = Request::Disassemble(vec![b"N".to_vec(), vec![]]);
-        for request in
-            [Request::Hello, Request::Load(load), Request::Compile(compile), Request::Import(import), disassemble]
-        {
+        let execute = Request::Execute(vec![b"c".to_vec(), vec![]]);
+        let [load, compile, import] = [Request::Load(load), Request::Compile(compile), Request::Import(import)];
+        for request in [Request::Hello, load, compile, import, disassemble, execute] {
             check(&request, &request.encode(), Request::decode);
         }
     }
@@ -419,6 +495,14 @@ mod tests {
             Answer::NotCompiled(exception()),
             Answer::Imported(3),
             Answer::Disassembled(b"  1  0 NOP\n".to_vec()),
+            Answer::Executed(Ending::Returned),
+            Answer::Executed(Ending::Raised("KeyError".into())),
+            Answer::Executed(Ending::Died("SIGSEGV\n".into())),
+            Answer::Executed(Ending::Time),
+            Answer::Executed(Ending::Memory),
+            Answer::Executed(Ending::Recursion),
+            Answer::Executed(Ending::Refused("EOFError".into())),
+            Answer::Executed(Ending::Unsettled("SIGABRT".into())),
             Answer::Failed("no".into()),
         ] {
             check(&answer, &answer.encode(), |wire| Answer::decode(wire, 2));

@@ -80,6 +80,8 @@ fn serve(py: Python<'_>, answers: &mut File, stdlib: &str) -> Result<(), Box<dyn
                     send(answers, &disassemble::disassemble(py, case).unwrap_or_else(failed))?;
                 }
             }
+            // Nothing is executed where it could take the worker with it.
+            Ok(Request::Execute(_)) => send(answers, &Answer::Failed("this worker executes nothing".into()))?,
             Ok(Request::Compile(ask)) => send(answers, &compile::compile(py, &ask).unwrap_or_else(failed))?,
             Err(e) => send(answers, &Answer::Failed(e.to_string()))?,
         }
