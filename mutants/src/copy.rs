@@ -1,0 +1,256 @@
+//! A workspace with the copy of pyc-core and all that compares it, in a folder of its own.
+
+use crate::list::Mutant;
+use crate::schemata::Schemata;
+use anyhow::{Context, Result, bail, ensure};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// What the harness needs.
+const COPIED: [&str; 7] =
+    ["Cargo.toml", "Cargo.lock", "pyc-core", "interpreters", "reports", "harness", "fuzz/marshal.dict"];
+
+/// What a mutant came to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// The number that switches it on.
+    pub id: u32,
+    /// What cargo-mutants calls it.
+    pub name: String,
+    /// The function that it is in, if it is in one.
+    pub function: Option<String>,
+    /// Whether it can be switched on.
+    pub state: State,
+}
+
+/// Whether a mutant can be switched on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// It can.
+    Built,
+    /// It does not compile.
+    Unviable,
+    /// No switch is known for it.
+    Homeless,
+}
+
+/// Writes the workspace of `root` with these mutants to `out`, and builds the program that compares them, into `target`:
+/// `release/contest`. Gives what came of each mutant.
+///
+/// # Errors
+/// When a file cannot be read or written, or the compiler complains about what is no mutant.
+pub fn build(root: &Path, out: &Path, target: &Path, mutants: &[Mutant]) -> Result<Vec<Outcome>> {
+    for name in COPIED {
+        copy(&root.join(name), &out.join(name)).with_context(|| name.to_owned())?;
+    }
+    put(&out.join("pyc-core/src/switch.rs"), include_str!("switch.rs"))?;
+    put(&out.join("contest/Cargo.toml"), CONTEST)?;
+    put(&out.join("contest/src/main.rs"), MAIN)?;
+    put(&out.join("Cargo.toml"), &workspace(&fs::read_to_string(root.join("Cargo.toml"))?)?)?;
+    let schemata = Schemata::new(sources(root)?, mutants)?;
+    let mut dropped = BTreeSet::new();
+    let mut homeless = Vec::new();
+    for task in [&["check", "-p", "pyc-core"][..], &["build", "--release", "-p", "pyc-core"], BUILD] {
+        loop {
+            let (texts, without) = schemata.write(&mut dropped);
+            homeless = without;
+            for (file, text) in &texts {
+                let is_root = file.ends_with("pyc-core/src/lib.rs");
+                let text = if is_root { &format!("{text}\n#[allow(missing_docs)]\npub mod switch;\n") } else { text };
+                put(&out.join(file), text)?;
+            }
+            let complaints = compile(out, target, task, &texts)?;
+            if complaints.is_empty() {
+                break;
+            }
+            eprintln!("the compiler does not take {} mutants", complaints.len());
+            dropped.extend(complaints);
+        }
+    }
+    let state = |id: u32| match id {
+        _ if dropped.contains(&id) => State::Unviable,
+        _ if homeless.contains(&id) => State::Homeless,
+        _ => State::Built,
+    };
+    let outcome = |(mutant, id): (&Mutant, u32)| Outcome {
+        id,
+        name: mutant.name.clone(),
+        function: mutant.function.as_ref().map(|function| function.function_name.clone()),
+        state: state(id),
+    };
+    Ok(mutants.iter().zip(1..).map(outcome).collect())
+}
+
+const BUILD: &[&str] = &["build", "--release", "-p", "contest"];
+
+const CONTEST: &str = "\
+[package]
+name = \"contest\"
+version.workspace = true
+edition.workspace = true
+publish = false
+
+[dependencies]
+harness.workspace = true
+pyc-core.workspace = true
+";
+
+const MAIN: &str = "\
+use harness::faults::mutants::{Switch, run};
+use pyc_core::switch::{choose, seen, watch};
+
+fn main() -> std::process::ExitCode {
+    run(&Switch { choose, watch, seen })
+}
+";
+
+/// The manifest with other members. What a right pyc-core never comes to has to be noticed, as in tests.
+fn workspace(manifest: &str) -> Result<String> {
+    let (before, after) = manifest.split_once("\nmembers = [").context("Cargo.toml has no members")?;
+    let (_, after) = after.split_once("]\n").context("Cargo.toml has no end of its members")?;
+    let members = "\"pyc-core\", \"interpreters\", \"interpreters/protocol\", \"reports\", \"harness\", \"contest\"";
+    Ok(format!(
+        "{before}\nmembers = [{members}]\n{after}\n[profile.release.package.pyc-core]\noverflow-checks = true\n\
+         debug-assertions = true\n"
+    ))
+}
+
+/// The sources of pyc-core, but for tables.
+fn sources(root: &Path) -> Result<Vec<(String, String)>> {
+    let mut folders = vec![PathBuf::from("pyc-core/src")];
+    let mut sources = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(root.join(&folder)).with_context(|| folder.display().to_string())? {
+            let entry = entry?;
+            let path = folder.join(entry.file_name());
+            if entry.file_type()?.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|ending| ending == "rs") {
+                let text = fs::read_to_string(root.join(&path)).with_context(|| path.display().to_string())?;
+                sources.push((path.to_str().context("a name in UTF-8")?.replace('\\', "/"), text));
+            }
+        }
+    }
+    sources.sort();
+    Ok(sources)
+}
+
+/// Writes a file, unless it is there already: what has not changed need not be compiled again.
+fn put(path: &Path, text: &str) -> Result<()> {
+    if fs::read(path).is_ok_and(|before| before == text.as_bytes()) {
+        return Ok(());
+    }
+    fs::create_dir_all(path.parent().context("a folder")?)?;
+    fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+}
+
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    if !from.is_dir() {
+        fs::create_dir_all(to.parent().context("a folder")?)?;
+        let text = fs::read(from)?;
+        return match fs::read(to).is_ok_and(|before| before == text) {
+            true => Ok(()),
+            false => Ok(fs::write(to, text)?),
+        };
+    }
+    for entry in fs::read_dir(from)? {
+        let name = entry?.file_name();
+        // What was built or installed there is not part of the source.
+        if name != "target" && name != "node_modules" && name != "__pycache__" {
+            copy(&from.join(&name), &to.join(&name))?;
+        }
+    }
+    Ok(())
+}
+
+/// A line of `cargo --message-format=json`.
+#[derive(Deserialize)]
+struct Line {
+    message: Option<Message>,
+}
+
+#[derive(Deserialize)]
+struct Message {
+    level: String,
+    rendered: Option<String>,
+    #[serde(default)]
+    spans: Vec<Span>,
+    #[serde(default)]
+    children: Vec<Message>,
+}
+
+#[derive(Deserialize)]
+struct Span {
+    file_name: String,
+    byte_start: usize,
+    is_primary: bool,
+    expansion: Option<Box<Expansion>>,
+}
+
+#[derive(Deserialize)]
+struct Expansion {
+    span: Span,
+}
+
+/// Compiles; the mutants that the compiler complains about.
+fn compile(out: &Path, target: &Path, task: &[&str], texts: &[(&str, String)]) -> Result<BTreeSet<u32>> {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.args(task).args(["--quiet", "--message-format=json"]).current_dir(out);
+    // What both need is built once.
+    command.env("CARGO_TARGET_DIR", target).stderr(Stdio::piped());
+    let output = command.output().with_context(|| format!("cargo {}", task.join(" ")))?;
+    let mut complaints = BTreeSet::new();
+    for line in String::from_utf8_lossy(&output.stdout).lines() {
+        let Ok(Line { message: Some(message) }) = serde_json::from_str(line) else { continue };
+        if message.level != "error" || message.all_spans().is_empty() {
+            continue;
+        }
+        let about = message.all_spans().into_iter().find_map(|span| mutants_at(texts, span));
+        let Some(about) = about else {
+            bail!("the compiler complains about what is no mutant:\n{}", message.rendered.unwrap_or_default());
+        };
+        complaints.extend(about);
+    }
+    ensure!(
+        output.status.success() || !complaints.is_empty(),
+        "cargo {} failed: {}",
+        task.join(" "),
+        String::from_utf8_lossy(&output.stderr).trim()
+    );
+    Ok(complaints)
+}
+
+impl Message {
+    /// The places that it is about, the first ones first.
+    fn all_spans(&self) -> Vec<&Span> {
+        let (mut primary, others): (Vec<&Span>, Vec<&Span>) = self.spans.iter().partition(|span| span.is_primary);
+        primary.extend(others);
+        primary.extend(self.children.iter().flat_map(Message::all_spans));
+        let expanded: Vec<&Span> =
+            primary.iter().filter_map(|span| span.expansion.as_deref().map(|it| &it.span)).collect();
+        primary.extend(expanded);
+        primary
+    }
+}
+
+/// The mutants of the smallest part with this place that was put in.
+fn mutants_at(texts: &[(&str, String)], span: &Span) -> Option<Vec<u32>> {
+    let (_, text) = texts.iter().find(|(file, _)| *file == span.file_name)?;
+    let mut smallest: Option<(usize, &str)> = None;
+    for (begin, _) in text.match_indices("/*[") {
+        if begin > span.byte_start {
+            break;
+        }
+        let Some((ids, after)) = text[begin + 3..].split_once("*/") else { continue };
+        let Some(length) = after.find(&format!("/*{ids}]*/")) else { continue };
+        let end = text.len() - after.len() + length;
+        if span.byte_start < end && smallest.is_none_or(|(size, _)| end - begin < size) {
+            smallest = Some((end - begin, ids));
+        }
+    }
+    smallest?.1.split(',').map(|id| id.parse().ok()).collect()
+}
