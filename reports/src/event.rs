@@ -11,7 +11,10 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// The version of the log's format, written in [`Run::format`]. Readers refuse logs of another version.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
+
+/// How many faults of one kind and cause are told of each subject; the others are counted.
+pub const TOLD_FAULTS: u32 = 4;
 
 /// One line of a run's log.
 ///
@@ -78,8 +81,29 @@ pub struct Run {
     pub cases: Option<u64>,
     /// The generators that take part.
     pub generators: Vec<String>,
+    /// The part of the run that was done, as `0/4`, if it was shared; none if all of it was.
+    #[serde(default)]
+    #[cfg_attr(test, schemars(regex(pattern = "^[0-9]+/[1-9][0-9]*$")))]
+    pub shard: Option<String>,
+    /// The runs that this one was merged from; empty for a run that was made.
+    #[serde(default)]
+    pub parts: Vec<Part>,
     /// The machine.
     pub host: Host,
+}
+
+/// A run that was merged into another one.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Part {
+    /// The file in the run's directory that has its log, cut down to the last state of everything.
+    pub path: String,
+    /// The command that repeats it.
+    pub command: String,
+    /// When it started: RFC 3339, UTC.
+    #[cfg_attr(test, schemars(extend("format" = "date-time")))]
+    pub started: String,
 }
 
 /// The machine on which a run takes place.
@@ -200,6 +224,12 @@ pub struct Statistics {
     pub cycles: u64,
     /// How many of them have which feature.
     pub features: Vec<FeatureCount>,
+    /// Whether there should be cases at all.
+    #[serde(default)]
+    pub wanted: bool,
+    /// Whether the subject owes it to accept what was made to be accepted.
+    #[serde(default)]
+    pub owes: bool,
     /// In what way the generator does not keep its promises.
     pub starved: Vec<String>,
 }
@@ -308,6 +338,9 @@ pub struct Finding {
     pub repro_rust: Option<String>,
     /// How many cases had this signature so far.
     pub occurrences: u64,
+    /// The subject's turn in which the case was found.
+    #[serde(default)]
+    pub turn: u64,
     /// How much the case matters.
     #[serde(default)]
     pub standing: Standing,
@@ -396,12 +429,8 @@ pub struct Place {
     pub subject: String,
     /// The number of its next turn. The turn decides the generator and the indexes.
     pub turn: u64,
-    /// How many cases it was asked although the model calls them undefined.
-    pub killers: u32,
     /// The reasons not to ask that it was asked about all the same.
     pub causes: Vec<String>,
-    /// How many sources that gave no case were named in notes.
-    pub named: u32,
 }
 
 /// One input.
@@ -459,14 +488,17 @@ pub enum Outcome {
     Undefined,
 }
 
-/// A case that a subject did not answer.
+/// A case that a subject did not answer, or that it was asked although the model calls it undefined.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct FaultEvent {
     /// The subject's id.
     pub subject: String,
-    /// `SIGSEGV`, `timeout`, `out of memory`, `protocol`.
+    /// The subject's turn.
+    #[serde(default)]
+    pub turn: u64,
+    /// `SIGSEGV`, `timeout`, `out of memory`, `protocol`; `accepted` or `rejected` of what the model calls undefined.
     pub kind: String,
     /// What is known of it: the last words on stderr, the limit that struck.
     pub detail: String,
@@ -485,6 +517,9 @@ pub struct Note {
     pub level: Level,
     /// What it says.
     pub text: String,
+    /// Whether it sums up the run: whoever merges runs sums up anew.
+    #[serde(default)]
+    pub sums_up: bool,
 }
 
 /// How much a note matters.

@@ -13,7 +13,8 @@ mod text;
 use crate::summary::{Summary, Tone, all, plural, word};
 use crate::{Level, RunLog};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
-use text::{duration, grouped, percent};
+use text::{duration, percent};
+pub(crate) use text::{grouped, moment, visible};
 
 const STYLE: &str = include_str!("html/style.css");
 const SCRIPT: &str = include_str!("html/script.js");
@@ -39,6 +40,21 @@ pub fn render(run: &RunLog) -> String {
         tables::interpreters(&summary),
         notes(&summary),
     ];
+    let body = html! {
+        (masthead(&summary))
+        main {
+            (verdict(&summary))
+            (tiles(&summary))
+            @for section in sections.iter().flatten() { (section) }
+        }
+        (footer(&summary))
+        script { (PreEscaped(SCRIPT)) }
+    };
+    page(&format!("Provost: {}", summary.headline()), &body)
+}
+
+/// A whole page, in which nothing of what a log says can do harm.
+pub(crate) fn page(title: &str, body: &Markup) -> String {
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -47,26 +63,17 @@ pub fn render(run: &RunLog) -> String {
                 meta http-equiv="Content-Security-Policy" content=(POLICY);
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
-                title { "Provost: " (summary.headline()) }
+                title { (title) }
                 style { (PreEscaped(STYLE)) }
             }
-            body {
-                (masthead(&summary))
-                main {
-                    (verdict(&summary))
-                    (tiles(&summary))
-                    @for section in sections.iter().flatten() { (section) }
-                }
-                (footer(&summary))
-                script { (PreEscaped(SCRIPT)) }
-            }
+            body { (body) }
         }
     };
     text::visible(&page.into_string())
 }
 
 /// A section with a heading, the name of which is also its address in the page.
-fn section(id: &str, title: &str, lead: &str, body: &Markup) -> Markup {
+pub(crate) fn section(id: &str, title: &str, lead: &str, body: &Markup) -> Markup {
     html! {
         section id=(id) aria-labelledby={ (id) "-title" } {
             h2 id={ (id) "-title" } { (title) }
@@ -77,7 +84,7 @@ fn section(id: &str, title: &str, lead: &str, body: &Markup) -> Markup {
 }
 
 /// A wide thing that scrolls by itself, also with the keyboard.
-fn scroller(label: &str, body: &Markup) -> Markup {
+pub(crate) fn scroller(label: &str, body: &Markup) -> Markup {
     html! { div.scroll role="region" aria-label=(label) tabindex="0" { (body) } }
 }
 

@@ -22,6 +22,8 @@
 //!     minutes: None,
 //!     cases: Some(1000),
 //!     generators: vec!["values".into()],
+//!     shard: None,
+//!     parts: vec![],
 //!     host: Host { os: "linux".into(), arch: "x86_64".into(), cpus: 2 },
 //! }))?;
 //! let page = reports::render(&reports::read(log.path())?);
@@ -32,16 +34,23 @@
 
 #![forbid(unsafe_code)]
 
+mod ci;
 mod event;
 mod html;
 mod log;
+mod merge;
 #[cfg(test)]
 mod schema;
+mod starvation;
 mod summary;
+mod trend;
 
+pub use ci::{Issue, MARK, UNMET, annotations, fingerprint, issues, junit, sarif, summary};
 pub use event::{
-    Case, Checkpoint, Counts, End, Event, FORMAT, FaultEvent, FeatureCount, Finding, Host, Level, Note, Outcome, Place,
-    Reached, Rule, Rules, Run, Side, Sighting, Spread, Standing, Statistics, Subject, Verdict,
+    Case, Checkpoint, Counts, End, Event, FORMAT, FaultEvent, FeatureCount, Finding, Host, Level, Note, Outcome, Part,
+    Place, Reached, Rule, Rules, Run, Side, Sighting, Spread, Standing, Statistics, Subject, TOLD_FAULTS, Verdict,
 };
 pub use html::render;
 pub use log::{FILE_NAME, Gap, Log, ReadError, RunLog, read};
+pub use merge::{Unmergeable, caution, merge};
+pub use trend::{Night, Regression, regressions, trend};

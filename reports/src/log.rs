@@ -340,7 +340,7 @@ fn parse(value: serde_json::Value, line: usize) -> Result<Event, ReadError> {
 
 impl RunLog {
     /// A run of which nothing is known but its header.
-    fn new(run: Run) -> RunLog {
+    pub(crate) fn new(run: Run) -> RunLog {
         RunLog {
             run,
             subjects: Vec::new(),
@@ -390,7 +390,7 @@ impl RunLog {
     }
 
     /// A finding is not written again each time that it occurs.
-    fn count_occurrences(&mut self) {
+    pub(crate) fn count_occurrences(&mut self) {
         let mut sums: BTreeMap<&str, u64> = BTreeMap::new();
         for sighting in &self.sightings {
             *sums.entry(&sighting.signature).or_default() += sighting.occurrences;

@@ -2,8 +2,8 @@
 
 use crate::Standing;
 use crate::{
-    Case, Checkpoint, Counts, End, Event, FORMAT, FaultEvent, FeatureCount, Finding, Host, Level, Note, Outcome, Place,
-    Reached, Rule, Rules, Run, Side, Sighting, Spread, Statistics, Subject, Verdict,
+    Case, Checkpoint, Counts, End, Event, FORMAT, FaultEvent, FeatureCount, Finding, Host, Level, Note, Outcome, Part,
+    Place, Reached, Rule, Rules, Run, Side, Sighting, Spread, Statistics, Subject, Verdict,
 };
 use schemars::generate::SchemaSettings;
 use std::collections::BTreeMap;
@@ -84,6 +84,8 @@ fn events() -> Vec<Event> {
         minutes: None,
         cases: None,
         generators: vec!["values".into()],
+        shard: None,
+        parts: vec![],
         host: Host { os: "linux".into(), arch: "x86_64".into(), cpus: 2 },
     };
     let subject = Subject {
@@ -130,6 +132,7 @@ fn events() -> Vec<Event> {
         repro_python: Some("import marshal".into()),
         repro_rust: Some("provost check cases/1".into()),
         occurrences: 3,
+        turn: 12,
         origin: "values seed 1 index 7".into(),
         made: Some((1, 7)),
         original_length: Some(391),
@@ -161,6 +164,7 @@ fn events() -> Vec<Event> {
     let skipped = Finding { observed: side(Outcome::Skipped), ..bare.clone() };
     let fault = FaultEvent {
         subject: "cpython:9.8".into(),
+        turn: 4,
         kind: "SIGSEGV".into(),
         detail: String::new(),
         case: Some(case()),
@@ -169,7 +173,15 @@ fn events() -> Vec<Event> {
     let unknown = FaultEvent { case: None, expected_by_model: None, ..fault.clone() };
     let mut events = vec![
         Event::Run(run.clone()),
-        Event::Run(Run { minutes: Some(1.5), cases: Some(10), ..run }),
+        Event::Run(Run { minutes: Some(1.5), cases: Some(10), shard: Some("3/16".into()), ..run.clone() }),
+        Event::Run(Run {
+            parts: vec![Part {
+                path: "parts/a.jsonl".into(),
+                command: run.command.clone(),
+                started: run.started.clone(),
+            }],
+            ..run
+        }),
         Event::Subject(subject),
         Event::Subject(unusable),
         Event::Counts(counts),
@@ -213,14 +225,12 @@ fn events() -> Vec<Event> {
             place: Some(Place {
                 subject: "cpython:9.8".into(),
                 turn: 7,
-                killers: 2,
                 causes: vec!["hashes an unfinished tuple".into()],
-                named: 1,
             }),
         }),
     ];
     for level in [Level::Info, Level::Warning, Level::Error] {
-        events.push(Event::Note(Note { level, text: "text".into() }));
+        events.push(Event::Note(Note { level, text: "text".into(), sums_up: false }));
     }
     for verdict in [Verdict::Agree, Verdict::Diverged, Verdict::Broken, Verdict::NothingCompared] {
         events.push(Event::End(End { verdict, exit_code: -1, interrupted: false, seconds: 0.5 }));

@@ -338,7 +338,7 @@ fn rows(log: &RunLog) -> Vec<Row<'_>> {
 }
 
 /// Saturating, because a log can say anything.
-fn add(mut sum: Counts, one: &Counts) -> Counts {
+pub(crate) fn add(mut sum: Counts, one: &Counts) -> Counts {
     let numbers = [
         (&mut sum.cases, one.cases),
         (&mut sum.bytes, one.bytes),
@@ -349,6 +349,7 @@ fn add(mut sum: Counts, one: &Counts) -> Counts {
         (&mut sum.expected, one.expected),
         (&mut sum.accepted, one.accepted),
         (&mut sum.rejected, one.rejected),
+        (&mut sum.not_compiled, one.not_compiled),
         (&mut sum.restarts, one.restarts),
         (&mut sum.ms, one.ms),
     ];

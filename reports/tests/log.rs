@@ -53,8 +53,7 @@ fn what_is_written_is_read_and_nothing_is_overwritten() {
 /// A run that is continued begins behind its last checkpoint, and nobody else writes to its log.
 #[test]
 fn a_log_is_continued_behind_its_last_checkpoint() {
-    let checkpoint =
-        r#"{"event":"checkpoint","seconds":2.5,"place":{"subject":"a","turn":7,"killers":0,"causes":[],"named":0}}"#;
+    let checkpoint = r#"{"event":"checkpoint","seconds":2.5,"place":{"subject":"a","turn":7,"causes":[]}}"#;
     let (run, note, finding, end) = (lines("run")[0], lines("note")[0], lines("finding")[0], lines("end")[0]);
     let check = |behind: &str, kept: &[&str]| {
         let dir = tempfile::tempdir().unwrap();
@@ -124,7 +123,7 @@ fn errors_say_where_and_what() {
     check(&joined(&[run, "[1]"]), "line 2: unknown event");
     check(&joined(&[run, "{\"event\":\"note\",\"level\":\"info\"}"]), "line 2: bad `note` event: missing field `text`");
     check(&joined(&[run, &note.replace("\"level\"", "\"lavel\"")]), "line 2: bad `note` event: unknown field `lavel`");
-    check(&joined(&[&run.replace("\"format\":2", "\"format\":1")]), "line 1: the log has format 1");
+    check(&joined(&[&run.replace("\"format\":3", "\"format\":1")]), "line 1: the log has format 1");
     check(&joined(&[run, note, run]), "line 3: a second `run` event");
     check(&joined(&[run, end, note]), "line 3: an event after `end`");
     let missing = reports::read(Path::new("no/such/run.jsonl")).unwrap_err().to_string();

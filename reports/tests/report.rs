@@ -48,7 +48,7 @@ fn the_headline_says_what_was_compared() {
     log.findings.clear();
     check(&log, "good", "Agrees with 10 CPythons");
 
-    log.notes.push(Note { level: Level::Error, text: "the disk is full".into() });
+    log.notes.push(Note { level: Level::Error, text: "the disk is full".into(), sums_up: false });
     check(&log, "warn", "Agrees with 10 CPythons");
 
     let mut log = quiet();

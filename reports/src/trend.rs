@@ -1,0 +1,230 @@
+//! All nights on one page: what was compared, what was found when, how fast, and how much of the power is left.
+
+use crate::RunLog;
+use crate::html::{grouped, moment, page, scroller, section};
+use crate::summary::{Summary, word};
+use maud::{Markup, html};
+use std::collections::BTreeMap;
+
+/// A speed is told as lost when it is below this part of the median of the nights before ...
+const SLOWER: f64 = 0.75;
+
+/// ... and there are so many of these: one night is no trend.
+const NIGHTS: usize = 3;
+
+/// One run, and what was measured with it.
+#[derive(Debug, Clone)]
+pub struct Night {
+    /// The run.
+    pub log: RunLog,
+    /// What `provost bench --json` said: how many times faster than CPython, in one run, by the name of the row.
+    pub bench: BTreeMap<String, f64>,
+    /// What `provost faults --json` said: how many planted faults are found from every seed, of how many.
+    pub faults: Option<(u64, u64)>,
+}
+
+/// Something that became worse, in one line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Regression(pub String);
+
+/// The numbers of one name, night by night.
+type Series = BTreeMap<String, Vec<Option<f64>>>;
+
+impl Night {
+    /// Rules that were reached, and those that can be.
+    fn rules(&self) -> (u64, u64) {
+        let cells = self.log.reached.iter().flat_map(|column| column.cases.iter().flatten());
+        cells.fold((0, 0), |(did, can), &cases| (did + u64::from(cases > 0), can + 1))
+    }
+
+    /// For each subject, how fast it is beside all others of the same run: the machine's mood is the same for all.
+    fn speeds(&self) -> BTreeMap<String, f64> {
+        let mut sums: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
+        for counts in &self.log.counts {
+            let (cases, ms) = sums.entry(&counts.subject).or_default();
+            (*cases, *ms) = (cases.saturating_add(counts.cases), ms.saturating_add(counts.ms));
+        }
+        let rate = |(id, (cases, ms)): (&str, (u64, u64))| {
+            (cases > 0 && ms > 0).then(|| (id.to_owned(), float(cases) / float(ms)))
+        };
+        let rates: BTreeMap<String, f64> = sums.into_iter().filter_map(rate).collect();
+        let mean = (rates.values().map(|rate| rate.ln()).sum::<f64>() / float(rates.len().max(1) as u64)).exp();
+        rates.into_iter().map(|(id, rate)| (id, rate / mean)).collect()
+    }
+}
+
+/// Exact enough for a share.
+#[allow(clippy::cast_precision_loss)]
+fn float(n: u64) -> f64 {
+    n as f64
+}
+
+/// The nights in the order of their beginnings.
+fn in_order(nights: &[Night]) -> Vec<&Night> {
+    let mut nights: Vec<&Night> = nights.iter().collect();
+    nights.sort_by(|a, b| a.log.run.started.cmp(&b.log.run.started));
+    nights
+}
+
+fn series(nights: &[&Night], of: impl Fn(&Night) -> BTreeMap<String, f64>) -> Series {
+    let mut series = Series::new();
+    for (index, night) in nights.iter().enumerate() {
+        for (name, value) in of(night) {
+            series.entry(name).or_insert_with(|| vec![None; nights.len()])[index] = Some(value);
+        }
+    }
+    series
+}
+
+/// The last number and the median of those before, if the last one is much below it.
+fn fallen(numbers: &[Option<f64>]) -> Option<(f64, f64)> {
+    let (last, before) = numbers.split_last()?;
+    let mut before: Vec<f64> = before.iter().flatten().copied().collect();
+    before.sort_by(f64::total_cmp);
+    let median = *before.get(before.len() / 2).filter(|_| before.len() >= NIGHTS)?;
+    last.filter(|last| *last < SLOWER * median).map(|last| (last, median))
+}
+
+/// What became worse in the last night.
+#[must_use]
+pub fn regressions(nights: &[Night]) -> Vec<Regression> {
+    let nights = in_order(nights);
+    let mut lines = Vec::new();
+    let kinds = [
+        ("slower beside the other interpreters of its run", series(&nights, Night::speeds)),
+        ("slower beside CPython in one run", series(&nights, |night| night.bench.clone())),
+    ];
+    for (what, series) in kinds {
+        for (name, numbers) in series {
+            if let Some((last, median)) = fallen(&numbers) {
+                lines.push(format!("{name}: {what}: {last:.2}, and {median:.2} in the nights before"));
+            }
+        }
+    }
+    let mut shares = nights.iter().filter_map(|night| night.faults).rev();
+    if let (Some((found, of)), Some((before, of_before))) = (shares.next(), shares.next())
+        && found.saturating_mul(of_before) < before.saturating_mul(of)
+    {
+        lines.push(format!("power: {found} of {of} planted faults are found, and {before} of {of_before} were"));
+    }
+    if let [.., before, last] = nights.as_slice() {
+        let (did, can) = last.rules();
+        let (did_before, can_before) = before.rules();
+        if can > 0 && did.saturating_mul(can_before) < did_before.saturating_mul(can) {
+            lines
+                .push(format!("rules: {did} of {can} were reached, and {did_before} of {can_before} the night before"));
+        }
+    }
+    lines.into_iter().map(Regression).collect()
+}
+
+/// The page, as one HTML file that needs no server, no network and no script.
+#[must_use]
+pub fn trend(nights: &[Night]) -> String {
+    let worse = regressions(nights);
+    let nights = in_order(nights);
+    let bench = series(&nights, |night| night.bench.clone());
+    let sections = [
+        Some(section("worse", "What became worse", "", &lines(&worse))).filter(|_| !worse.is_empty()),
+        Some(section("nights", "Nights", "", &scroller("Nights", &table(&nights)))),
+        findings(&nights),
+        numbers(
+            "speed",
+            "Speed",
+            "Cases a second beside the mean of all interpreters of the same run.",
+            &nights,
+            &series(&nights, Night::speeds),
+        ),
+        numbers("bench", "Benchmarks", "How many times faster than CPython, measured in one run.", &nights, &bench),
+    ];
+    let body = html! {
+        header.masthead { span.brand { "Provost" } span.what { "All nights" } }
+        main { @for section in sections.iter().flatten() { (section) } }
+    };
+    page(&format!("Provost: {} nights", nights.len()), &body)
+}
+
+fn lines(worse: &[Regression]) -> Markup {
+    html! { ul { @for Regression(line) in worse { li { (line) } } } }
+}
+
+fn table(nights: &[&Night]) -> Markup {
+    html! {
+        table {
+            thead { tr {
+                @for heading in ["night", "verdict", "cases", "compared", "new findings", "faulted", "rules", "planted faults found", "seconds"] {
+                    th scope="col" { (heading) }
+                }
+            } }
+            tbody { @for night in nights {
+                @let s = Summary::of(&night.log);
+                @let (did, can) = night.rules();
+                tr {
+                    th scope="row" { (moment(&night.log.run.started)) }
+                    td { (word(s.verdict())) }
+                    @for n in [s.sum(|c| c.cases), s.sum(|c| c.compared), s.unexpected.len() as u64, s.sum(|c| c.faulted)] {
+                        td.number { (grouped(n)) }
+                    }
+                    td.number { (grouped(did)) " of " (grouped(can)) }
+                    td.number { @if let Some((found, of)) = night.faults { (found) " of " (of) } @else { "\u{2013}" } }
+                    td.number { (format!("{:.0}", night.log.seconds)) }
+                }
+            } }
+        }
+    }
+}
+
+/// Each signature once, with the first and the last night in which it was seen.
+fn findings(nights: &[&Night]) -> Option<Markup> {
+    struct Seen<'a> {
+        first: &'a str,
+        last: &'a str,
+        nights: usize,
+        length: u64,
+        known: bool,
+    }
+    let mut all: BTreeMap<&str, Seen> = BTreeMap::new();
+    for night in nights {
+        let started = night.log.run.started.as_str();
+        for finding in night.log.findings.iter().filter(|finding| finding.merged_into.is_none()) {
+            let new = || Seen { first: started, last: started, nights: 0, length: u64::MAX, known: true };
+            let seen = all.entry(&finding.signature).or_insert_with(new);
+            seen.last = started;
+            seen.nights += 1;
+            seen.length = seen.length.min(finding.case.length);
+            seen.known = finding.expected_entry.is_some();
+        }
+    }
+    let mut rows: Vec<(&str, Seen)> = all.into_iter().collect();
+    rows.sort_by(|(a, x), (b, y)| (x.known, y.last, *a).cmp(&(y.known, x.last, *b)));
+    let body = html! {
+        table {
+            thead { tr { @for heading in ["signature", "first seen", "last seen", "nights", "smallest case", ""] { th scope="col" { (heading) } } } }
+            tbody { @for (signature, seen) in &rows { tr {
+                th scope="row" { code { (signature) } }
+                td { (moment(seen.first)) }
+                td { (moment(seen.last)) }
+                td.number { (seen.nights) }
+                td.number { (seen.length) " bytes" }
+                td { @if seen.known { "listed as expected" } @else { strong { "not listed" } } }
+            } } }
+        }
+    };
+    let lead = "Findings by signature, those that are not listed as expected first.";
+    (!rows.is_empty()).then(|| section("findings", "Findings", lead, &scroller("Findings", &body)))
+}
+
+fn numbers(id: &str, title: &str, lead: &str, nights: &[&Night], series: &Series) -> Option<Markup> {
+    let body = html! {
+        table {
+            thead { tr { th scope="col" {} @for night in nights { th scope="col" { (moment(&night.log.run.started)) } } } }
+            tbody { @for (name, numbers) in series { tr {
+                th scope="row" { (name) }
+                @for number in numbers {
+                    td.number { @if let Some(number) = number { (format!("{number:.2}")) } @else { "\u{2013}" } }
+                }
+            } } }
+        }
+    };
+    (!series.is_empty()).then(|| section(id, title, lead, &scroller(title, &body)))
+}
