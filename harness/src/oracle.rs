@@ -1,6 +1,6 @@
 //! Oracles: pure functions from observations to verdicts. They do no I/O and read neither clock nor environment.
 //!
-//! Five relations are owed, each for a reason of its own:
+//! Seven relations are owed, each for a reason of its own:
 //!
 //! * **model**: under an interpreter's own profile pyc-core must predict that interpreter: acceptance, exception class and
 //!   message, bytes consumed, canon, and each dump's bytes. The profile is a specification that runs; a difference is a
@@ -9,15 +9,22 @@
 //!   nothing may get lost.
 //! * **reread**: what an interpreter dumps reads back to the same canon, as far as that format version can say it.
 //! * **[value]**: an interpreter that is not CPython builds the same value of what CPython accepts.
+//! * **[reader]**: a reader of somebody else does what it declares to do.
 //! * **[header]**: the core says of a .pyc file's header what the interpreter's import says of it.
+//! * **[safe]**: what the verifier passes does not end the process that executes it.
 //!
 //! What the surroundings decide (memory, time, kills, the size of a pointer) is *inconclusive*: neither agreement nor
 //! divergence. Where the model says that an interpreter's behaviour is undefined, nothing can be compared: *refused*.
 
 mod header;
+mod reader;
+mod safe;
+mod tree;
 mod value;
 
 pub use header::header;
+pub use reader::{Came, reader};
+pub use safe::{assertion, safe};
 pub use value::value;
 
 use crate::canon::{Difference, first_difference};
@@ -40,8 +47,12 @@ pub enum Relation {
     Reread,
     /// Another implementation builds the same value.
     Value,
+    /// A reader of somebody else does what it declares.
+    Reader,
     /// The core says of a .pyc file's header what an import says, and writes it back.
     Header,
+    /// What the verifier passes does not end the process that executes it.
+    Safe,
 }
 
 /// What makes two divergences the same finding. No hashes and no message texts.
@@ -101,7 +112,9 @@ impl fmt::Display for Relation {
             Relation::Preserve => "preserve",
             Relation::Reread => "reread",
             Relation::Value => "value",
+            Relation::Reader => "reader",
             Relation::Header => "header",
+            Relation::Safe => "safe",
         })
     }
 }

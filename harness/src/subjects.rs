@@ -4,8 +4,10 @@
 //! [`Subject`], so that its own behaviour can be tested with subjects that crash, lie or hang on demand.
 
 pub mod core;
+mod in_process;
 mod interpreter;
 
+pub use in_process::InProcess;
 pub use interpreter::Reality;
 pub use interpreters::Broken;
 
@@ -34,8 +36,21 @@ pub trait Subject: Send {
         Ok(files.iter().map(|_| Observation::Skipped("the subject imports nothing".into())).collect())
     }
 
+    /// Executes the code objects in streams, if it was started for that: exactly one observation for each, in order.
+    ///
+    /// # Errors
+    /// When the subject can no longer be asked anything.
+    fn execute(&mut self, streams: &[Vec<u8>]) -> Result<Vec<Observation>, Broken> {
+        Ok(streams.iter().map(|_| Observation::Skipped("the subject executes nothing".into())).collect())
+    }
+
     /// How many processes had to be started in place of one that died.
     fn restarts(&self) -> u32;
+
+    /// The most memory that it took for a case, in bytes, if that is known.
+    fn most_memory(&self) -> u64 {
+        0
+    }
 
     /// The same subject in a process of its own that has seen nothing yet.
     fn fresh(&self) -> Box<dyn Subject>;

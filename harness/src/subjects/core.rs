@@ -9,13 +9,15 @@ use crate::generators::{Target, fnv};
 use crate::matrix::{self, Reached};
 use crate::observation::{Accepted, Canon, Dump, Fault, Observation, flags};
 use crate::oracle::Relation;
+use interpreters::Interpreter;
+use interpreters::exec::{Declaration, Operation};
 use protocol::{Exception, Facts, Import};
 use pyc_core::model::{Loaded, SLOW_COST, Slow};
 use pyc_core::pyc::{Refusal, SourceFile, import};
 use pyc_core::{Cause, Graph, Profile, Pyc, Release, model, read};
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Once;
+use std::sync::{Arc, Once};
 
 /// What the workers call the module that they would import.
 const MODULE: &str = "case";
@@ -27,8 +29,11 @@ const SMALL: usize = 64;
 #[derive(Debug, Clone)]
 pub struct Core {
     profile: Profile,
-    /// What the interpreter owes to the predictions: [`Relation::Model`], or [`Relation::Value`] if it is not CPython.
+    /// What the interpreter owes to the predictions: [`Relation::Model`]; [`Relation::Value`] if it is not CPython;
+    /// [`Relation::Reader`] if it is a reader behind an adapter.
     owed: Relation,
+    /// What it declares, if it is a reader behind an adapter.
+    declaration: Option<Arc<Declaration>>,
 }
 
 /// What the core says of a case.
@@ -52,7 +57,25 @@ impl Prediction {
 }
 
 impl Core {
-    /// The core for an interpreter.
+    /// The core for an interpreter, or for a reader of its streams.
+    ///
+    /// # Errors
+    /// When pyc-core has no profile for it.
+    pub fn for_interpreter(interpreter: &Interpreter) -> Result<Core, String> {
+        let Some(declaration) = interpreter.declaration() else { return Core::of(&interpreter.facts) };
+        Core::for_reader(declaration, &interpreter.facts.version)
+    }
+
+    /// The core for a reader of the streams of this Python.
+    ///
+    /// # Errors
+    /// When pyc-core has no profile for it.
+    pub fn for_reader(declaration: &Declaration, python: &str) -> Result<Core, String> {
+        let core = Core::named(python)?;
+        Ok(Core { owed: Relation::Reader, declaration: Some(Arc::new(declaration.clone())), ..core })
+    }
+
+    /// The core for an interpreter that says this of itself.
     ///
     /// # Errors
     /// When pyc-core has no profile for it.
@@ -69,14 +92,9 @@ impl Core {
             .with_interned_elsewhere(&facts.interned_elsewhere)
             .with_quiet_nans(facts.quiets_nans)
             .with_assertions(facts.debug)
-            .with_free_threading(facts.free_threaded);
-        // MAX_MARSHAL_STACK_DEPTH in Python/marshal.c.
-        let profile = match facts.platform.as_str() {
-            "emscripten" | "wasi" | "ios" => profile.with_max_depth(1500),
-            "win32" => profile.with_max_depth(1000),
-            _ => profile,
-        };
-        Ok(Core { profile, owed })
+            .with_free_threading(facts.free_threaded)
+            .on_platform(&facts.platform);
+        Ok(Core { profile, owed, declaration: None })
     }
 
     /// The core for a version (then for the newest release that the model was compared with) or an exact release of CPython.
@@ -89,7 +107,7 @@ impl Core {
         let known = || Profile::all().map(|p| p.version.to_string()).collect::<Vec<_>>().join(", ");
         let profile = Profile::for_release(&release)
             .ok_or_else(|| format!("pyc-core has no profile for CPython {version}; it has {}", known()))?;
-        Ok(Core { profile, owed: Relation::Model })
+        Ok(Core::with(profile))
     }
 
     /// The core for each modelled version, oldest first.
@@ -100,7 +118,7 @@ impl Core {
     /// The core for a CPython of this profile, whether there is one or not.
     #[must_use]
     pub fn with(profile: Profile) -> Core {
-        Core { profile, owed: Relation::Model }
+        Core { profile, owed: Relation::Model, declaration: None }
     }
 
     /// The profile.
@@ -132,10 +150,16 @@ impl Core {
         self.owed
     }
 
+    /// What the reader declares, if it is one behind an adapter.
+    #[must_use]
+    pub fn declaration(&self) -> Option<&Declaration> {
+        self.declaration.as_deref()
+    }
+
     /// What generators need to know of the interpreter.
     #[must_use]
     pub fn target(&self) -> Target {
-        Target { codes: self.is_model(), ..Target::from(&self.profile) }
+        Target { codes: self.owed != Relation::Value, ..Target::from(&self.profile) }
     }
 
     /// What the interpreter will do with a case.
@@ -146,7 +170,14 @@ impl Core {
 
     /// Everything that can be asked about a stream.
     fn everything(&self) -> Question {
-        Question { canon: true, versions: (0..=self.profile.marshal_version).collect() }
+        let highest = self.profile.marshal_version;
+        let versions = match self.declaration() {
+            None => (0..=highest).collect(),
+            // It writes in its own way, once.
+            Some(declaration) if declaration.can(Operation::Rewrite) => vec![highest],
+            Some(_) => Vec::new(),
+        };
+        Question { canon: true, versions }
     }
 
     /// What is asked about one of many cases: everything if it is small. Of a larger one the canon and the dumps have nearly all
@@ -155,7 +186,7 @@ impl Core {
     #[must_use]
     pub fn sample(&self, case: &[u8]) -> Question {
         let Question { mut canon, mut versions } = self.everything();
-        if case.len() > SMALL {
+        if case.len() > SMALL && self.owed != Relation::Reader {
             let chosen = fnv(case.iter().copied()) % (versions.len() as u64 + 1);
             canon = chosen == versions.len() as u64 || !self.is_model();
             versions.retain(|version| u64::from(*version) == chosen);
@@ -267,7 +298,7 @@ fn accepted(graph: &Graph, loaded: &Loaded, canon: bool, dumps: Vec<(u8, Dump)>)
     Observation::Accepted(Accepted { consumed: Some(graph.consumed() as u64), canon, dumps })
 }
 
-fn dump(loaded: &Loaded, version: u8) -> Dump {
+pub(crate) fn dump(loaded: &Loaded, version: u8) -> Dump {
     if let Some(cause) = loaded.hazard() {
         return Dump::Undefined(cause.name().into());
     }

@@ -1,7 +1,9 @@
 //! A real interpreter as a subject.
 
 use super::{Broken, Compiled, Subject};
+use crate::execution::observed;
 use crate::observation::{Accepted, Canon, Dump, Fault, Observation, flags};
+use interpreters::exec::Operation;
 use interpreters::{Interpreter, Limits, Outcome, Supervisor};
 use protocol::{Answer, CanonMode, Compile, Import, Load, Loaded};
 
@@ -25,7 +27,10 @@ impl Reality {
 impl Subject for Reality {
     fn load(&mut self, load: &Load) -> Result<Vec<Observation>, Broken> {
         let outcomes = self.supervisor.load(load)?;
-        Ok(outcomes.into_iter().map(|outcome| observe(outcome, load)).collect())
+        // A reader behind an adapter always tells the value.
+        let is_text = self.interpreter.declaration().is_some() && load.canon == CanonMode::Hash;
+        let mode = if is_text { CanonMode::Text } else { load.canon };
+        Ok(outcomes.into_iter().map(|outcome| observe(outcome, load, mode)).collect())
     }
 
     fn compile(&mut self, compile: &Compile) -> Result<Compiled, Broken> {
@@ -38,6 +43,12 @@ impl Subject for Reality {
     }
 
     fn import(&mut self, files: &[Import]) -> Result<Vec<Observation>, Broken> {
+        if self.interpreter.declaration().is_some_and(|reader| !reader.can(Operation::Header)) {
+            return Ok(files
+                .iter()
+                .map(|_| Observation::Skipped("it does not claim to read headers".into()))
+                .collect());
+        }
         let outcomes = self.supervisor.import(files)?;
         let seen = |outcome| match outcome {
             Outcome::Answer(Answer::Imported(n)) => flags(n),
@@ -48,8 +59,21 @@ impl Subject for Reality {
         Ok(outcomes.into_iter().map(seen).collect())
     }
 
+    fn execute(&mut self, streams: &[Vec<u8>]) -> Result<Vec<Observation>, Broken> {
+        let seen = |outcome| match outcome {
+            Outcome::Answer(Answer::Executed(ending)) => observed(ending),
+            Outcome::Answer(other) => nonsense(format!("an answer to another request: {other:?}")),
+            Outcome::Fault(fault) => Observation::Faulted(Fault::Worker(fault)),
+        };
+        Ok(self.supervisor.execute(streams)?.into_iter().map(seen).collect())
+    }
+
     fn restarts(&self) -> u32 {
         self.supervisor.restarts()
+    }
+
+    fn most_memory(&self) -> u64 {
+        self.supervisor.most_memory()
     }
 
     fn fresh(&self) -> Box<dyn Subject> {
@@ -62,13 +86,13 @@ fn nonsense(reason: String) -> Observation {
     Observation::Faulted(Fault::Worker(interpreters::Fault::Protocol { reason }))
 }
 
-/// The observation that an outcome of this request is.
-fn observe(outcome: Outcome, load: &Load) -> Observation {
+/// The observation that an outcome of this request is, if the canon was told in this mode.
+fn observe(outcome: Outcome, load: &Load, mode: CanonMode) -> Observation {
     match outcome {
         Outcome::Fault(fault) => Observation::Faulted(Fault::Worker(fault)),
         Outcome::Answer(Answer::Rejected(exception)) => Observation::Rejected(exception),
         Outcome::Answer(Answer::Accepted(Loaded { consumed, canon, dumps })) => {
-            let canon = match (load.canon, canon) {
+            let canon = match (mode, canon) {
                 (_, Err(reason)) => Canon::Failed(reason),
                 (CanonMode::None, Ok(_)) => Canon::Unasked,
                 (CanonMode::Hash, Ok(hash)) => match hash.try_into() {
