@@ -1,0 +1,172 @@
+//! `provost compile`: .pyc files through the interpreters that are found.
+
+use super::Places;
+use super::normalize::pair;
+use crate::toolbox::compile::{Compiler, Made, Mode, Options, sources};
+use crate::toolbox::{Trouble, in_order};
+use anyhow::{Result, ensure};
+use clap::{ArgAction, Args, ValueEnum};
+use interpreters::{Interpreter, Supervisor};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+
+/// Arguments of `compile`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit status: 0 all is well; 1 a source has an error, or a file cannot be read or written; 2 the command was \
+wrong, or there is no such Python.\n\nFiles are written where the Python looks for them: __pycache__/x.cpython-312.pyc, below \
+PYTHONPYCACHEPREFIX if that is set (3.8 and later), and x.pyc or x.pyo for 2.7."
+)]
+pub(crate) struct CompileArguments {
+    /// Source files, or folders with .py files in them
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// These Pythons: X.Y, an id of `provost doctor`, `all`, or the path of an interpreter [default: the newest CPython found]
+    #[arg(long, value_name = "PYTHON,...", value_delimiter = ',')]
+    python: Vec<String>,
+    /// Without assertions; twice, also without docstrings
+    #[arg(short = 'O', action = ArgAction::Count)]
+    optimize: u8,
+    /// What the header says of the source [default: timestamp, or checked-hash if SOURCE_DATE_EPOCH is set]
+    #[arg(long, value_enum)]
+    invalidation_mode: Option<ModeName>,
+    /// In file names of code objects, NEW in the place of OLD at the beginning (repeatable; the first that fits is taken)
+    #[arg(long, value_name = "OLD=NEW", value_parser = pair)]
+    prefix_map: Vec<(String, String)>,
+    /// Also what is up to date
+    #[arg(long, short)]
+    force: bool,
+    /// So many files at the same time [default: one for each processor]
+    #[arg(long, short, value_name = "N")]
+    jobs: Option<NonZeroUsize>,
+    /// Print only what is wrong
+    #[arg(long, short)]
+    quiet: bool,
+    /// One JSON object for each file that is written, up to date, or wrong
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ModeName {
+    Timestamp,
+    CheckedHash,
+    UncheckedHash,
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    file: &'a Path,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'a Trouble>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    python: Option<&'a str>,
+    /// `compiled` or `fresh`
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pyc: Option<&'a Path>,
+}
+
+impl CompileArguments {
+    /// Exit status 1 if something was not compiled.
+    pub(crate) fn run(&self) -> Result<u8> {
+        let compilers = self.compilers()?;
+        let mode = match self.invalidation_mode {
+            Some(ModeName::Timestamp) => Mode::Timestamp,
+            Some(ModeName::UncheckedHash) => Mode::UncheckedHash,
+            Some(ModeName::CheckedHash) => Mode::CheckedHash,
+            None if std::env::var_os("SOURCE_DATE_EPOCH").is_some() => Mode::CheckedHash,
+            None => Mode::Timestamp,
+        };
+        ensure!(self.optimize <= 2, "-O can be given twice");
+        let prefix = std::env::var_os("PYTHONPYCACHEPREFIX").filter(|prefix| !prefix.is_empty()).map(PathBuf::from);
+        let (prefix_map, force) = (self.prefix_map.clone(), self.force);
+        let options = Options { optimize: self.optimize, mode, prefix_map, force, prefix };
+        let files = sources(&self.paths);
+        ensure!(!files.is_empty(), "there is no .py file in these folders");
+        let count = files.len() * compilers.len();
+        let place = |place: usize| (&files[place / compilers.len()], &compilers[place % compilers.len()]);
+        let mut out = std::io::stdout().lock();
+        let (mut compiled, mut fresh, mut failed) = (0, 0, 0);
+        let work = |at: usize, supervisors: &mut BTreeMap<String, Supervisor>| {
+            let ((source, trouble), compiler) = place(at);
+            Some(match trouble {
+                Some(trouble) => Err(trouble.clone()),
+                None => compiler.compile(source, &options, supervisors),
+            })
+        };
+        in_order(count, self.jobs, work, |at, made| {
+            let ((source, _), compiler) = place(at);
+            let mut line = Line { file: source, error: None, python: Some(compiler.id()), status: None, pyc: None };
+            match &made {
+                Ok((pyc, made)) => {
+                    let is_new = *made == Made::Compiled;
+                    *(if is_new { &mut compiled } else { &mut fresh }) += 1;
+                    line.pyc = Some(pyc);
+                    line.status = Some(if is_new { "compiled" } else { "fresh" });
+                    if !self.json && is_new && !self.quiet {
+                        writeln!(out, "{}", pyc.display())?;
+                    }
+                }
+                Err(trouble) => {
+                    failed += 1;
+                    line.error = Some(trouble);
+                    if !self.json {
+                        out.flush()?;
+                        eprintln!("{}: {trouble}", source.display());
+                    }
+                }
+            }
+            if self.json {
+                writeln!(out, "{}", serde_json::to_string(&line)?)?;
+            }
+            Ok(())
+        })?;
+        if !self.json && !self.quiet {
+            let names: Vec<&str> = compilers.iter().map(Compiler::id).collect();
+            writeln!(out, "{compiled} compiled, {fresh} up to date, {failed} failed ({})", names.join(", "))?;
+        }
+        Ok(u8::from(failed > 0))
+    }
+
+    /// The interpreters that were asked for.
+    fn compilers(&self) -> Result<Vec<Compiler>> {
+        let (paths, selectors): (Vec<&String>, Vec<&String>) =
+            self.python.iter().partition(|python| python.contains(std::path::MAIN_SEPARATOR));
+        let no_search = selectors.is_empty() && !paths.is_empty();
+        let named: Vec<PathBuf> = paths.iter().map(PathBuf::from).collect();
+        let found = Places { python: named.clone(), no_search }.scripts().whole()?.found.interpreters;
+        let mut wanted: Vec<&Interpreter> = Vec::new();
+        let all = selectors.iter().any(|selector| *selector == "all");
+        let selectors: Vec<String> =
+            selectors.into_iter().filter(|it| *it != "all").map(|it| it.trim_start_matches("python").into()).collect();
+        if all {
+            wanted.extend(&found);
+        } else if !selectors.is_empty() {
+            wanted = super::select(&found, &selectors)?;
+        }
+        if !named.is_empty() {
+            let is_named = |one: &&Interpreter| named.iter().any(|path| super::real(path) == super::real(&one.path));
+            wanted.extend(found.iter().filter(|one| no_search || is_named(one)));
+        }
+        let mut compilers: BTreeMap<String, Compiler> = BTreeMap::new();
+        for one in wanted {
+            match Compiler::of(one) {
+                Some(compiler) => {
+                    compilers.insert(one.id.clone(), compiler);
+                }
+                None => ensure!(all, "{} is no CPython whose .pyc files are known", one.id),
+            }
+        }
+        if self.python.is_empty() {
+            let ordinary = found.iter().filter(|one| !one.facts.free_threaded && !one.facts.debug);
+            compilers.extend(ordinary.filter_map(Compiler::of).next_back().map(|one| (one.id().to_owned(), one)));
+        }
+        ensure!(!compilers.is_empty(), "no CPython was found that compiles; `provost doctor` tells why");
+        Ok(compilers.into_values().collect())
+    }
+}

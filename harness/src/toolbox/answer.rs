@@ -1,0 +1,80 @@
+//! How answers are told: to people, one after the other and a summary; to programs, one JSON object in a line.
+
+use super::{Archives, Entry, Paths, Trouble, each};
+use anyhow::Result;
+use clap::Args;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::io::{IsTerminal, Write};
+
+/// How answers are told.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub struct Output {
+    /// One JSON object for each file, in a line of its own
+    #[arg(long)]
+    pub json: bool,
+    /// Only what is wrong, and no summary
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+/// An answer about one file. As a text it begins in the line of the file's name, and ends with a line feed.
+pub trait Answer: Serialize + Display + Send {
+    /// One word for the summary, such as `good`; and whether all is well.
+    fn verdict(&self) -> (&'static str, bool);
+}
+
+#[derive(Serialize)]
+struct Line<'a, T> {
+    file: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'a Trouble>,
+    #[serde(flatten)]
+    answer: Option<&'a T>,
+}
+
+/// Answers about every file, and tells the answers. The status that the command ends with: 1 if something is not well.
+///
+/// # Errors
+/// When there is no file, or nobody can be told.
+pub fn answer<T: Answer>(
+    paths: &Paths,
+    archives: Archives,
+    output: Output,
+    work: impl Fn(&Entry, Vec<u8>) -> Result<T, Trouble> + Sync,
+) -> Result<u8> {
+    let stdout = std::io::stdout();
+    let is_terminal = stdout.is_terminal();
+    let mut out = std::io::BufWriter::new(stdout.lock());
+    let mut verdicts: BTreeMap<&'static str, usize> = BTreeMap::new();
+    let mut status = 0;
+    let tell = |entry: &Entry, answer: Result<T, Trouble>| -> Result<()> {
+        let (verdict, is_well) = answer.as_ref().map_or(("unreadable", false), Answer::verdict);
+        *verdicts.entry(verdict).or_default() += 1;
+        status |= u8::from(!is_well);
+        if output.json {
+            let line = Line { file: &entry.name, error: answer.as_ref().err(), answer: answer.as_ref().ok() };
+            serde_json::to_writer(&mut out, &line)?;
+            writeln!(out)?;
+        } else if !(output.quiet && is_well) {
+            let text = match answer {
+                Ok(answer) => format!("{}: {answer}", entry.name),
+                Err(trouble) => format!("{}: {trouble}\n", entry.name),
+            };
+            // Names and texts of files are not to be trusted.
+            out.write_all(crate::dis::visible(&text).as_bytes())?;
+        }
+        if is_terminal {
+            out.flush()?;
+        }
+        Ok(())
+    };
+    let summary = each(paths, archives, |entry, bytes| bytes.and_then(|bytes| work(entry, bytes)), tell)?;
+    if summary.files > 1 && !output.json && !output.quiet {
+        let counts: Vec<String> = verdicts.iter().map(|(verdict, count)| format!("{count} {verdict}")).collect();
+        writeln!(out, "{} files: {}", summary.files, counts.join(", "))?;
+    }
+    out.flush()?;
+    Ok(status)
+}

@@ -1,0 +1,253 @@
+//! What a person names: files, directories, standard input, wheels and zips.
+//!
+//! A file that is named is taken whatever it is called. Of a directory or an archive those are taken that are .pyc files by
+//! their first bytes, whatever they are called, and those that are called so, whatever is in them. Directories are gone
+//! through in the order of their names; links to directories are not followed, as they may lead in circles.
+
+use super::Trouble;
+use super::archive::{self, Archive, Source};
+use clap::Args;
+use pyc_core::magic::Magic;
+use std::fs::File;
+use std::io::Read;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// A larger file is not read.
+const LARGEST: u64 = 1 << 30;
+
+/// What a person names, and how it is gone through.
+#[derive(Debug, Clone, Args)]
+pub struct Paths {
+    /// Files, or directories with .pyc files in them, by content and not by name; - reads standard input
+    #[arg(required = true, value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// So many files at the same time [default: one for each processor]
+    #[arg(long, short, value_name = "N")]
+    pub jobs: Option<NonZeroUsize>,
+}
+
+/// Whether a command looks into wheels and zips. One that writes does not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Archives {
+    /// It does.
+    Read,
+    /// An archive is a file like others.
+    Keep,
+}
+
+/// A file to look at.
+#[derive(Debug)]
+pub struct Entry {
+    /// What people call it: the path as they wrote it, `-`, or `ARCHIVE!MEMBER`.
+    pub name: String,
+    /// Whether the file itself was named, and not something that it is in.
+    pub is_named: bool,
+    place: Place,
+}
+
+#[derive(Debug)]
+enum Place {
+    File(PathBuf),
+    Memory(Arc<[u8]>),
+    Member { archive: usize, index: usize },
+    Nowhere(Trouble),
+}
+
+/// All files that were named, and the archives that some of them are in.
+pub(super) struct Listing {
+    pub(super) entries: Vec<Entry>,
+    archives: Vec<Source>,
+}
+
+/// Reads entries; keeps the archive open that the last one was in.
+#[derive(Default)]
+pub(super) struct Reader {
+    open: Option<(usize, Archive)>,
+}
+
+impl Entry {
+    /// The file's path; none of standard input and of what is in an archive.
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
+        match &self.place {
+            Place::File(path) => Some(path),
+            _ => None,
+        }
+    }
+
+    fn is_wanted(&self, start: &[u8]) -> bool {
+        self.is_named || is_pyc_name(&self.name) || Magic::at_start(start).is_some()
+    }
+}
+
+impl Listing {
+    /// What the paths name. What is wrong with one is told when it is read.
+    pub(super) fn of(paths: &[PathBuf], archives: Archives) -> Listing {
+        let mut listing = Listing { entries: Vec::new(), archives: Vec::new() };
+        for path in paths {
+            listing.add(path, archives);
+        }
+        listing
+    }
+
+    fn push(&mut self, name: String, is_named: bool, place: Place) {
+        self.entries.push(Entry { name, is_named, place });
+    }
+
+    fn add(&mut self, path: &Path, archives: Archives) {
+        let name = path.display().to_string();
+        if path == Path::new("-") {
+            match read_all(std::io::stdin().lock()) {
+                Ok(bytes) if archives == Archives::Read && archive::is_one(&bytes) => {
+                    self.add_archive(&name, Source::Memory(bytes.into()));
+                }
+                Ok(bytes) => self.push(name, true, Place::Memory(bytes.into())),
+                Err(trouble) => self.push(name, true, Place::Nowhere(trouble)),
+            }
+        } else if path.is_dir() {
+            self.add_folder(path, archives);
+        } else if archives == Archives::Read && starts_as_archive(path) {
+            self.add_archive(&name, Source::File(path.to_owned()));
+        } else {
+            self.push(name, true, Place::File(path.to_owned()));
+        }
+    }
+
+    fn add_folder(&mut self, folder: &Path, archives: Archives) {
+        let (files, troubles) = files_below(folder);
+        for file in files {
+            let name = file.display().to_string();
+            if archives == Archives::Read && is_archive_name(&name) && starts_as_archive(&file) {
+                self.add_archive(&name, Source::File(file));
+            } else {
+                self.push(name, false, Place::File(file));
+            }
+        }
+        for (folder, trouble) in troubles {
+            self.push(folder.display().to_string(), true, Place::Nowhere(trouble));
+        }
+    }
+
+    fn add_archive(&mut self, name: &str, source: Source) {
+        match Archive::open(&source).and_then(|archive| archive.members()) {
+            Ok(members) => {
+                let archive = self.archives.len();
+                for member in members {
+                    let name = format!("{name}!{}", member.name);
+                    let place = Place::Member { archive, index: member.index };
+                    let is_named = member.trouble.is_some();
+                    self.push(name, is_named, member.trouble.map_or(place, Place::Nowhere));
+                }
+                self.archives.push(source);
+            }
+            Err(trouble) => self.push(name.to_owned(), true, Place::Nowhere(trouble)),
+        }
+    }
+
+    /// The bytes of an entry; none if it is not a .pyc file and was not named.
+    pub(super) fn read(&self, entry: &Entry, reader: &mut Reader) -> Result<Option<Vec<u8>>, Trouble> {
+        match &entry.place {
+            Place::Nowhere(trouble) => Err(trouble.clone()),
+            Place::Memory(bytes) => Ok(Some(bytes.to_vec())),
+            Place::File(path) => {
+                let file = File::open(path).map_err(|e| Trouble::io(&e))?;
+                // A pipe or a device might never end.
+                if !entry.is_named && !file.metadata().map_err(|e| Trouble::io(&e))?.is_file() {
+                    return Ok(None);
+                }
+                let mut file = std::io::BufReader::new(file);
+                let mut start = Vec::new();
+                (&mut file).take(4).read_to_end(&mut start).map_err(|e| Trouble::io(&e))?;
+                if !entry.is_wanted(&start) {
+                    return Ok(None);
+                }
+                read_all(start.chain(file)).map(Some)
+            }
+            Place::Member { archive, index } => {
+                if reader.open.as_ref().is_none_or(|(open, _)| open != archive) {
+                    reader.open = Some((*archive, Archive::open(&self.archives[*archive])?));
+                }
+                let Some((_, open)) = &mut reader.open else { return Ok(None) };
+                open.read(*index, |start| entry.is_wanted(start))
+            }
+        }
+    }
+}
+
+/// All regular files below a folder, links to such included, in the order of their names; and the folders that cannot be listed.
+pub fn files_below(folder: &Path) -> (Vec<PathBuf>, Vec<(PathBuf, Trouble)>) {
+    let (mut files, mut troubles) = (Vec::new(), Vec::new());
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        let listed = std::fs::read_dir(&folder).and_then(Iterator::collect::<std::io::Result<Vec<_>>>);
+        match listed {
+            Ok(entries) => {
+                for entry in entries {
+                    match entry.file_type() {
+                        Ok(kind) if kind.is_dir() => folders.push(entry.path()),
+                        Ok(kind) if kind.is_file() || entry.path().is_file() => files.push(entry.path()),
+                        _ => {}
+                    }
+                }
+            }
+            Err(e) => troubles.push((folder, Trouble::io(&e))),
+        }
+    }
+    files.sort();
+    (files, troubles)
+}
+
+/// Whether a file is called as .pyc files are: `x.pyc`, `x.PYC`, `x.pyo`, `x.pyc.backup`, `x.pyc-notyet`.
+#[must_use]
+pub fn is_pyc_name(name: &str) -> bool {
+    let name = name.rsplit(['/', '!']).next().unwrap_or(name).to_ascii_lowercase();
+    [".pyc", ".pyo"].iter().any(|suffix| {
+        name.match_indices(suffix).any(|(at, _)| !name[at + suffix.len()..].starts_with(char::is_alphanumeric))
+    })
+}
+
+fn is_archive_name(name: &str) -> bool {
+    let extension = Path::new(name).extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase());
+    extension.is_some_and(|extension| ["whl", "zip", "egg", "pyz"].contains(&extension.as_str()))
+}
+
+pub(super) fn starts_as_archive(path: &Path) -> bool {
+    let mut start = [0; 4];
+    path.is_file()
+        && File::open(path).is_ok_and(|mut file| file.read_exact(&mut start).is_ok())
+        && archive::is_one(&start)
+}
+
+fn read_all(reader: impl Read) -> Result<Vec<u8>, Trouble> {
+    let mut bytes = Vec::new();
+    reader.take(LARGEST + 1).read_to_end(&mut bytes).map_err(|e| Trouble::io(&e))?;
+    if bytes.len() as u64 > LARGEST {
+        let advice = "name a part of it: `tail -c +OFFSET FILE | head -c SIZE`, and - for the file";
+        return Err(Trouble::new("too-large", format!("has more than {LARGEST} bytes"), advice));
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_pyc_files_are_recognized() {
+        for (name, is_one) in [
+            ("a/x.pyc", true),
+            ("cpython.pyo", true),
+            ("UP.PYC", true),
+            ("x.pyc-notyet", true),
+            ("x.opt-2.pyc.backup", true),
+            ("a.pyc/x.py", false),
+            ("x.pycx", false),
+            ("w.whl!x.pyc", true),
+            ("x.pyc!y", false),
+        ] {
+            assert_eq!(is_pyc_name(name), is_one, "{name}");
+        }
+    }
+}

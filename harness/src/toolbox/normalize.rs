@@ -1,0 +1,163 @@
+//! .pyc files in their normal form (docs/NORMALFORM.md), and how that is verified.
+
+use super::Trouble;
+use crate::export::plain::same_value;
+use crate::observation::{Canon, Observation};
+use crate::subjects::{Reality, Subject};
+use interpreters::{Interpreter, Limits};
+use protocol::{CanonMode, Load};
+use pyc_core::compare::compare;
+use pyc_core::model::Loaded;
+use pyc_core::pyc::Header;
+use pyc_core::write::{HeaderKind, PycWriteConfig};
+use pyc_core::{Profile, Pyc, Release, Version, read};
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+/// The only form so far.
+pub const FORM: u32 = 1;
+
+/// What is to be changed besides.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// Prefixes of file names, and what is to be in their place; the first that fits is taken.
+    pub remap: Vec<(String, String)>,
+    /// The time of the source file that headers are to have. Those with a hash have none.
+    pub mtime: Option<u32>,
+    /// Whether headers are to have a hash of the source, and whether imports check it.
+    pub hash: Option<bool>,
+}
+
+/// A file in its normal form.
+#[derive(Debug)]
+pub struct Normal {
+    /// The file.
+    pub bytes: Vec<u8>,
+    /// Whose it is.
+    pub release: Release,
+    /// How many code objects have another file name.
+    pub filenames: usize,
+    /// Who says that the value is the same, besides the model.
+    pub verified: Option<String>,
+}
+
+/// The normal form of a .pyc file. `source` finds the source file, which only hashes need.
+///
+/// # Errors
+/// When it is no such file, is refused by its Python, or has no normal form.
+pub fn normalize(
+    bytes: &[u8],
+    options: &Options,
+    source: impl FnOnce() -> Option<Vec<u8>>,
+    verifier: &Verifier,
+) -> Result<Normal, Trouble> {
+    let pyc = Pyc::parse(bytes)
+        .map_err(|e| Trouble::new("header", e.to_string(), "`provost identify` tells more").at(e.offset()))?;
+    let profile = pyc.profile();
+    let start = pyc.payload_offset();
+    let mut graph = read(pyc.payload, profile).map_err(|e| {
+        let what = format!("Python {} refuses it: {}", profile.version, e.kind);
+        Trouble::new("stream", what, "`provost check` tells more").at(start + e.offset)
+    })?;
+    let mut editor = graph.edit(profile);
+    let filenames = editor.filenames(|name| remapped(name, &options.remap));
+    if filenames > 0 && !editor.finish() {
+        return Err(Trouble::new("no-form", "an object holds itself", "leave it as it is"));
+    }
+    let source = options.hash.map(|checked| (checked, source()));
+    let header = match (&source, pyc.header, options.mtime) {
+        (Some((_, None)), ..) => {
+            let advice = "put the .py file where an import would look for it, or leave --hash out";
+            return Err(Trouble::new("no-source", "there is no source file for a hash", advice));
+        }
+        (Some((checked, Some(source))), ..) => HeaderKind::Hash { source, checked: *checked },
+        (None, Header::MtimeSize { flags, size, .. }, Some(mtime)) => {
+            HeaderKind::Given(Header::MtimeSize { flags, mtime, size })
+        }
+        (None, Header::Mtime { .. }, Some(mtime)) => HeaderKind::Given(Header::Mtime { mtime }),
+        (None, header, _) => HeaderKind::Given(header),
+    };
+    let form = PycWriteConfig { header, ..PycWriteConfig::normal(profile) }.bytes(&graph);
+    let form = form.map_err(|e| Trouble::new("no-form", e.to_string(), "leave it as it is"))?;
+    let before = graph.write().map_err(|e| Trouble::new("no-form", e.to_string(), "leave it as it is"))?;
+    let verified = verifier.verify(profile, &before, &form[start..])?;
+    Ok(Normal { bytes: form, release: profile.release, filenames, verified })
+}
+
+/// A file name with another prefix. A prefix ends where a part of the path does.
+#[must_use]
+pub fn remapped(name: &[u8], remap: &[(String, String)]) -> Option<Vec<u8>> {
+    let is_separator = |byte: u8| matches!(byte, b'/' | b'\\');
+    remap.iter().find_map(|(old, new)| {
+        let rest = name.strip_prefix(old.as_bytes())?;
+        let fits =
+            rest.first().is_none_or(|byte| is_separator(*byte)) || old.bytes().next_back().is_some_and(is_separator);
+        fits.then(|| [new.as_bytes(), rest].concat())
+    })
+}
+
+/// Whoever says whether two streams load as the same value: the model, and the interpreters that there are.
+#[derive(Default)]
+pub struct Verifier {
+    interpreters: BTreeMap<Version, (String, Mutex<Box<dyn Subject>>)>,
+}
+
+impl Verifier {
+    /// Asks the newest ordinary CPython of each version, too.
+    #[must_use]
+    pub fn new(found: &[Interpreter]) -> Verifier {
+        let mut interpreters = BTreeMap::new();
+        for one in found.iter().filter(|one| one.facts.implementation == "cpython" && !one.facts.free_threaded) {
+            if let Some(release) = Release::parse(&one.facts.version) {
+                let subject: Box<dyn Subject> = Box::new(Reality::new(one, Limits::default()));
+                interpreters.insert(release.version, (one.id.clone(), Mutex::new(subject)));
+            }
+        }
+        Verifier { interpreters }
+    }
+
+    /// The interpreters that are asked.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.interpreters.values().map(|(name, _)| name.as_str())
+    }
+
+    /// The interpreter that confirms it, if there is one for this version.
+    fn verify(&self, profile: &Profile, before: &[u8], after: &[u8]) -> Result<Option<String>, Trouble> {
+        if before == after {
+            return Ok(None);
+        }
+        let differs = |who: &str| {
+            let what = format!("the normal form would not load as the same value, says {who}");
+            Trouble::new("not-verified", what, "report it, with the file")
+        };
+        let (old, new) = (read(before, profile), read(after, profile));
+        let is_same = old.ok().zip(new.ok()).is_some_and(|(old, new)| {
+            // Most show it by themselves; canons also know what loading does to code, and to members that are equal.
+            compare(&old, &new, profile).is_same_value()
+                || same_value(&Loaded::new(&old, profile).canon(), &Loaded::new(&new, profile).canon())
+        });
+        if !is_same {
+            return Err(differs("the model"));
+        }
+        let Some((name, subject)) = self.interpreters.get(&profile.version) else { return Ok(None) };
+        let cases = vec![before.to_vec(), after.to_vec()];
+        let load = Load { canon: CanonMode::Text, consumed: false, versions: Vec::new(), cases };
+        let said = subject.lock().unwrap_or_else(PoisonError::into_inner).load(&load);
+        let said =
+            said.map_err(|e| Trouble::new("not-verified", format!("{name} cannot be asked: {e}"), "try again"))?;
+        let canons: Vec<&str> = said
+            .iter()
+            .filter_map(|one| match one {
+                Observation::Accepted(accepted) => match &accepted.canon {
+                    Canon::Text(text) => Some(text.as_str()),
+                    _ => None,
+                },
+                _ => None,
+            })
+            .collect();
+        match canons[..] {
+            [old, new] if same_value(old, new) => Ok(Some(name.clone())),
+            _ => Err(differs(name)),
+        }
+    }
+}

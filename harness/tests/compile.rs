@@ -1,0 +1,172 @@
+//! Files are compiled to where Python looks for them, and removed from there.
+
+mod found;
+mod schema;
+
+use interpreters::Interpreter;
+use pyc_core::{Profile, Pyc, Release, Version};
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, UNIX_EPOCH};
+
+/// CPythons that can be started: the oldest and the newest, and one of 3.8 or later.
+fn pythons() -> Vec<(Interpreter, &'static Profile)> {
+    let found = found::interpreters().into_iter().filter_map(|one| {
+        let profile = Profile::of(Release::parse(&one.facts.version)?.version)?;
+        let is_it = one.facts.implementation == "cpython" && !one.facts.free_threaded && one.executable().is_some();
+        is_it.then_some((one, profile))
+    });
+    let mut found: Vec<_> = found.collect();
+    found.sort_by_key(|(_, profile)| profile.version);
+    found.dedup_by_key(|(_, profile)| profile.version);
+    let last = found.len().saturating_sub(1);
+    let middle = found.iter().position(|(_, profile)| profile.version >= Version::new(3, 8)).unwrap_or(0);
+    let wanted = std::collections::BTreeSet::from([0, middle, last]);
+    found.into_iter().enumerate().filter(|(place, _)| wanted.contains(place)).map(|(_, it)| it).collect()
+}
+
+fn path(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+#[track_caller]
+fn check(arguments: &[&str], prefix: Option<&Path>, status: i32, said: &[&str]) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_provost"));
+    command.args(arguments).env_remove("PYTHONPYCACHEPREFIX").env_remove("SOURCE_DATE_EPOCH");
+    command.env_remove("PROVOST_PYTHONS").envs(prefix.map(|prefix| ("PYTHONPYCACHEPREFIX", prefix)));
+    let output = command.output().unwrap();
+    let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    assert_eq!(arguments.contains(&"--json"), schema::fits(arguments[0], &text) > 0, "{arguments:?}\n{text}");
+    assert_eq!(output.status.code(), Some(status), "{arguments:?}\n{text}");
+    for one in said {
+        assert!(text.contains(one), "{arguments:?} does not say {one:?}:\n{text}");
+    }
+    text
+}
+
+/// What the interpreter imports: the .pyc file if it takes that. The source says something else meanwhile, with the same time and
+/// size.
+fn imported(interpreter: &Interpreter, folder: &Path, levels: &[&str], prefix: Option<&Path>) -> String {
+    let source = folder.join("m.py");
+    let (text, time) = (std::fs::read_to_string(&source).unwrap(), source.metadata().unwrap().modified().unwrap());
+    let write = |text: &str| {
+        std::fs::write(&source, text).unwrap();
+        std::fs::File::options().write(true).open(&source).unwrap().set_modified(time).unwrap();
+    };
+    let code = format!("import sys; sys.path.insert(0, {:?}); import m; print(m.f())", path(folder));
+    let mut command = Command::new(interpreter.executable().unwrap());
+    command.arg("-B").args(levels).args(["-c", &code]).env_remove("PYTHONPYCACHEPREFIX");
+    command.envs(prefix.map(|prefix| ("PYTHONPYCACHEPREFIX", prefix)));
+    write(&text.replace("doc'", "new'"));
+    let output = command.output().unwrap();
+    write(&text);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn what_is_compiled_is_imported() {
+    let pythons = pythons();
+    if pythons.is_empty() {
+        println!("skipped: no CPython that can be started was found; nothing was compiled");
+    }
+    for (interpreter, profile) in pythons {
+        let folder = tempfile::tempdir().unwrap();
+        let source = folder.path().join("m.py");
+        std::fs::write(&source, "def f():\n    'doc'\n    assert False\ndef f(f=f):\n    return f.__doc__\n").unwrap();
+        std::fs::create_dir(folder.path().join("inner")).unwrap();
+        std::fs::write(folder.path().join("inner/bad.py"), "def\n").unwrap();
+        let python = interpreter.executable().unwrap().to_owned();
+        let map = format!("{}=/mapped", path(folder.path()));
+        let all = ["compile", "--python", path(&python), "--prefix-map", &map];
+        let only = [&all[..], &[path(&source)]].concat();
+        check(
+            &[&all[..], &[path(folder.path())]].concat(),
+            None,
+            1,
+            &["bad.py: ", "SyntaxError", "1 compiled, 0 up to date, 1 failed"],
+        );
+        check(&only, None, 0, &["0 compiled, 1 up to date"]);
+        let name = &interpreter.id;
+        assert_eq!(imported(&interpreter, folder.path(), &[], None), "doc\n", "{name}");
+        // Each level has its own file.
+        check(&[&only[..], &["-OO"]].concat(), None, 0, &["1 compiled"]);
+        assert_eq!(imported(&interpreter, folder.path(), &["-OO"], None), "None\n", "{name}");
+        check(&[&only[..], &["--force", "--json"]].concat(), None, 0, &["\"status\":\"compiled\"", "\"pyc\":"]);
+        // What changed is stale, whatever its size.
+        std::fs::File::options()
+            .write(true)
+            .open(&source)
+            .unwrap()
+            .set_modified(UNIX_EPOCH + Duration::from_secs(7))
+            .unwrap();
+        check(&only, None, 0, &["1 compiled"]);
+        let hashed = [&only[..], &["--invalidation-mode", "checked-hash"]].concat();
+        if profile.version < Version::new(3, 7) {
+            check(&hashed, None, 1, &["have no hashes"]);
+        } else {
+            let text = check(&hashed, None, 0, &["1 compiled"]);
+            let pyc = std::fs::read(text.lines().next().unwrap()).unwrap();
+            assert!(Pyc::parse(&pyc).unwrap().header.checks_source());
+            assert!(pyc.windows(12).any(|window| window == b"/mapped/m.py"), "{name}");
+            check(&hashed, None, 0, &["1 up to date"]);
+            // A checked hash tells that the source is another one.
+            assert_eq!(imported(&interpreter, folder.path(), &[], None), "new\n", "{name}");
+        }
+        let prefix = tempfile::tempdir().unwrap();
+        if profile.has_cache_prefix() {
+            let said = check(&[&only[..], &["--force"]].concat(), Some(prefix.path()), 0, &["1 compiled"]);
+            assert!(said.starts_with(path(prefix.path())), "{said}");
+            assert_eq!(imported(&interpreter, folder.path(), &[], Some(prefix.path())), "doc\n", "{name}");
+        }
+        check(&["clean", "--dry-run", path(folder.path())], None, 0, &["would remove", "2 files ("]);
+        check(&["clean", path(folder.path())], None, 0, &["removed ", "2 files ("]);
+        check(&["clean", path(folder.path())], None, 0, &["removed 0 files (0 bytes) and 0 folders"]);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2, "the source and the folder are left");
+    }
+    check(&["compile", "--python", "1.5", "."], None, 2, &["selects nothing"]);
+}
+
+/// What cannot be made again is kept, what is filtered out too, and nothing outside of the tree is touched.
+#[test]
+fn cleaning_removes_what_can_be_made_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let outside = tempfile::tempdir().unwrap();
+    let seed = |version: &str| {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../corpus/seeds/greet-{version}.pyc"));
+        std::fs::read(file).unwrap()
+    };
+    let put = |name: &str, bytes: &[u8]| {
+        let file = folder.path().join(name);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(&file, bytes).unwrap();
+    };
+    std::fs::write(outside.path().join("x.pyc"), b"kept").unwrap();
+    put("a/m.py", b"");
+    put("a/m.pyc", &seed("2.7"));
+    put("a/__pycache__/m.cpython-312.pyc", &seed("3.12"));
+    put("a/__pycache__/m.cpython-313.opt-1.pyc", &seed("3.13"));
+    put("a/__pycache__/m.cpython-313.pyc.123456", b"half");
+    put("a/__pycache__/gone.cpython-312.pyc", &seed("3.12"));
+    put("a/alone.pyc", &seed("3.12"));
+    put("a/m.pyc.backup", &seed("2.7"));
+    std::fs::create_dir_all(folder.path().join("b/__pycache__")).unwrap();
+    std::os::unix::fs::symlink(outside.path(), folder.path().join("link")).unwrap();
+    let at = path(folder.path()).to_owned();
+    let clean = |arguments: &[&str], said: &[&str]| check(&[&["clean"], arguments, &[&at]].concat(), None, 0, said);
+    clean(&["--dry-run"], &["would remove 5 files", "and 2 folders; 1 kept", "kept ", "alone.pyc: there is no source"]);
+    clean(&["--older-than", "1h"], &["removed 0 files (0 bytes) and 1 folders"]);
+    clean(&["--python", "3.13"], &["removed 1 files", "m.cpython-313.opt-1.pyc"]);
+    clean(&["--orphans", "--dry-run"], &["would remove 2 files", "alone.pyc", "gone.cpython-312.pyc"]);
+    clean(&["--json"], &["\"action\":\"removed\"", "\"action\":\"kept\""]);
+    clean(&["--orphans"], &["removed 1 files"]);
+    let left: Vec<String> = std::fs::read_dir(folder.path().join("a"))
+        .unwrap()
+        .map(|e| e.unwrap().file_name().into_string().unwrap())
+        .collect();
+    assert_eq!(std::collections::BTreeSet::from_iter(left.iter().map(String::as_str)), ["m.py", "m.pyc.backup"].into());
+    assert!(outside.path().join("x.pyc").exists());
+    check(&["clean", "no such path"], None, 1, &["there is no such file"]);
+    check(&["clean", "--older-than", "2w", &at], None, 2, &["30d"]);
+    check(&["clean", "--python", "9.9", &at], None, 2, &["no version"]);
+}

@@ -1,0 +1,128 @@
+//! Damaged files are repaired as far as that goes, and it is said what was done.
+
+mod schema;
+
+use pyc_core::{Profile, Pyc, read};
+use std::path::Path;
+use std::process::Command;
+
+fn greet(version: &str) -> Vec<u8> {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../corpus/seeds/greet-{version}.pyc"));
+    std::fs::read(file).unwrap()
+}
+
+fn provost(arguments: &[&str]) -> (i32, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_provost")).args(arguments).output().unwrap();
+    let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    (output.status.code().unwrap(), text)
+}
+
+/// Repairs these bytes: the status, what is said, and the file afterwards.
+fn repaired(bytes: &[u8], more: &[&str]) -> (i32, String, Vec<u8>) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("m.pyc");
+    std::fs::write(&file, bytes).unwrap();
+    let arguments = [&["repair", "--in-place"], more, &[file.to_str().unwrap()]].concat();
+    let (status, text) = provost(&arguments);
+    assert_eq!(more.contains(&"--json"), schema::fits("repair", &text) > 0, "{text}");
+    (status, text, std::fs::read(&file).unwrap())
+}
+
+/// What is repaired is the file that it was.
+#[test]
+fn headers_and_text_are_repaired() {
+    for profile in Profile::all() {
+        let good = greet(&profile.version.to_string());
+        let start = profile.header.length();
+        let check = |what: &str, bytes: &[u8], said: &str, keeps_header: bool| {
+            let (status, text, now) = repaired(bytes, &[]);
+            let at = format!("{what} of {}: {text}", profile.version);
+            assert!(status == 0 && text.contains(said), "{at}");
+            assert_eq!(&now[start..], &good[start..], "{at}");
+            assert_eq!(Pyc::parse(&now).unwrap().profile(), profile, "{at}");
+            assert!(!keeps_header || now == good, "{at}");
+            // Once is enough.
+            let (status, text, again) = repaired(&now, &[]);
+            assert!(status == 0 && again == now && text.contains("good"), "{at}{text}");
+        };
+        check("the good file", &good, "good", true);
+        check("the bare stream", &good[start..], "there was no header", false);
+        // Of another length, with the time that it has.
+        let time = if start == 16 { &good[8..12] } else { &good[4..8] };
+        for length in [8, 12, 16].into_iter().filter(|length| *length != start) {
+            let mut header = [&good[..4], time, &[0; 8]].concat();
+            if length == 16 {
+                header = [&good[..4], &[0; 4], time, &[0; 4]].concat();
+            }
+            let bytes = [&header[..length], &good[start..]].concat();
+            check(
+                "another header",
+                &bytes,
+                &format!("the header had {length} bytes: one of {start} bytes is written"),
+                false,
+            );
+        }
+        let latin1: String = good.iter().map(|byte| char::from(*byte)).collect();
+        check("UTF-8", latin1.as_bytes(), "written as UTF-8", true);
+    }
+    // Line feeds that were not preceded by carriage returns.
+    let good = greet("3.12");
+    let mangled: Vec<u8> =
+        good.iter().flat_map(|byte| if *byte == b'\n' { b"\r\n".to_vec() } else { vec![*byte] }).collect();
+    let (status, text, now) = repaired(&mangled, &[]);
+    assert!(status == 0 && now == good, "{text}");
+    // Inside of something else.
+    let inside = [&[7; 100][..], &good[16..], &[9; 30]].concat();
+    let (status, text, now) = repaired(&inside, &[]);
+    assert!(status == 0 && now[16..] == good[16..] && text.contains("begins at byte 0x64"), "{text}");
+    // A magic number of another version.
+    let wrong = [&greet("3.8")[..4], &good[4..]].concat();
+    let (status, text, now) = repaired(&wrong, &[]);
+    assert!(status == 0 && now == good && text.contains("the magic number was that of CPython 3.8"), "{text}");
+}
+
+#[test]
+fn what_is_lost_is_said() {
+    let good = greet("3.12");
+    let check = |bytes: &[u8], more: &[&str], said: &[&str]| {
+        let (status, text, now) = repaired(bytes, more);
+        assert_eq!((status, &now[..]), (1, bytes), "{text}");
+        for one in said {
+            assert!(text.contains(one), "{text} does not say {one}");
+        }
+    };
+    check(b"", &[], &["the file is empty"]);
+    check(&[0; 300], &[], &["all zeros"]);
+    check(b"hello, world, this is a text", &[], &["it is a text"]);
+    check(b"\x80\x01\xff\xfe\x01\x02\x03\x04\x05", &[], &["--as X.Y"]);
+    check(&good[..good.len() - 1], &[], &["code objects are complete", "--salvage", "Greeter"]);
+    check(&good[..100], &["--salvage"], &["no code object in it is complete"]);
+    check(&good[..good.len() - 1], &["--json"], &["\"kind\":\"damaged\",\"offset\":"]);
+}
+
+/// Nothing is written unless it is asked for; what is salvaged loads, and has the functions that were whole.
+#[test]
+fn complete_code_objects_are_salvaged() {
+    for profile in Profile::all() {
+        let good = greet(&profile.version.to_string());
+        let cut = &good[..good.len() - 10];
+        let folder = tempfile::tempdir().unwrap();
+        let (file, out) = (folder.path().join("m.pyc"), folder.path().join("out.pyc"));
+        std::fs::write(&file, cut).unwrap();
+        let arguments = ["repair", "--salvage", file.to_str().unwrap()];
+        let (status, text) = provost(&arguments);
+        assert!(status == 0 && text.contains("repairable") && text.contains("code objects are kept"), "{text}");
+        assert_eq!(std::fs::read(&file).unwrap(), cut);
+        let (status, text) = provost(&[&arguments[..], &["--json", "--output", out.to_str().unwrap()]].concat());
+        assert!(status == 0 && text.contains("\"status\":\"repaired\"") && text.contains("\"is_part\":true"), "{text}");
+        assert_eq!(schema::fits("repair", &text), 1);
+        let bytes = std::fs::read(&out).unwrap();
+        let pyc = Pyc::parse(&bytes).unwrap();
+        let graph = read(pyc.payload, profile).unwrap();
+        let names: Vec<String> = graph.code_objects().iter().map(|id| graph.path(*id)).collect();
+        for name in ["<module>", "Greeter", "Greeter.__init__", "greet"] {
+            assert!(names.iter().any(|it| it == name), "{} has {names:?}", profile.version);
+        }
+        assert_eq!(pyc.header, Pyc::parse(&good).unwrap().header);
+    }
+}
