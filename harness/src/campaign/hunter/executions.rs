@@ -1,0 +1,42 @@
+//! Code objects that are executed: what the verifier says of them against what becomes of the interpreter.
+
+use super::Hunter;
+use crate::case::Case;
+use crate::execution::verify;
+use crate::observation::Observation;
+use crate::oracle;
+use crate::subjects::Broken;
+
+/// Of what is refused, every n-th is executed, too: it costs a process nearly each time, and is no news.
+const REFUSED: u64 = 8;
+
+impl Hunter<'_> {
+    /// Executes what the verifier passes, and some of what it refuses: that is no finding, and counted apart.
+    pub(super) fn executions(&mut self, cases: &[Case]) -> Result<(), Broken> {
+        let core = self.member.pair.core();
+        let predicted: Vec<Observation> =
+            cases.iter().map(|case| verify(&case.bytes, core.profile()).predicted()).collect();
+        let mut observed: Vec<Observation> =
+            predicted.iter().map(|_| Observation::Skipped("not executed".into())).collect();
+        let indexes = |wanted: &dyn Fn(&Observation) -> bool| -> Vec<usize> {
+            (0..cases.len()).filter(|index| wanted(&predicted[*index])).collect()
+        };
+        let safe = indexes(&|predicted| matches!(predicted, Observation::Accepted(_)));
+        let refused = indexes(&|predicted| matches!(predicted, Observation::Undefined(_)));
+        // Apart, so that what is broken by the one is not taken for the other's.
+        let is_asked =
+            |index: &usize| cases[*index].origin.made().is_some_and(|(_, number)| number.is_multiple_of(REFUSED));
+        for indexes in [safe, refused.into_iter().filter(is_asked).collect()] {
+            let streams: Vec<Vec<u8>> = indexes.iter().map(|index| cases[*index].bytes.clone()).collect();
+            for (index, observation) in indexes.into_iter().zip(self.member.pair.execute(&streams)?) {
+                observed[index] = observation;
+            }
+        }
+        for ((case, predicted), observed) in cases.iter().zip(&predicted).zip(&observed) {
+            let verdict = oracle::safe(self.member.pair.family(), predicted, observed);
+            self.ledger.look(case, predicted, observed);
+            self.ledger.settle(case, predicted, observed, vec![verdict]);
+        }
+        Ok(())
+    }
+}

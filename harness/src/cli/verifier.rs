@@ -1,0 +1,441 @@
+//! `provost verifier`: what the bytecode verifier says, beside what becomes of interpreters that execute it.
+
+use super::hunt::executing;
+use super::{Places, root, select, target_dir};
+use crate::case::hex;
+use crate::execution::{FORGOTTEN, Refusal, Verified, Written, verify, written};
+use crate::generators::execution::{OF_EACH, case, program};
+use crate::observation::{Fault, Observation};
+use crate::oracle::assertion;
+use crate::stdlib::{Cache, Library};
+use crate::subjects::core::{Core, payload};
+use crate::subjects::{Compiled, Reality, Subject};
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use interpreters::{Interpreter, Limits};
+use pyc_core::{Profile, read};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::time::Instant;
+
+/// How many streams are executed in a batch.
+const BATCH: usize = 256;
+
+/// How many deaths of an interpreter are told in full.
+const TOLD: u64 = 20;
+
+/// So many of each kind are executed in any case.
+const FIRST: u64 = 8;
+
+/// So many mutants that a verifier without a check passes are executed until one ends the process.
+const ENOUGH: u64 = 1_000;
+
+/// Arguments of `verifier`.
+#[derive(Debug, Args)]
+pub(crate) struct Verifier {
+    /// Only these subjects, such as cpython:3.12 (repeatable)
+    #[arg(long, value_name = "ID")]
+    subject: Vec<String>,
+    /// How many code objects that the verifier passes are executed by each interpreter
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    cases: u64,
+    /// Of what the verifier refuses for one kind of violation, each Nth is executed
+    #[arg(long, value_name = "N", default_value_t = 32)]
+    every: u64,
+    /// Decides the code objects
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Only so many files of each library, chosen at random but always the same
+    #[arg(long, value_name = "N")]
+    files: Option<usize>,
+    /// Where to write the document [default: docs/VERIFIER.md if nothing is left out]
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Where compiled standard libraries are kept
+    #[arg(long, value_name = "DIR")]
+    cache: Option<PathBuf>,
+    #[command(flatten)]
+    places: Places,
+}
+
+/// What came of one interpreter.
+#[derive(Debug, Default)]
+struct Tally {
+    python: String,
+    /// Code objects of the standard library that are safe, and all of them.
+    library: [usize; 2],
+    /// The same of the programs that the mutants are made of.
+    programs: [usize; 2],
+    /// Mutants.
+    made: u64,
+    unloadable: u64,
+    /// Executions of what was passed, by how they ended.
+    passed: BTreeMap<String, u64>,
+    /// Signals among them.
+    deaths: u64,
+    /// Signals in a batch that did not come again.
+    unsettled: u64,
+    /// By kind, and whether the verifier is certain.
+    refused: BTreeMap<(&'static str, bool), Kind>,
+    seconds: f64,
+    /// What the verifier would pass without one of its checks, in the order of [`FORGOTTEN`].
+    missed: Vec<Missed>,
+}
+
+/// What came of the mutants that a verifier without one of its checks passes, and the whole one does not.
+#[derive(Debug, Clone, Default)]
+struct Missed {
+    mutants: u64,
+    /// How many such mutants and others that are passed it had before one ended the process, and the signal.
+    found: Option<(u64, String)>,
+}
+
+/// What came of the mutants that were refused for one kind of violation.
+#[derive(Debug, Default)]
+struct Kind {
+    mutants: u64,
+    executed: u64,
+    died: u64,
+    /// The shortest one that ended the process.
+    example: Option<Example>,
+}
+
+#[derive(Debug)]
+struct Example {
+    index: u64,
+    stream: Vec<u8>,
+    refusal: Refusal,
+    fault: String,
+}
+
+/// A mutant that waits to be executed.
+struct Waiting {
+    index: u64,
+    stream: Vec<u8>,
+    refusal: Option<Refusal>,
+    /// Whether it is one of the share of the refused that is executed; otherwise a planted fault passes it.
+    is_counted: bool,
+}
+
+impl Verifier {
+    /// Exit status 1 if the verifier passes what ends a process, or refuses what a compiler wrote.
+    pub(crate) fn run(&self) -> Result<u8> {
+        let discovery = self.places.scripts().whole()?;
+        let selected = select(&discovery.found.interpreters, &self.subject)?.into_iter().cloned().collect();
+        let mut tallies = Vec::new();
+        for interpreter in executing(selected)? {
+            let core = Core::of(&interpreter.facts).ok().filter(Core::is_model);
+            let Some(core) = core else { continue };
+            let mut tally = Tally { python: interpreter.id.replace("cpython:", ""), ..Tally::default() };
+            self.library(&mut tally, &interpreter, core.profile())?;
+            self.execute(&mut tally, &interpreter, &core)?;
+            println!("{}", tally.line());
+            tallies.push(tally);
+        }
+        if tallies.is_empty() {
+            bail!("no CPython was found; {}", super::MORE);
+        }
+        let is_whole = self.subject.is_empty() && self.files.is_none();
+        let out = self.out.clone().or_else(|| is_whole.then(|| root().join("docs").join("VERIFIER.md")));
+        if let Some(out) = out {
+            std::fs::write(&out, document(&tallies, self.seed, self.files))
+                .with_context(|| format!("cannot write {}", out.display()))?;
+            println!("{}", out.display());
+        }
+        Ok(u8::from(tallies.iter().any(Tally::is_bad)))
+    }
+
+    /// What the verifier says of the standard library, of which nothing is executed.
+    fn library(&self, tally: &mut Tally, interpreter: &Interpreter, profile: &Profile) -> Result<()> {
+        let mut library = Library::open(&interpreter.facts.stdlib).context(interpreter.id.clone())?;
+        let folder = self.cache.clone().unwrap_or_else(|| target_dir().join("provost").join("stdlib"));
+        let cache = Cache::new(&folder, &interpreter.facts);
+        let mut subject = Reality::new(interpreter, Limits::default());
+        let level = interpreter.facts.optimize.first().copied().unwrap_or_default();
+        for item in library.items(&[level], 0).into_iter().take(self.files.unwrap_or(usize::MAX)) {
+            let source = library.read(&item.path)?;
+            // The library has files that are not meant to compile.
+            let Compiled::Pyc(pyc) = cache.compile(&mut subject, &item, source)? else { continue };
+            let stream = payload(&pyc).map_err(anyhow::Error::msg)?;
+            let counts = written_by(&tally.python, &stream, profile, &item.path);
+            add(&mut tally.library, counts);
+        }
+        Ok(())
+    }
+
+    /// Executes mutants.
+    fn execute(&self, tally: &mut Tally, interpreter: &Interpreter, core: &Core) -> Result<()> {
+        let (target, profile) = (core.target(), core.profile());
+        let mut subject = Reality::new(interpreter, Limits::default());
+        let begin = Instant::now();
+        let mut donor: Option<Vec<u8>> = None;
+        // Apart, so that what is broken by the one is not taken for the other's.
+        let (mut safe, mut refused) = (Vec::new(), Vec::new());
+        let mut left = self.cases;
+        for number in 0.. {
+            let stream = match subject.compile(&program(target, self.seed, number))? {
+                Compiled::Pyc(pyc) => payload(&pyc).map_err(anyhow::Error::msg)?,
+                other => bail!("{}: program {number} does not compile: {other:?}", interpreter.id),
+            };
+            let counts = written_by(&tally.python, &stream, profile, &format!("program {number}"));
+            add(&mut tally.programs, counts);
+            let other = donor.replace(stream.clone()).unwrap_or_else(|| stream.clone());
+            for index in number * OF_EACH..(number + 1) * OF_EACH {
+                let Some(stream) = case(target, self.seed, index, &stream, &other) else { continue };
+                tally.made += 1;
+                match verify(&stream, profile) {
+                    Verified::Safe => safe.push(Waiting { index, stream, refusal: None, is_counted: true }),
+                    Verified::Refused(refusal) => {
+                        let kind = tally.refused.entry((refusal.first().kind.name(), refusal.crashes())).or_default();
+                        // The first of each kind, so that there is an example of what is rare.
+                        let is_counted = kind.mutants < FIRST || kind.mutants.is_multiple_of(self.every);
+                        kind.mutants += 1;
+                        if tally.miss(&refusal) || is_counted {
+                            refused.push(Waiting { index, stream, refusal: Some(refusal), is_counted });
+                        }
+                    }
+                    Verified::Unloadable => tally.unloadable += 1,
+                    Verified::Panicked(message) => bail!("the verifier panicked at case {index}: {message}"),
+                }
+            }
+            safe.truncate(usize::try_from(left).unwrap_or(usize::MAX));
+            let is_last = safe.len() as u64 >= left;
+            for waiting in [&mut safe, &mut refused] {
+                if waiting.len() >= BATCH || is_last {
+                    let batch = std::mem::take(waiting);
+                    left -= batch.iter().filter(|one| one.refusal.is_none()).count() as u64;
+                    tally.execute(&mut subject, &batch)?;
+                }
+            }
+            if is_last {
+                break;
+            }
+        }
+        tally.seconds = begin.elapsed().as_secs_f64();
+        Ok(())
+    }
+}
+
+impl Tally {
+    /// Executes a batch, and counts how each ended.
+    fn execute(&mut self, subject: &mut Reality, batch: &[Waiting]) -> Result<()> {
+        let streams: Vec<Vec<u8>> = batch.iter().map(|one| one.stream.clone()).collect();
+        for (one, observation) in batch.iter().zip(subject.execute(&streams)?) {
+            let died = match &observation {
+                Observation::Faulted(Fault::Worker(interpreters::Fault::Crash { signal, stderr })) => {
+                    let place = assertion(stderr).map(|assertion| format!(" ({assertion})"));
+                    Some(format!("{signal}{}", place.unwrap_or_default()))
+                }
+                _ => None,
+            };
+            let Waiting { index, stream, refusal, is_counted } = one;
+            if let Some(refusal) = refusal {
+                if let Some(fault) = &died {
+                    self.find(refusal, fault);
+                }
+                if !is_counted {
+                    continue;
+                }
+                let kind = self.refused.entry((refusal.first().kind.name(), refusal.crashes())).or_default();
+                kind.executed += 1;
+                let Some(fault) = died else { continue };
+                kind.died += 1;
+                if kind.example.as_ref().is_none_or(|known| stream.len() < known.stream.len()) {
+                    let (index, stream, refusal) = (*index, stream.clone(), refusal.clone());
+                    kind.example = Some(Example { index, stream, refusal, fault });
+                }
+                continue;
+            }
+            *self.passed.entry(ending(&observation)).or_default() += 1;
+            if let Some(fault) = died {
+                self.deaths += 1;
+                if self.deaths <= TOLD {
+                    println!("UNSOUND {} case {index}: {fault}: {}", self.python, hex(stream));
+                }
+            } else if let Observation::Skipped(why) = &observation {
+                self.unsettled += 1;
+                let of = batch.first().map_or(0, |first| first.index);
+                println!("UNSETTLED {} case {index} of a batch from {of} on: {why}", self.python);
+            }
+        }
+        Ok(())
+    }
+
+    /// Counts what each verifier without a check passes; whether one of them has not been found and might be now.
+    fn miss(&mut self, refusal: &Refusal) -> bool {
+        self.missed.resize(FORGOTTEN.len(), Missed::default());
+        let mut is_wanted = false;
+        for (missed, _) in self.missed.iter_mut().zip(&FORGOTTEN).filter(|(_, fault)| fault.passes(refusal)) {
+            missed.mutants += 1;
+            is_wanted |= missed.found.is_none() && missed.mutants <= ENOUGH;
+        }
+        is_wanted
+    }
+
+    /// A mutant has ended the process.
+    fn find(&mut self, refusal: &Refusal, fault: &str) {
+        let passed = self.executed();
+        for (missed, _) in self.missed.iter_mut().zip(&FORGOTTEN).filter(|(_, fault)| fault.passes(refusal)) {
+            let cases = passed + missed.mutants;
+            missed.found.get_or_insert_with(|| (cases, fault.to_owned()));
+        }
+    }
+
+    fn executed(&self) -> u64 {
+        self.passed.values().sum()
+    }
+
+    /// Of what was refused with certainty, or without: how many mutants, how many of them were executed, and died. A share
+    /// of kinds that were sampled alike is a share of all.
+    fn sums(&self, crashes: bool) -> [u64; 3] {
+        let of = self.refused.iter().filter(|((_, certain), _)| *certain == crashes).map(|(_, kind)| kind);
+        of.fold([0; 3], |[a, b, c], kind| [a + kind.mutants, b + kind.executed, c + kind.died])
+    }
+
+    /// The share of what was refused with this certainty that ends the process, if each kind counts by its mutants.
+    fn share(&self, crashes: bool) -> f64 {
+        let of = self.refused.iter().filter(|((_, certain), kind)| *certain == crashes && kind.executed > 0);
+        let (mut all, mut dying) = (0.0, 0.0);
+        for (_, kind) in of {
+            all += kind.mutants as f64;
+            dying += kind.mutants as f64 * kind.died as f64 / kind.executed as f64;
+        }
+        if all > 0.0 { dying / all } else { 0.0 }
+    }
+
+    fn is_bad(&self) -> bool {
+        self.deaths > 0 || self.library[0] < self.library[1] || self.programs[0] < self.programs[1]
+    }
+
+    fn line(&self) -> String {
+        let [certain, executed, _] = self.sums(true);
+        let [doubtful, executed_too, _] = self.sums(false);
+        let endings: Vec<String> = self.passed.iter().map(|(ending, count)| format!("{ending} {count}")).collect();
+        format!(
+            "{}: safe: {} of {} code objects of the library, {} of {} of programs; {} mutants, {} passed and executed \
+             ({}), {} deaths, {} unsettled; {certain} refused as crashing, {executed} executed, {:.1} % die; {doubtful} \
+             refused in doubt ({:.1} % of the refused), {executed_too} executed, {:.1} % die; {} not loaded; {:.0} executions a second",
+            self.python,
+            self.library[0],
+            self.library[1],
+            self.programs[0],
+            self.programs[1],
+            self.made,
+            self.executed(),
+            endings.join(", "),
+            self.deaths,
+            self.unsettled,
+            100.0 * self.share(true),
+            percent(doubtful, certain + doubtful),
+            100.0 * self.share(false),
+            self.unloadable,
+            (self.executed() + executed + executed_too) as f64 / self.seconds,
+        )
+    }
+}
+
+/// How many code objects that a compiler wrote are safe, and how many there are; tells what is refused.
+fn written_by(python: &str, stream: &[u8], profile: &Profile, name: &str) -> [usize; 2] {
+    let Written { codes, refusals } = read(stream, profile).map(|graph| written(&graph, profile)).unwrap_or_default();
+    for refusal in &refusals {
+        println!("INCOMPLETE {python} {name}: {refusal}");
+    }
+    [codes - refusals.len(), codes]
+}
+
+fn add(sum: &mut [usize; 2], [safe, all]: [usize; 2]) {
+    sum[0] += safe;
+    sum[1] += all;
+}
+
+fn percent(part: u64, whole: u64) -> f64 {
+    100.0 * part as f64 / whole.max(1) as f64
+}
+
+/// What an execution is counted by.
+fn ending(observation: &Observation) -> String {
+    match observation {
+        Observation::Accepted(_) => "returned".into(),
+        Observation::Rejected(exception) if exception.class == "RecursionError" => "recursion".into(),
+        Observation::Rejected(exception) if exception.class == "MemoryError" => "memory".into(),
+        Observation::Rejected(_) => "raised".into(),
+        Observation::Faulted(fault) => match fault.kind().as_str() {
+            "timeout" => "time".into(),
+            "out of memory" => "memory".into(),
+            _ => "died".into(),
+        },
+        _ => "unsettled".into(),
+    }
+}
+
+fn document(tallies: &[Tally], seed: u64, files: Option<usize>) -> String {
+    let files = files.map_or("all files".to_owned(), |files| format!("{files} files of each"));
+    let row = |tally: &Tally| {
+        let share = |[part, whole]: [usize; 2]| format!("{:.2} %", percent(part as u64, whole as u64));
+        let [certain, executed, _] = tally.sums(true);
+        let [doubtful, executed_too, _] = tally.sums(false);
+        let count = |ending: &str| tally.passed.get(ending).copied().unwrap_or_default();
+        format!(
+            "| {} | {} | {} | {} | {} | {} | {} | {} | {} | {certain} | {executed} | {:.0} % | {:.1} % | {executed_too} | {:.0} % |\n",
+            tally.python,
+            tally.library[1],
+            share(tally.library),
+            share(tally.programs),
+            tally.executed(),
+            tally.deaths,
+            count("time"),
+            count("memory"),
+            count("recursion"),
+            100.0 * tally.share(true),
+            percent(doubtful, certain + doubtful),
+            100.0 * tally.share(false),
+        )
+    };
+    let rows: String = tallies.iter().map(row).collect();
+    include_str!("verifier.md")
+        .replace("ROWS\n", &rows)
+        .replace("KINDS\n", &kinds(tallies))
+        .replace("FAULTS\n", &faults(tallies))
+        .replace("SEED", &seed.to_string())
+        .replace("FILES", &files)
+}
+
+/// A row for each planted fault: in how many versions it was found, and after how many executions at best and at worst.
+fn faults(tallies: &[Tally]) -> String {
+    let row = |(place, name): (usize, &str)| {
+        let missed: Vec<&Missed> = tallies.iter().filter_map(|tally| tally.missed.get(place)).collect();
+        let some = missed.iter().filter(|missed| missed.mutants > 0).count();
+        let found: Vec<u64> = missed.iter().filter_map(|missed| Some(missed.found.as_ref()?.0)).collect();
+        let number = |number: Option<&u64>| number.map_or("-".into(), u64::to_string);
+        let mutants: u64 = missed.iter().map(|missed| missed.mutants).sum();
+        let (first, last) = (number(found.iter().min()), number(found.iter().max()));
+        format!("| `{name}` | {mutants} | {some} | {} | {first} | {last} |\n", found.len())
+    };
+    FORGOTTEN.iter().map(|fault| fault.name).enumerate().map(row).collect()
+}
+
+/// A row for each kind: in which versions it ends the process, and the shortest example of all.
+fn kinds(tallies: &[Tally]) -> String {
+    let names: BTreeSet<(&str, bool)> = tallies.iter().flat_map(|tally| tally.refused.keys().copied()).collect();
+    let row = |(name, crashes): (&str, bool)| {
+        let of =
+            |tally: &Tally| tally.refused.get(&(name, crashes)).map(|kind| [kind.mutants, kind.executed, kind.died]);
+        let [mutants, executed, died] =
+            tallies.iter().filter_map(of).fold([0; 3], |[a, b, c], [x, y, z]| [a + x, b + y, c + z]);
+        let shown = tallies.iter().filter_map(|tally| {
+            let example = tally.refused.get(&(name, crashes))?.example.as_ref()?;
+            Some((example.stream.len(), tally, example))
+        });
+        let shown = shown.min_by_key(|(length, ..)| *length).map_or("-".into(), |(_, tally, example)| {
+            let Example { index, refusal, fault, .. } = example;
+            format!("{}, case {index}: {refusal}: {fault}", tally.python)
+        });
+        let certainty = if crashes { "does crash" } else { "cannot tell" };
+        format!(
+            "| {name} | {certainty} | {mutants} | {executed} | {:.0} % | {} |\n",
+            percent(died, executed),
+            shown.replace('|', "\\|")
+        )
+    };
+    names.into_iter().map(row).collect()
+}

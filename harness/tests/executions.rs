@@ -1,0 +1,102 @@
+//! Executing: only what was started for it does it, and whatever happens there is told of the code object that did it.
+
+use harness::generators::Target;
+use harness::generators::execution::{case, program};
+use harness::observation::{Fault, Observation};
+use harness::subjects::core::{Core, payload};
+use harness::subjects::{Compiled, Reality, Subject};
+use interpreters::{Driver, Interpreter, Limits, Options, Workspace, discover};
+use protocol::Compile;
+
+/// So many programs are compiled and executed, and of this many mutants some end the process.
+const PROGRAMS: u64 = 40;
+const MUTANTS: u64 = 400;
+
+fn scripts() -> Vec<Interpreter> {
+    let found = discover(&Options {
+        pythons: Vec::new(),
+        search: true,
+        driver: Some(Driver::Script),
+        pyodide: false,
+        home: Workspace::locate(),
+        limits: Limits::default(),
+    });
+    found.interpreters
+}
+
+/// What an observation comes to.
+fn word(observation: &Observation) -> String {
+    match observation {
+        Observation::Accepted(_) => "returned".into(),
+        Observation::Rejected(exception) => exception.class.clone(),
+        Observation::Faulted(Fault::Worker(interpreters::Fault::Crash { .. })) => "died".into(),
+        Observation::Faulted(fault) => fault.kind(),
+        other => other.to_string(),
+    }
+}
+
+fn compiled(subject: &mut Reality, compile: &Compile) -> Vec<u8> {
+    match subject.compile(compile).unwrap() {
+        Compiled::Pyc(pyc) => payload(&pyc).unwrap(),
+        other => panic!("{}: {other:?}", String::from_utf8_lossy(&compile.source)),
+    }
+}
+
+fn check(interpreter: &Interpreter, target: Target) {
+    let mut subject = Reality::new(interpreter, Limits::default());
+    let mut source =
+        |text: &str| compiled(&mut subject, &Compile { source: text.into(), filename: "p".into(), optimize: 0 });
+    let endings = [
+        ("x = 1\n", "returned"),
+        ("1 / 0\n", "ZeroDivisionError"),
+        ("while 1: pass\n", "timeout"),
+        ("while 1:\n try:\n  while 1: pass\n except: pass\n", "timeout"),
+        ("[0] * 10 ** 12\n", "out of memory"),
+        ("f = lambda: f()\nf()\n", "RecursionError"),
+        ("import os\n", "ImportError"),
+        ("open('/dev/null')\n", "NameError"),
+        ("x = 2\n", "returned"),
+    ];
+    let streams: Vec<Vec<u8>> = endings.iter().map(|(text, _)| source(text)).collect();
+    let observed: Vec<String> = subject.execute(&streams).unwrap().iter().map(word).collect();
+    assert_eq!(observed, endings.map(|(_, ending)| ending), "{}", interpreter.id);
+
+    // What a compiler wrote ends no process, and what ends one takes nothing else with it.
+    let programs: Vec<Vec<u8>> =
+        (0..PROGRAMS).map(|number| compiled(&mut subject, &program(target, 1, number))).collect();
+    let endings: Vec<String> = subject.execute(&programs).unwrap().iter().map(word).collect();
+    assert!(!endings.iter().any(|ending| ending == "died"), "{}: {endings:?}", interpreter.id);
+    let mutants: Vec<Vec<u8>> =
+        (1..MUTANTS).filter_map(|index| case(target, 1, index, &programs[0], &programs[1])).collect();
+    let observed = subject.execute(&mutants).unwrap();
+    let killer = observed.iter().position(|one| word(one) == "died");
+    let killer = &mutants[killer.unwrap_or_else(|| panic!("{}: no mutant ended the process", interpreter.id))];
+    let batch = [&programs[0], killer, &programs[1], killer, &programs[2]].map(Clone::clone);
+    let observed: Vec<String> = subject.execute(&batch).unwrap().iter().map(word).collect();
+    assert_eq!(observed, [&endings[0], "died", &endings[1], "died", &endings[2]], "{}", interpreter.id);
+}
+
+#[test]
+fn what_is_executed_is_told_apart() {
+    let mut asked = 0;
+    for interpreter in scripts() {
+        let Some(core) = Core::of(&interpreter.facts).ok().filter(Core::is_model) else { continue };
+        match interpreter.executing() {
+            Ok(executing) => check(&executing, core.target()),
+            Err(why) => println!("skipped: {}: {why}", interpreter.id),
+        }
+        asked += 1;
+    }
+    if asked == 0 {
+        println!("skipped: no CPython was found, so nothing was executed");
+    }
+}
+
+#[test]
+fn nobody_else_executes_anything() {
+    for interpreter in scripts().iter().take(3) {
+        let refused = Reality::new(interpreter, Limits::default()).execute(&[b"N".to_vec()]);
+        let why = refused.expect_err("it was not started to execute anything").to_string();
+        assert!(why.contains("not started to execute"), "{why}");
+    }
+}
