@@ -4,16 +4,24 @@
 //! file: what it is, at which byte it goes wrong, what Python would say there, and what to do.
 
 use crate::case::{hex, sha256_hex};
-use crate::observation::{Accepted, Canon, Dump, Fault, Observation};
+use crate::observation::{Accepted, Canon, Dump, Fault, Observation, explained};
 use crate::subjects::core::{Core, guard};
+use crate::toolbox::answer::Answer;
+use crate::toolbox::identify::View;
+use crate::toolbox::safe::Safety;
+use crate::toolbox::tree::Tree;
+use pyc_core::code::Field;
+use pyc_core::identify::payload_offset;
+use pyc_core::magic::Magic;
+use pyc_core::model::Loaded;
 use pyc_core::pyc::{Header, PycError};
-use pyc_core::{Profile, Pyc, Release};
+use pyc_core::{Graph, Profile, Pyc, Release, Value as Node, opcode, read};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::{self, Write};
 
-/// How much of the canon is shown to people, in lines; JSON has all of it.
-const CANON_LINES: usize = 40;
+/// How much of a value is shown to people, in lines; JSON has all of it.
+const LINES: usize = 60;
 
 /// The answer for one file.
 #[derive(Debug, Clone, Serialize)]
@@ -32,10 +40,31 @@ pub struct Report {
     pub others: Vec<Other>,
     /// The .pyc header; none for a marshal stream without one.
     pub header: Option<HeaderReport>,
+    /// Where the stream is in the file.
+    pub offset: usize,
     /// What is wrong, if something is.
     pub problem: Option<Problem>,
+    /// Who may have written it, the best first, if it is not who the header or `--as` says; or what the file is otherwise.
+    pub looks_like: Option<View>,
     /// The value, if there is one.
     pub value: Option<Value>,
+    /// Whether its code objects can crash that Python; none if there are none.
+    pub safety: Option<Safety>,
+    /// How the value is shown to people.
+    #[serde(skip)]
+    pub shown: Shown,
+}
+
+/// How a value is shown to people.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Shown {
+    /// Its first lines as a tree.
+    #[default]
+    Tree,
+    /// All lines of the tree.
+    Whole,
+    /// The canon.
+    Canon,
 }
 
 /// A .pyc header.
@@ -43,8 +72,20 @@ pub struct Report {
 pub struct HeaderReport {
     /// The magic number.
     pub magic: u16,
+    /// Whose it is.
+    pub whose: Option<&'static str>,
     /// Length in bytes.
     pub length: usize,
+    /// The flags word of 3.7 and later.
+    pub flags: Option<u32>,
+    /// When the source was changed, in seconds since 1970.
+    pub mtime: Option<u32>,
+    /// The size of the source.
+    pub size: Option<u32>,
+    /// The hash of the source, in hexadecimal.
+    pub hash: Option<String>,
+    /// Whether the hash is compared with the source's when the file is imported.
+    pub checks_source: Option<bool>,
     /// Its other fields in words.
     pub fields: String,
     /// What is odd about it.
@@ -67,16 +108,27 @@ pub struct Other {
 /// What is wrong with a file.
 #[derive(Debug, Clone, Serialize)]
 pub struct Problem {
+    /// For programs: `header`, `refused`, `undefined`, `hazard`, `rewritten` or `panic`.
+    pub kind: &'static str,
     /// Byte offset in the file.
     pub offset: usize,
     /// What is wrong there.
     pub what: String,
     /// The exception that `marshal.loads` of that Python raises.
-    pub exception: Option<String>,
+    pub exception: Option<Raised>,
     /// What to do about it.
     pub advice: String,
     /// The bytes around the offset, as a dump.
     pub context: String,
+}
+
+/// An exception.
+#[derive(Debug, Clone, Serialize)]
+pub struct Raised {
+    /// `ValueError`
+    pub class: String,
+    /// Its text.
+    pub message: String,
 }
 
 /// A value that was loaded.
@@ -88,10 +140,20 @@ pub struct Value {
     pub trailing: u64,
     /// The canon (corpus/CANON.md); none where looking at the value is undefined.
     pub canon: Option<String>,
+    /// The value as nested objects.
+    pub tree: serde_json::Value,
+    /// The same for people.
+    #[serde(skip)]
+    lines: (Vec<String>, usize),
     /// Whether pyc-core writes the same bytes again.
     pub preserved: bool,
-    /// What `marshal.dumps` makes of it, by marshal version.
+    /// What `marshal.dumps` makes of it, by marshal version, where something else in the process holds every interned string:
+    /// what the workers ask (interpreters/PROTOCOL.md).
     pub dumps: Vec<DumpReport>,
+    /// What `marshal.dumps(marshal.loads(stream))` makes of it in a new process.
+    pub plain: Option<DumpReport>,
+    /// How many interned strings are flagged in it only if the process holds them already.
+    pub open: usize,
 }
 
 /// A predicted dump.
@@ -122,37 +184,108 @@ pub fn check(bytes: &[u8], python: Option<&str>) -> Result<Report, String> {
         caution: None,
         others: Vec::new(),
         header: None,
+        offset: 0,
         problem: None,
+        looks_like: None,
         value: None,
+        safety: None,
+        shown: Shown::Tree,
     };
-    let parsed = guard(|| Pyc::parse(bytes)).map_err(|panic| panicked(&panic));
+    let parsed = match guard(|| Pyc::parse(bytes)) {
+        Ok(parsed) => parsed,
+        Err(panic) => {
+            report.problem = Some(Problem::new("panic", bytes, 0, panicked(&panic), BUG));
+            return Ok(report);
+        }
+    };
+    let magic = Magic::at_start(bytes);
     let (core, start) = match (parsed, asked) {
-        (Err(what), _) => {
-            report.problem = Some(problem(bytes, 0, what, None, "report it with the file: this is a bug".into()));
-            return Ok(report);
-        }
-        (Ok(Ok(pyc)), asked) => {
-            let from_magic = Core::named(&pyc.profile().version.to_string())?;
+        (Ok(pyc), asked) => {
             report.header = Some(header(&pyc));
-            (asked.unwrap_or(from_magic), pyc.payload_offset())
+            let from_magic = Core::named(&pyc.profile().version.to_string())?;
+            match asked {
+                // The header may be that of another version.
+                Some(core) => (core.clone(), found(bytes, &core)),
+                None => (from_magic, pyc.payload_offset()),
+            }
         }
-        (Ok(Err(PycError::Empty)), _) => {
-            let advice = "delete it: Python writes it again when it imports the source".into();
-            report.problem = Some(problem(bytes, 0, PycError::Empty.to_string(), None, advice));
+        (Err(PycError::Empty), _) => {
+            let advice = "delete it: Python writes it again when it imports the source";
+            report.problem = Some(Problem::new("header", bytes, 0, PycError::Empty.to_string(), advice));
             return Ok(report);
         }
-        (Ok(Err(_)), Some(core)) => (core, 0),
-        (Ok(Err(e)), None) => {
-            report.problem = Some(problem(bytes, e.offset(), e.to_string(), None, advice(&e)));
-            return Ok(report);
-        }
+        (Err(_), Some(core)) => (core.clone(), found(bytes, &core)),
+        (Err(e), None) => match magic.and_then(Magic::family).filter(|_| matches!(e, PycError::UnknownFormat { .. })) {
+            // The stream of a pre-release is mostly good for the final release.
+            Some(family) => {
+                let core = Core::with(family.clone());
+                let start = found(bytes, &core);
+                report.caution = Some(format!("{e}; it is read as that of {}", family.version));
+                (core, start)
+            }
+            None => {
+                let view = View::of(bytes);
+                let is_other = view.candidates.is_empty()
+                    && matches!(e, PycError::NotPyc { .. } | PycError::Headerless { .. })
+                    && view.kind != "other";
+                let what = match () {
+                    () if is_other && view.kind == "foreign" && !view.what.contains(".pyc") => {
+                        format!("not a .pyc file but {}", view.what)
+                    }
+                    () if is_other => view.what.clone(),
+                    () => e.to_string(),
+                };
+                let advice = advice(&e, &view);
+                report.problem = Some(Problem::new("header", bytes, e.offset(), what, &advice));
+                report.looks_like = Some(view);
+                return Ok(report);
+            }
+        },
     };
     report.python = Some(core.profile().release.to_string());
-    report.caution = core.caution();
-    report.others = others(&core, &bytes[start.min(bytes.len())..]);
+    report.caution = report.caution.or_else(|| core.caution());
+    report.offset = start.min(bytes.len());
+    report.others = others(&core, &bytes[report.offset..]);
+    let start = report.offset;
     look(&mut report, &core, bytes, start);
+    compare_with_others(&mut report, &core, bytes);
     Ok(report)
 }
+
+/// Where the stream is for who names the version.
+fn found(bytes: &[u8], core: &Core) -> usize {
+    guard(|| payload_offset(bytes, core.profile())).unwrap_or(0)
+}
+
+/// Says who else may have written the stream, where that is more likely than who is said to have.
+fn compare_with_others(report: &mut Report, core: &Core, bytes: &[u8]) {
+    let view = View::of(bytes);
+    let own = core.profile().version.to_string();
+    let Some(best) = view.candidates.first() else {
+        // A file of another kind, of which no Python reads anything.
+        if !report.ok && report.header.is_none() {
+            report.looks_like = Some(view);
+        }
+        return;
+    };
+    let is_own = view
+        .candidates
+        .iter()
+        .any(|it| it.python == own && it.offset == report.offset && it.confidence >= best.confidence);
+    let says_little = best.evidence.first().is_some_and(|first| first.contains("without a code object"));
+    if is_own || says_little {
+        return;
+    }
+    let place = if best.offset == report.offset { String::new() } else { format!(" behind {} bytes", best.offset) };
+    let looks = format!("this looks like a stream of Python {}{place} ({} % sure)", best.python, best.confidence);
+    match &mut report.problem {
+        Some(problem) => problem.advice = format!("{looks}: --as {}", best.python),
+        None => report.caution = Some(format!("{looks}: {}", best.evidence.join("; "))),
+    }
+    report.looks_like = Some(view);
+}
+
+const BUG: &str = "report it with the file: this is a bug";
 
 /// Fills in what the stream that starts at `start` holds.
 fn look(report: &mut Report, core: &Core, bytes: &[u8], start: usize) {
@@ -160,62 +293,114 @@ fn look(report: &mut Report, core: &Core, bytes: &[u8], start: usize) {
     let prediction = core.predict(stream);
     let error = prediction.error.as_ref();
     match prediction.observation {
-        Observation::Accepted(Accepted { consumed, canon, dumps }) => {
-            let consumed = consumed.unwrap_or_default();
-            let length = usize::try_from(consumed).unwrap_or(usize::MAX).min(stream.len());
-            let preserved = matches!(&prediction.rewritten, Some(Ok(again)) if *again == stream[..length]);
-            let undefined = match &canon {
-                Canon::Undefined(cause) => Some(cause.clone()),
-                _ => None,
-            };
-            report.ok = undefined.is_none() && preserved;
-            report.problem = match undefined {
-                Some(cause) => {
-                    let what = format!("it loads, but Python crashes when it looks at the value: {cause}");
-                    Some(problem(bytes, start, what, None, "do not load this file".into()))
-                }
-                None if !preserved => {
-                    let advice = "report it with the file: this is a bug".into();
-                    Some(problem(bytes, start, "pyc-core does not write the same bytes again".into(), None, advice))
-                }
-                None => None,
-            };
-            report.value = Some(Value {
-                consumed,
-                trailing: stream.len() as u64 - length as u64,
-                canon: match canon {
-                    Canon::Text(text) | Canon::Varies(_, text) => Some(text),
-                    _ => None,
-                },
-                preserved,
-                dumps: dumps.into_iter().map(|(version, dump)| describe(version, dump, &stream[..length])).collect(),
-            });
-        }
+        Observation::Accepted(accepted) => accept(report, core, bytes, start, accepted, prediction.rewritten),
         Observation::Rejected(exception) => {
             let offset = start + error.map_or(0, |e| e.offset);
             let what = error.map_or_else(String::new, |e| e.kind.to_string());
-            let exception = format!("{}: {}", exception.class, exception.message);
-            let version = core.profile().version;
-            let advice = if offset >= bytes.len() {
-                "it is cut short: get a whole copy, or delete it so that Python writes it again".to_owned()
-            } else {
-                format!("it is damaged, or was not written by Python {version}: try another --as, or make it anew")
+            let later = report.others.iter().find(|other| other.what == LOADS);
+            let advice = match later {
+                _ if offset >= bytes.len() => format!(
+                    "it is cut short after {} bytes of the stream, which are whole so far: get a whole copy, or delete it so that \
+                     Python writes it again",
+                    stream.len()
+                ),
+                Some(other) => {
+                    format!("use Python {} in place of {}: it loads there", other.r#as, core.profile().release)
+                }
+                None => "it is damaged, or another Python wrote it: try another --as, or make it anew".to_owned(),
             };
-            report.problem = Some(problem(bytes, offset, what, Some(exception), advice));
+            let mut problem = Problem::new("refused", bytes, offset, what, &advice);
+            problem.exception = Some(Raised { class: exception.class, message: without_line(&exception.message) });
+            report.problem = Some(problem);
         }
         Observation::Undefined(cause) => {
-            let offset = start + error.map_or(0, |e| e.offset);
-            let what = error.map_or(cause, |e| e.kind.to_string());
-            report.problem = Some(problem(bytes, offset, what, None, "do not load this file".into()));
+            let read = guard(|| read(stream, core.profile()));
+            let graph = read.as_ref().ok().and_then(|read| read.as_ref().ok());
+            let deadly = deadly(stream, core.profile(), graph);
+            let (kind, offset, what) = match (graph, error) {
+                (Some(_), _) => ("hazard", start, format!("it loads, but {}{deadly}", explained(&cause))),
+                (None, Some(e)) => ("undefined", start + e.offset, format!("{}{deadly}", e.kind)),
+                (None, None) => ("undefined", start, format!("{}{deadly}", explained(&cause))),
+            };
+            report.problem = Some(Problem::new(kind, bytes, offset, what, "do not load this file"));
+            report.value = graph.map(|graph| Value::as_read(graph, core.profile(), stream.len()));
         }
         Observation::Faulted(Fault::Panic(message)) => {
-            let advice = "report it with the file: this is a bug".into();
-            report.problem = Some(problem(bytes, start, panicked(&message), None, advice));
+            report.problem = Some(Problem::new("panic", bytes, start, panicked(&message), BUG));
         }
         other @ (Observation::Skipped(_) | Observation::Faulted(_)) => {
-            report.problem = Some(problem(bytes, start, other.to_string(), None, "try again".into()));
+            report.problem = Some(Problem::new("panic", bytes, start, other.to_string(), "try again"));
         }
     }
+}
+
+fn accept(
+    report: &mut Report,
+    core: &Core,
+    bytes: &[u8],
+    start: usize,
+    accepted: Accepted,
+    rewritten: Option<Result<Vec<u8>, String>>,
+) {
+    let stream = &bytes[start.min(bytes.len())..];
+    let Accepted { consumed, canon, dumps } = accepted;
+    let consumed = consumed.unwrap_or_default();
+    let length = usize::try_from(consumed).unwrap_or(usize::MAX).min(stream.len());
+    let preserved = matches!(&rewritten, Some(Ok(again)) if *again == stream[..length]);
+    let profile = core.profile();
+    let Ok(Ok(graph)) = guard(|| read(stream, profile)) else { return };
+    report.ok = preserved;
+    report.safety = guard(|| Safety::of(&graph, profile)).ok().filter(|safety| safety.codes > 0);
+    if !preserved {
+        let what = "pyc-core does not write the same bytes again".into();
+        report.problem = Some(Problem::new("rewritten", bytes, start, what, BUG));
+    }
+    let (plain, open) = if report.ok { plain(&graph, profile, &stream[..length]) } else { (None, 0) };
+    report.value = Some(Value {
+        canon: match canon {
+            Canon::Text(text) | Canon::Varies(_, text) => Some(text),
+            _ => None,
+        },
+        preserved,
+        dumps: dumps.into_iter().map(|(version, dump)| describe(version, dump, &stream[..length])).collect(),
+        plain,
+        open,
+        ..Value::as_read(&graph, profile, stream.len())
+    });
+}
+
+/// What a person's own call comes to in a new process, and how many strings it may hold already.
+fn plain(graph: &Graph<'_>, profile: &Profile, stream: &[u8]) -> (Option<DumpReport>, usize) {
+    let predicted = guard(|| {
+        let (alone, open) = Loaded::new(graph, profile).alone();
+        (crate::subjects::core::dump(&alone, profile.marshal_version), open)
+    });
+    match predicted {
+        Ok((dump, open)) => (Some(describe(profile.marshal_version, dump, stream)), open),
+        Err(_) => (None, 0),
+    }
+}
+
+/// Which instruction makes it undefined: its code object, its name and where it is.
+fn deadly(stream: &[u8], profile: &Profile, graph: Option<&Graph<'_>>) -> String {
+    let say = |graph: &Graph<'_>| {
+        graph.ids().find_map(|id| {
+            let Node::Code(code) = graph.value(id) else { return None };
+            let bytes = graph.resolve(code.object(Field::Code)?);
+            let Node::Bytes(instructions) = graph.value(bytes) else { return None };
+            let (_, at) = opcode::undefined_at(instructions, profile)?;
+            let name = code.object(Field::Name).map(|id| graph.text(id)).unwrap_or_default();
+            Some(format!(": opcode {} at offset {at} of co_code of {name}", instructions[at]))
+        })
+    };
+    // A stream that is refused because of an instruction is read by those who do not look at instructions.
+    let lenient = || Profile::all().filter(|other| other.code_layout == profile.code_layout);
+    graph.and_then(say).or_else(|| lenient().find_map(|other| say(&read(stream, other).ok()?))).unwrap_or_default()
+}
+
+/// The text of an exception without the line of a C file, which depends on the build.
+fn without_line(message: &str) -> String {
+    message.replacen(".c:0: ", ".c: ", 1)
 }
 
 /// What other releases of the same version answer.
@@ -243,9 +428,9 @@ fn others(core: &Core, stream: &[u8]) -> Vec<Other> {
 fn difference(own: &Observation, other: &Observation) -> String {
     let (Observation::Accepted(own), Observation::Accepted(other)) = (own, other) else {
         return match other {
-            Observation::Accepted(_) => "it loads".into(),
-            Observation::Rejected(e) => format!("raises {}: {}", e.class, e.message),
-            Observation::Undefined(cause) => format!("undefined in that Python: {cause}"),
+            Observation::Accepted(_) => LOADS.into(),
+            Observation::Rejected(e) => format!("raises {}: {}", e.class, without_line(&e.message)),
+            Observation::Undefined(cause) => format!("undefined in that Python: {}", explained(cause)),
             other => other.to_string(),
         };
     };
@@ -267,32 +452,75 @@ fn panicked(message: &str) -> String {
     format!("pyc-core panicked: {message}")
 }
 
-fn advice(error: &PycError) -> String {
+/// What other releases do, if it is no refusal.
+const LOADS: &str = "it loads";
+
+/// What to do about a file whose header is none.
+fn advice(error: &PycError, view: &View) -> String {
+    let best = view.candidates.first();
+    if view.restored {
+        return "bring back the original, which can be computed from this: the bytes of the characters, before they were text".into();
+    }
+    if let Some(best) = best {
+        let place =
+            if best.offset == 0 { "a bare stream".into() } else { format!("a stream behind {} bytes", best.offset) };
+        return format!(
+            "this looks like {place} of Python {} ({} % sure): --as {}",
+            best.python, best.confidence, best.python
+        );
+    }
     match error {
         PycError::Empty | PycError::Truncated { .. } => {
             "it is cut short: get a whole copy, or delete it so that Python writes it again"
         }
-        PycError::Headerless { .. } => "say which Python wrote the stream: --as X.Y, for example --as 3.12",
-        PycError::UnknownFormat { .. } => {
-            "use a newer Provost, or name a Python with the same format: --as X.Y takes the file as a bare stream"
+        _ if view.kind == "zeros" => "delete it: Python writes it again when it imports the source",
+        _ if view.kind == "mangled" => "get another copy, in binary mode: this one cannot be mended",
+        _ if view.kind == "foreign" => {
+            "get the file itself, if this stands for one; if it is a marshal stream, say which Python wrote it: --as X.Y"
         }
+        PycError::Headerless { .. } => "say which Python wrote the stream: --as X.Y, for example --as 3.12",
+        PycError::UnknownFormat { .. } => "use a newer Provost, or name a Python with the same format: --as X.Y",
         PycError::NotPyc { .. } => "if it is a marshal stream without a header, say which Python wrote it: --as X.Y",
     }
     .into()
 }
 
-fn header(pyc: &Pyc) -> HeaderReport {
-    let fields = match pyc.header {
-        Header::Mtime { mtime } => format!("source changed at {}", moment(mtime)),
-        Header::MtimeSize { mtime, size, .. } => format!("source changed at {}, {size} bytes", moment(mtime)),
-        header @ Header::Hash { hash, .. } => {
-            let checked = if header.checks_source() { "checked" } else { "unchecked" };
-            format!("hash of the source {} ({checked})", hex(&hash))
-        }
+/// The header of a file, field by field.
+#[must_use]
+pub fn header(pyc: &Pyc) -> HeaderReport {
+    let magic = pyc.magic();
+    let mut report = HeaderReport {
+        magic: magic.number(),
+        whose: magic.name(),
+        length: pyc.payload_offset(),
+        flags: None,
+        mtime: None,
+        size: None,
+        hash: None,
+        checks_source: None,
+        fields: String::new(),
+        warning: None,
     };
-    let flags = |flags| format!("flags {flags:#x}: Python refuses to import it (invalid flags)");
-    let magic = pyc.profile().magic;
-    HeaderReport { magic, length: pyc.payload_offset(), fields, warning: pyc.invalid_flags().map(flags) }
+    let has_flags = pyc.profile().header == pyc_core::HeaderLayout::Flags;
+    match pyc.header {
+        Header::Mtime { mtime } => {
+            report.mtime = Some(mtime);
+            report.fields = format!("source changed at {}", moment(mtime));
+        }
+        Header::MtimeSize { flags, mtime, size } => {
+            (report.flags, report.mtime, report.size) = (has_flags.then_some(flags), Some(mtime), Some(size));
+            report.fields = format!("source changed at {}, {size} bytes", moment(mtime));
+        }
+        header @ Header::Hash { flags, hash } => {
+            (report.flags, report.hash) = (Some(flags), Some(hex(&hash)));
+            report.checks_source = Some(header.checks_source());
+            let checked = if header.checks_source() { "checked" } else { "unchecked" };
+            report.fields = format!("hash of the source {} ({checked})", hex(&hash));
+        }
+    }
+    let warning = |flags| format!("flags {flags:#x}: Python refuses to import it (invalid flags)");
+    report.warning = pyc.invalid_flags().map(warning);
+    report
 }
 
 fn moment(mtime: u32) -> String {
@@ -304,21 +532,30 @@ fn describe(version: u8, dump: Dump, stream: &[u8]) -> DumpReport {
     let (outcome, bytes) = match dump {
         Dump::Bytes { bytes, unpredictable: None, .. } => (format!("{} bytes", bytes.len()), Some(bytes)),
         Dump::Bytes { bytes, unpredictable: Some(aspect), .. } => {
-            (format!("{} bytes, one of several possible forms ({aspect})", bytes.len()), Some(bytes))
+            (format!("{} bytes, one of several possible forms: {}", bytes.len(), explained(&aspect)), Some(bytes))
         }
         Dump::Raises(e) if e.message.is_empty() => (e.class, None),
         Dump::Raises(e) => (format!("{}: {}", e.class, e.message), None),
-        Dump::Undefined(cause) => (format!("undefined in that Python ({cause}), not compared"), None),
+        Dump::Undefined(cause) => (format!("undefined in that Python: {}; not compared", explained(&cause)), None),
         Dump::Slow { reason, bytes } => {
             let what = bytes.as_ref().map_or(String::new(), |bytes| format!(": {} bytes", bytes.len()));
-            (format!("slow in that Python ({reason}), not compared{what}"), bytes)
+            (format!("slow in that Python: {}; not compared{what}", explained(&reason)), bytes)
         }
     };
     DumpReport { version, outcome, same: bytes.as_deref() == Some(stream), hex: bytes.map(|bytes| hex(&bytes)) }
 }
 
-fn problem(bytes: &[u8], offset: usize, what: String, exception: Option<String>, advice: String) -> Problem {
-    Problem { offset, what, exception, advice, context: context(bytes, offset) }
+impl Problem {
+    fn new(kind: &'static str, bytes: &[u8], offset: usize, what: String, advice: &str) -> Problem {
+        let context = context(bytes, offset);
+        Problem { kind, offset, what, exception: None, advice: advice.to_owned(), context }
+    }
+}
+
+impl Answer for Report {
+    fn verdict(&self) -> (&'static str, bool) {
+        if self.ok { ("good", true) } else { ("bad", false) }
+    }
 }
 
 /// Three lines of sixteen bytes with a mark under the one at fault.
@@ -359,14 +596,21 @@ pub fn hex_dump(bytes: &[u8]) -> String {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}, {} bytes", if self.ok { "good" } else { "BAD" }, self.length)?;
         if let Some(header) = &self.header {
-            writeln!(f, "  header    magic {}, {} bytes, {}", header.magic, header.length, header.fields)?;
+            let whose = header.whose.map_or(String::new(), |whose| format!(" of {whose}"));
+            writeln!(f, "  header    magic {}{whose}, {} bytes, {}", header.magic, header.length, header.fields)?;
             if let Some(warning) = &header.warning {
                 writeln!(f, "  warning   {warning}")?;
             }
         }
         if let Some(python) = &self.python {
-            writeln!(f, "  python    {python}")?;
+            let place = if self.header.as_ref().is_some_and(|header| header.length == self.offset) || self.offset == 0 {
+                String::new()
+            } else {
+                format!(", the stream begins at byte {:#x}", self.offset)
+            };
+            writeln!(f, "  python    {python}{place}")?;
         }
         if let Some(caution) = &self.caution {
             writeln!(f, "  caution   {caution}")?;
@@ -376,38 +620,89 @@ impl fmt::Display for Report {
             writeln!(f, "  otherwise --as {} (from {from} on{before}): {what}", r#as)?;
         }
         if let Some(value) = &self.value {
-            let trailing = match value.trailing {
-                0 => String::new(),
-                n => format!(", {n} more behind it, which Python ignores"),
-            };
-            writeln!(f, "  loads     {} bytes{trailing}", value.consumed)?;
-            let preserved = if value.preserved { "the same bytes" } else { "OTHER BYTES" };
-            writeln!(f, "  rewritten {preserved}")?;
-            for dump in &value.dumps {
-                let same = if dump.same { ", the same as in the file" } else { "" };
-                writeln!(f, "  dumps {}   {}{same}", dump.version, dump.outcome)?;
-            }
-            if let Some(canon) = &value.canon {
-                let lines = canon.lines().count();
-                writeln!(f, "  canon     {lines} lines")?;
-                canon
-                    .lines()
-                    .take(CANON_LINES)
-                    .try_for_each(|line| writeln!(f, "    {}", crate::repro::excerpt(line)))?;
-                if lines > CANON_LINES {
-                    writeln!(f, "    ... ({} more; --json has all of them)", lines - CANON_LINES)?;
-                }
-            }
+            value.show(f, self.shown, self.ok)?;
+        }
+        if let Some(safety) = &self.safety {
+            writeln!(f, "  safety    {safety}")?;
+            safety.violations.iter().try_for_each(|it| writeln!(f, "    {it}"))?;
         }
         if let Some(problem) = &self.problem {
             writeln!(f, "  error     {} (at byte {:#x} of the file)", problem.what, problem.offset)?;
-            if let Some(exception) = &problem.exception {
-                writeln!(f, "  Python    raises {exception}")?;
+            if let Some(Raised { class, message }) = &problem.exception {
+                let colon = if message.is_empty() { "" } else { ": " };
+                writeln!(f, "  Python    raises {class}{colon}{message}")?;
             }
             problem.context.lines().try_for_each(|line| writeln!(f, "    {line}"))?;
             writeln!(f, "  do        {}", problem.advice)?;
         }
         Ok(())
+    }
+}
+
+impl Value {
+    /// What the stream says, without what an interpreter makes of it.
+    fn as_read(graph: &Graph<'_>, profile: &Profile, length: usize) -> Value {
+        let tree = Tree::new(graph, profile);
+        Value {
+            consumed: graph.consumed() as u64,
+            trailing: length.saturating_sub(graph.consumed()) as u64,
+            canon: None,
+            tree: tree.json(),
+            lines: tree.lines(usize::MAX),
+            preserved: true,
+            dumps: Vec::new(),
+            plain: None,
+            open: 0,
+        }
+    }
+
+    fn show(&self, f: &mut fmt::Formatter<'_>, shown: Shown, is_good: bool) -> fmt::Result {
+        let trailing = match self.trailing {
+            0 => String::new(),
+            n => format!(", {n} more behind it, which Python ignores"),
+        };
+        writeln!(f, "  loads     {} bytes{trailing}", self.consumed)?;
+        let preserved = if self.preserved { "the same bytes" } else { "OTHER BYTES" };
+        writeln!(f, "  rewritten {preserved}")?;
+        let same = |dump: &DumpReport| if dump.same { ", the same as in the file" } else { "" };
+        if let Some(plain) = &self.plain {
+            let open = match self.open {
+                0 => String::new(),
+                n => format!(
+                    "; {n} interned strings are written otherwise if the process has interned them before, as it has names that \
+                     Python uses itself"
+                ),
+            };
+            writeln!(
+                f,
+                "  marshal.dumps(marshal.loads(stream)), in a new process: {}{}{open}",
+                plain.outcome,
+                same(plain)
+            )?;
+        }
+        if !self.dumps.is_empty() {
+            writeln!(f, "  marshal.dumps(*(marshal.loads(stream), N)), where something holds every interned string:")?;
+        }
+        for dump in &self.dumps {
+            writeln!(f, "  dumps {}   {}{}", dump.version, dump.outcome, same(dump))?;
+        }
+        let mark = if is_good { "" } else { ", as read; the interpreter is not asked" };
+        match (shown, &self.canon) {
+            (Shown::Canon, Some(canon)) => {
+                writeln!(f, "  canon     {} lines{mark}", canon.lines().count())?;
+                canon.lines().try_for_each(|line| writeln!(f, "    {}", crate::repro::excerpt(line)))
+            }
+            _ => {
+                let (lines, all) = &self.lines;
+                writeln!(f, "  value     {all} lines{mark}")?;
+                let most = if shown == Shown::Whole { usize::MAX } else { LINES };
+                lines.iter().take(most).try_for_each(|line| writeln!(f, "    {line}"))?;
+                if *all > most {
+                    writeln!(f, "    ... ({} more; --all and --json have all of them)", all - most)?;
+                }
+                Ok(())
+            }
+        }
     }
 }
 

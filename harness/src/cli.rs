@@ -2,10 +2,15 @@
 //!
 //! Exit status: 0 all is well; 1 something diverges, or a file is bad; 2 the command was wrong, or something is broken.
 
+mod adapter;
+mod asm;
 mod bench;
 mod bytecode;
 mod check;
+mod clean;
+mod compile;
 mod corpus;
+mod diff;
 mod dis;
 mod doctor;
 mod export;
@@ -14,16 +19,29 @@ mod fuzz;
 mod generate;
 mod golden;
 mod hunt;
+mod identify;
+mod info;
+mod merge;
 mod minimize;
+mod mutants;
+mod normalize;
 mod promote;
+mod readers;
+mod repair;
 mod replay;
+mod report;
 mod smallest;
 mod subjects;
+mod sync;
+mod verifier;
+mod verify;
 
 use crate::faults::Fault;
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use interpreters::{Driver, Found, Interpreter, Limits, Options, Unusable, Workspace, discover_with, selects};
+use interpreters::{
+    Driver, Found, Interpreter, Limits, Options, Unusable, Workspace, adapters, discover_with, selects,
+};
 use std::collections::BTreeSet;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -45,10 +63,30 @@ enum Task {
     Doctor(doctor::Doctor),
     /// Look at .pyc files and marshal streams; needs no Python
     Check(check::Check),
+    /// Show what is in .pyc files: code objects, attributes, instructions by opcode, names; needs no Python
+    Info(info::Info),
+    /// Say whether .pyc files are valid, stale, and would be imported, as importlib decides; needs no Python
+    Verify(verify::Verify),
+    /// Say which Python wrote what is in a file, also without a header or inside of another file; needs no Python
+    Identify(identify::Identify),
     /// Show the instructions of the code objects in .pyc files and marshal streams; needs no Python
     Dis(dis::Dis),
+    /// Write a .pyc file from the text that dis --style asm writes, or a person; needs no Python
+    Asm(asm::Asm),
+    /// Say why two .pyc files, or two trees of them, differ; needs no Python
+    Diff(diff::DiffArguments),
+    /// Rewrite .pyc files so that they depend on nothing but the program, in place; needs no Python
+    Normalize(normalize::Normalize),
+    /// Repair damaged .pyc files: headers, text conversions, what is complete of a cut stream; needs no Python
+    Repair(repair::Repair),
+    /// Compile source files with the interpreters found, where these look for .pyc files
+    Compile(compile::CompileArguments),
+    /// Remove .pyc files that can be made again; needs no Python
+    Clean(clean::Clean),
     /// Show what every subject does with one case, and the first difference
     Replay(replay::Replay),
+    /// Make one run of several: of the shards of a run, or of the runs of several nights or machines
+    Merge(merge::Merge),
     /// Cut a case on which a subject diverges down to the simplest one that shows the same
     Minimize(minimize::Minimize),
     /// Print a case of a generator: a program, or a stream in hexadecimal; needs no Python
@@ -57,6 +95,8 @@ enum Task {
     Bench(bench::Bench),
     /// Compare what pyc-core says of instructions with what every interpreter says, and write docs/BYTECODE.md
     Bytecode(bytecode::Bytecode),
+    /// Execute what the bytecode verifier passes, and some of what it refuses, and write docs/VERIFIER.md
+    Verifier(verifier::Verifier),
     /// Plant faults into pyc-core and count the cases that the generators need to find each; writes docs/FAULTS.md
     Faults(faults::Faults),
     /// Fuzz pyc-core guided by coverage, with cargo-fuzz; needs no Python
@@ -67,6 +107,12 @@ enum Task {
     Corpus(corpus::Corpus),
     /// Make a finding of a run a fixture of corpus/regressions
     Promote(promote::Promote),
+    /// Tell CI systems, trackers and people what came of runs: JUnit, SARIF, annotations, issues, and a page of all nights
+    Report(report::Report),
+    /// Ask other readers about everything, and write docs/READERS.md and docs/FOUND.md
+    Readers(readers::Readers),
+    /// For a reader of your own: write the skeleton of an adapter, or ask one what it does
+    Adapter(adapter::Adapter),
     /// Write the corpus, with the answers of interpreters, for tests of another reader; needs no Python
     Export(export::ExportTo),
 }
@@ -97,6 +143,10 @@ pub(crate) struct Search {
     /// In place of interpreters, a reader with this planted fault (docs/FAULTS.md lists them); its ids are planted:X.Y
     #[arg(long, value_name = "FAULT", value_parser = subjects::fault)]
     plant: Option<&'static Fault>,
+    /// In place of interpreters, this reader, compared with the CPythons whose streams it reads: a program, or a command line in
+    /// quotes, that speaks interpreters/EXEC.md; the name of one that comes with Provost; or all of those (repeatable)
+    #[arg(long, value_name = "PROGRAM", conflicts_with = "plant")]
+    adapter: Vec<String>,
 }
 
 impl Search {
@@ -113,6 +163,9 @@ impl Search {
         arguments.extend(self.no_pyodide.then(|| "--no-pyodide".to_owned()));
         if let Some(driver) = self.driver.and_then(|driver| driver.to_possible_value()) {
             arguments.extend(["--driver".to_owned(), driver.get_name().to_owned()]);
+        }
+        for adapter in &self.adapter {
+            arguments.extend(["--adapter".to_owned(), adapter.clone()]);
         }
         if let Some(fault) = self.plant {
             arguments.extend(["--plant".to_owned(), fault.name.to_owned()]);
@@ -164,16 +217,28 @@ impl Places {
 
     /// Finds the interpreters that are processes of this machine, each with its usual driver.
     pub(crate) fn natives(&self) -> Discovery {
-        Search { places: self.clone(), no_pyodide: true, driver: None, plant: None }.run()
+        Search { places: self.clone(), no_pyodide: true, driver: None, plant: None, adapter: Vec::new() }.run()
     }
 
     /// Finds the interpreters that can run a script.
     pub(crate) fn scripts(&self) -> Discovery {
-        Search { places: self.clone(), no_pyodide: true, driver: Some(DriverName::Script), plant: None }.run()
+        let driver = Some(DriverName::Script);
+        Search { places: self.clone(), no_pyodide: true, driver, plant: None, adapter: Vec::new() }.run()
     }
 }
 
 impl Search {
+    /// The same search for interpreters that can run a script.
+    fn of_scripts(&self) -> Search {
+        Search { driver: Some(DriverName::Script), no_pyodide: true, ..self.clone() }
+    }
+
+    /// A reader that is not there.
+    fn missing(&self, error: &anyhow::Error) -> Unusable {
+        let advice = "`cargo provost doctor --adapters` lists those that there are";
+        Unusable { what: self.adapter.join(" "), reason: format!("{error:#}"), advice: advice.into(), named: true }
+    }
+
     /// Builds the embedded worker and finds the interpreters.
     pub(crate) fn run(&self) -> Discovery {
         let driver = self.driver.map(|driver| match driver {
@@ -181,6 +246,14 @@ impl Search {
             DriverName::Script => Driver::Script,
             DriverName::Pyodide => Driver::Pyodide,
         });
+        if !self.adapter.is_empty() {
+            let (home, not_built) = workspace(true);
+            let found = match adapter::commands(&self.adapter) {
+                Ok(commands) => adapters(&commands, &home, &Limits::default()),
+                Err(e) => Found { unusable: vec![self.missing(&e)], ..Found::default() },
+            };
+            return Discovery { found, not_built };
+        }
         let needs_worker = !matches!(driver, Some(Driver::Script | Driver::Pyodide));
         let (home, not_built) = workspace(needs_worker);
         let options = Options {
@@ -281,17 +354,31 @@ pub fn main() -> ExitCode {
         Task::Hunt(hunt) => hunt.run(),
         Task::Doctor(doctor) => doctor.run(),
         Task::Check(check) => check.run(),
+        Task::Info(info) => info.run(),
+        Task::Verify(verify) => verify.run(),
+        Task::Identify(identify) => identify.run(),
         Task::Dis(dis) => dis.run(),
+        Task::Asm(asm) => asm.run(),
+        Task::Repair(repair) => repair.run(),
+        Task::Compile(compile) => compile.run(),
+        Task::Clean(clean) => clean.run(),
+        Task::Diff(diff) => diff.run(),
+        Task::Normalize(normalize) => normalize.run(),
         Task::Replay(replay) => replay.run(),
+        Task::Merge(merge) => merge.run(),
+        Task::Report(report) => report.run(),
         Task::Minimize(minimize) => minimize.run(),
         Task::Generate(generate) => generate.run(),
         Task::Bench(bench) => bench.run(),
         Task::Bytecode(bytecode) => bytecode.run(),
+        Task::Verifier(verifier) => verifier.run(),
         Task::Faults(faults) => faults.run(),
         Task::Fuzz(fuzz) => fuzz.run(),
         Task::Golden(golden) => golden.run(),
         Task::Corpus(corpus) => corpus.run(),
         Task::Promote(promote) => promote.run(),
+        Task::Readers(readers) => readers.run(),
+        Task::Adapter(adapter) => adapter.run(),
         Task::Export(export) => export.run(),
     };
     match result {

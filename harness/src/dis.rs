@@ -3,7 +3,12 @@
 //! Files are hostile: what is printed on a terminal has no control characters and nothing that turns the direction of text.
 
 use crate::repro::excerpt;
-use pyc_core::bytecode::{Argument, Assembly, Body, Flaw, Handler, Instruction, Position, Raised, listing};
+use crate::toolbox::safe::{Found, found};
+use pyc_core::bytecode::safety::verify;
+use pyc_core::bytecode::text::FileError;
+use pyc_core::bytecode::{
+    Argument, Assembly, Body, Flaw, Handler, Instruction, InstructionSet, Position, Raised, listing,
+};
 use pyc_core::code::{Code, Field};
 use pyc_core::pyc::PycError;
 use pyc_core::{Graph, NodeId, Profile, Pyc, Release, Value, read};
@@ -45,6 +50,15 @@ pub enum Error {
     Undefined(&'static str),
 }
 
+impl From<FileError> for Error {
+    fn from(error: FileError) -> Error {
+        match error {
+            FileError::Header(error) => Error::Header(error),
+            FileError::Stream(error) => Error::Stream { kind: error.kind.to_string(), offset: error.offset },
+        }
+    }
+}
+
 /// A file's stream, and who is to look at it.
 pub struct File<'a> {
     graph: Graph<'a>,
@@ -78,6 +92,8 @@ pub struct CodeView {
     pub instructions: Vec<InstructionView>,
     /// Its exception handlers (3.11 and later).
     pub handlers: Vec<HandlerView>,
+    /// What in it may crash the interpreter; nothing if it is safe.
+    pub violations: Vec<Found>,
 }
 
 /// An instruction.
@@ -129,8 +145,8 @@ impl<'a> File<'a> {
     /// When it is no such file, or the stream is bad.
     pub fn read(bytes: &'a [u8], profile: Option<&Profile>) -> Result<File<'a>, Error> {
         let (profile, start) = match (Pyc::parse(bytes), profile) {
-            (Ok(pyc), asked) => (asked.unwrap_or_else(|| pyc.profile()).clone(), pyc.payload_offset()),
-            (Err(_), Some(asked)) => (asked.clone(), 0),
+            (Ok(pyc), None) => (pyc.profile().clone(), pyc.payload_offset()),
+            (_, Some(asked)) => (asked.clone(), pyc_core::identify::payload_offset(bytes, asked)),
             (Err(e), None) => return Err(Error::Header(e)),
         };
         File::stream(&bytes[start..], &profile).map_err(|e| match e {
@@ -218,13 +234,19 @@ impl<'a> File<'a> {
             Ok(codes) => codes,
             Err(e) => return (String::new(), Some(e)),
         };
-        let goes_into_nested_code = self.profile.dis_goes_into_nested_code();
-        let count = if goes_into_nested_code { 1 } else { codes.len() };
         let mut text = String::new();
-        for (place, (_, id)) in codes.into_iter().take(count).enumerate() {
-            if place > 0 {
+        let mut shown = BTreeSet::new();
+        let mut is_first = true;
+        for (_, id) in codes {
+            if shown.contains(&id) {
+                continue;
+            }
+            if !std::mem::take(&mut is_first) {
                 let heading = self.graph.repr(id, &self.profile, usize::MAX);
                 writeln!(text, "\nDisassembly of {heading}:").expect("a String takes everything");
+            }
+            if self.profile.dis_goes_into_nested_code() {
+                shown.extend(self.inside(id));
             }
             let listing = listing(&self.graph, id, &self.profile);
             text.push_str(&listing.text);
@@ -239,6 +261,18 @@ impl<'a> File<'a> {
             }
         }
         (text, None)
+    }
+
+    /// The code objects inside of one.
+    fn inside(&self, id: NodeId) -> BTreeSet<NodeId> {
+        let mut found = BTreeSet::new();
+        let mut stack = vec![id];
+        while let Some(id) = stack.pop() {
+            let Value::Code(code) = self.graph.value(id) else { continue };
+            let consts = Body::new(&self.graph, &code, &self.profile).consts;
+            stack.extend(consts.iter().map(|id| self.graph.resolve(*id)).filter(|id| found.insert(*id)));
+        }
+        found
     }
 
     /// A code object, taken apart.
@@ -280,7 +314,9 @@ impl<'a> File<'a> {
             let Handler { start, end, target, depth, lasti } = it;
             HandlerView { start, end, target, depth, lasti }
         };
+        let violations = verify(&self.graph, id, &self.profile).err();
         Some(CodeView {
+            violations: violations.map(|it| found(&path, &it)).unwrap_or_default(),
             path,
             filename: self.text(&code, Field::Filename),
             first_line: body.first_line,
@@ -365,6 +401,10 @@ impl CodeView {
             writeln!(text, "  handler: {start} to {end} goes to {target}, depth {depth}{lasti}")
                 .expect("a String takes everything");
         }
+        for it in &self.violations {
+            text.push_str(&visible(&format!("  not safe: {it}")));
+            text.push('\n');
+        }
         text
     }
 }
@@ -379,6 +419,36 @@ impl InstructionView {
             _ => line.to_string(),
         }
     }
+}
+
+/// The text with colors for a terminal: the names of instructions, and what their arguments stand for.
+#[must_use]
+pub fn colored(text: &str, profile: &Profile) -> String {
+    const NAME: &str = "\x1b[36m";
+    const MEANING: &str = "\x1b[32m";
+    const PLAIN: &str = "\x1b[0m";
+    let set = InstructionSet::of(profile);
+    let mut out = String::with_capacity(text.len() * 2);
+    for line in text.split_inclusive('\n') {
+        let name = line.split_ascii_whitespace().take(6).find(|word| set.named(word).is_some());
+        let Some((before, name, after)) = name.and_then(|name| {
+            let (before, after) = line.split_once(name)?;
+            Some((before, name, after))
+        }) else {
+            out.push_str(line);
+            continue;
+        };
+        // Behind the number, or where the number would be.
+        let meaning = after.trim_start_matches(|c: char| c == ' ' || c.is_ascii_digit());
+        let number = &after[..after.len() - meaning.len()];
+        let end = meaning.trim_end();
+        out.extend([before, NAME, name, PLAIN, number]);
+        if !end.is_empty() {
+            out.extend([MEANING, end, PLAIN]);
+        }
+        out.push_str(&meaning[end.len()..]);
+    }
+    out
 }
 
 /// The text with control characters, and those that turn its direction, written as `\u{202e}`. Line feeds stay.

@@ -2,11 +2,16 @@
 
 use crate::case::{Case, Form, Origin};
 use crate::generators::pyc::Source;
-use crate::subjects::core::payload;
+use crate::subjects::core::guard;
+use crate::toolbox::input::is_pyc_name;
+use crate::toolbox::source::source;
 use anyhow::{Context, Result};
 use protocol::Import;
+use pyc_core::Profile;
+use pyc_core::identify::payload_offset;
+use pyc_core::magic::Magic;
+use std::io::Read;
 use std::path::Path;
-use std::time::UNIX_EPOCH;
 
 /// What a file holds that somebody named: a marshal stream, or a .pyc file.
 pub struct Content {
@@ -17,25 +22,34 @@ pub struct Content {
 }
 
 impl Content {
-    /// Reads a file, and the source beside it.
+    /// Reads a file, and the source that importlib finds for it; `-` is standard input. A .pyc file is one by its first bytes, or
+    /// by its name; what is called `.marshal` is a stream whatever it begins with. `python` is who wrote the stream, if the
+    /// magic number does not tell.
     ///
     /// # Errors
     /// When one of them cannot be read.
-    pub fn read(case: &Path) -> Result<Content> {
-        let read = |path: &Path| std::fs::read(path).with_context(|| format!("cannot read {}", path.display()));
-        let bytes = read(case)?;
-        if case.extension().is_none_or(|extension| extension != "pyc") {
-            return Ok(Content { import: None, stream: Some(bytes) });
-        }
-        let path = case.with_extension("py");
-        let source = if path.exists() {
-            let changed = path.metadata()?.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
-            // As in a header: modulo 2^32.
-            Some((read(&path)?, u32::try_from(changed.as_secs() & u64::from(u32::MAX)).unwrap_or(0)))
+    pub fn read(case: &Path, python: Option<&Profile>) -> Result<Content> {
+        let bytes = if case == Path::new("-") {
+            let mut bytes = Vec::new();
+            std::io::stdin().read_to_end(&mut bytes).context("cannot read standard input")?;
+            bytes
         } else {
-            None
+            std::fs::read(case).with_context(|| format!("cannot read {}", case.display()))?
         };
-        Ok(Content { stream: payload(&bytes).ok(), import: Some(Import { file: bytes, source }) })
+        let magic = Magic::at_start(&bytes);
+        let is_stream = case.extension().is_some_and(|extension| extension == "marshal");
+        let name = case.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+        if is_stream || magic.is_none() && !is_pyc_name(&name) {
+            let start = python.filter(|_| !is_stream).map_or(0, |python| payload_offset(&bytes, python));
+            return Ok(Content { import: None, stream: Some(bytes[start..].to_vec()) });
+        }
+        let found = source(case).with_context(|| format!("cannot read the source of {}", case.display()))?;
+        let profile = python.or_else(|| magic.and_then(Magic::family));
+        let stream = profile.and_then(|profile| {
+            let start = guard(|| payload_offset(&bytes, profile)).ok()?;
+            bytes.get(start..).filter(|stream| !stream.is_empty()).map(<[u8]>::to_vec)
+        });
+        Ok(Content { stream, import: Some(Import { source: found.map(|it| (it.bytes, it.mtime)), file: bytes }) })
     }
 
     /// The cases in it, the header first.

@@ -8,6 +8,7 @@
 //! The data flows in that order, and each step knows only the ones before it. The command line (`provost`) is a thin layer
 //! over this library, and the fuzz targets are another.
 
+pub mod adapters;
 pub mod bench;
 pub mod bytecode;
 pub mod campaign;
@@ -18,6 +19,7 @@ pub mod cli;
 pub mod comparison;
 pub mod corpus;
 pub mod dis;
+pub mod execution;
 pub mod expected;
 pub mod export;
 pub mod faults;
@@ -29,9 +31,11 @@ pub mod minimize;
 pub mod observation;
 pub mod oracle;
 pub mod progress;
+pub mod readers;
 pub mod record;
 pub mod repro;
 pub mod roundtrip;
 pub mod statistics;
 pub mod stdlib;
 pub mod subjects;
+pub mod toolbox;

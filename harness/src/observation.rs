@@ -104,6 +104,7 @@ impl Fault {
             Fault::Worker(Worker::Exit { status, .. }) => format!("exit {status}"),
             Fault::Worker(Worker::Timeout { .. }) => "timeout".into(),
             Fault::Worker(Worker::OutOfMemory { .. }) => "out of memory".into(),
+            Fault::Worker(Worker::Memory { .. }) => "memory".into(),
             Fault::Worker(Worker::Protocol { .. }) => "protocol".into(),
         }
     }
@@ -114,9 +115,9 @@ impl Fault {
     pub fn environment(&self) -> Option<String> {
         use interpreters::Fault as Worker;
         match self {
-            Fault::Worker(Worker::Timeout { .. } | Worker::OutOfMemory { .. } | Worker::Protocol { .. }) => {
-                Some(self.kind())
-            }
+            Fault::Worker(
+                Worker::Timeout { .. } | Worker::OutOfMemory { .. } | Worker::Memory { .. } | Worker::Protocol { .. },
+            ) => Some(self.kind()),
             Fault::Worker(Worker::Crash { signal, .. }) => {
                 let own = ["SIGSEGV", "SIGABRT", "SIGBUS", "SIGILL", "SIGFPE", "SIGTRAP", "SIGSYS", "wasm trap"];
                 (!own.contains(&signal.as_str())).then(|| format!("killed by {signal}"))
@@ -175,4 +176,21 @@ impl fmt::Display for Observation {
 #[must_use]
 pub fn flags(flags: u32) -> Observation {
     Observation::Accepted(Accepted { consumed: None, canon: Canon::Text(format!("int {flags:x}")), dumps: Vec::new() })
+}
+
+/// A sentence for the short name of a cause, an aspect or a reason: what people read in place of it.
+#[must_use]
+pub fn explained(name: &str) -> String {
+    if let Some(cause) = pyc_core::Cause::ALL.into_iter().find(|cause| cause.name() == name) {
+        return cause.to_string();
+    }
+    match name {
+        "sorting-sets" => "it sorts the members of sets in sets again at every level",
+        "hash-order" => "the order of sets depends on hashes and history",
+        "equal-sort-keys" => "members of a set have the same sort key",
+        "equal-members" => "members of a set print alike",
+        "kept-frozensets" => "whether two frozensets are one depends on the order of their hash tables",
+        other => other,
+    }
+    .to_owned()
 }

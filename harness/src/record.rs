@@ -124,6 +124,21 @@ impl Recorder {
         }
     }
 
+    /// Begins the folder of a run that is already over: what others have come to.
+    ///
+    /// # Errors
+    /// When there is a run in it already, or it cannot be written.
+    pub fn of(folder: &Path, run: &RunLog, expected: &Expected) -> Result<Recorder> {
+        let mut log = Log::create(folder).with_context(|| format!("cannot begin a run in {}", folder.display()))?;
+        log.append(&run.clone().into_events()).map_err(|e| cannot_write(log.path(), folder, &e))?;
+        Recorder::resume(folder, log, run, expected)
+    }
+
+    /// A subject could not be asked to the end.
+    pub fn broke(&mut self, subject: String, reason: String) {
+        self.broken.push((subject, reason));
+    }
+
     /// Goes on with the run whose log this is, and which tells this.
     ///
     /// # Errors
@@ -235,7 +250,15 @@ impl Recorder {
     /// # Errors
     /// As for [`Recorder::write`].
     pub fn note(&mut self, level: Level, text: impl Into<String>) -> Result<()> {
-        self.write(&Event::Note(Note { level, text: text.into() }))
+        self.write(&Event::Note(Note { level, text: text.into(), sums_up: false }))
+    }
+
+    /// Writes a note that sums up the run.
+    ///
+    /// # Errors
+    /// As for [`Recorder::write`].
+    pub fn sum_up(&mut self, level: Level, text: impl Into<String>) -> Result<()> {
+        self.write(&Event::Note(Note { level, text: text.into(), sums_up: true }))
     }
 
     /// Takes a message of the campaign.
@@ -262,7 +285,7 @@ impl Recorder {
             Message::Noted(level, text) => self.note(level, text),
             Message::Broke(subject, reason) => {
                 self.note(Level::Error, &reason)?;
-                self.broken.push((subject, reason));
+                self.broke(subject, reason);
                 Ok(())
             }
         }
@@ -282,7 +305,7 @@ impl Recorder {
         for silence in silences {
             events.push(Event::Fault(self.silent(silence)?));
         }
-        events.extend(notes.into_iter().map(|(level, text)| Event::Note(Note { level, text })));
+        events.extend(notes.into_iter().map(|(level, text)| Event::Note(Note { level, text, sums_up: false })));
         events.extend(sightings.into_iter().map(|(sighting, _)| Event::Sighting(sighting)));
         events.extend(counts.iter().cloned().map(Event::Counts));
         events.extend(statistics.iter().cloned().map(Event::Statistics));
@@ -443,12 +466,13 @@ impl Recorder {
             before.map(|finding| finding.seen_in.iter().cloned().collect()).unwrap_or_default();
         seen_in.insert(subject.clone());
         let observed_subject = if signature.family == "core" { "core" } else { subject };
-        let caution = caution(&self.cautions, observed_subject, seen_in.iter());
+        let seen_in: Vec<String> = seen_in.into_iter().collect();
+        let caution = reports::caution(|id| self.cautions.get(id), observed_subject, &seen_in);
         let finding = Finding {
             signature: name.into(),
             relation: signature.relation.to_string(),
             subject: subject.clone(),
-            seen_in: seen_in.into_iter().collect(),
+            seen_in,
             generator: case.origin.generator().into(),
             case: kept,
             expected: side("core", predicted, &divergence.core),
@@ -457,6 +481,7 @@ impl Recorder {
             repro_python,
             repro_rust,
             occurrences: before.map_or(0, |finding| finding.occurrences),
+            turn: found.turn,
             origin: case.origin.to_string(),
             made: case.origin.made(),
             original_length: small.map(|small| small.original as u64),
@@ -504,15 +529,15 @@ impl Recorder {
             record.finding.seen_in.push(subject.clone());
             record.finding.seen_in.sort();
             record.finding.caution =
-                caution(&self.cautions, &record.finding.observed.subject, record.finding.seen_in.iter());
+                reports::caution(|id| self.cautions.get(id), &record.finding.observed.subject, &record.finding.seen_in);
             record.changed = true;
         }
     }
 
     fn silent(&mut self, silence: Silence) -> Result<FaultEvent> {
-        let Silence { subject, kind, detail, case, predicted } = silence;
+        let Silence { subject, turn, kind, detail, case, predicted } = silence;
         let case = Some(self.keep(&case)?);
-        Ok(FaultEvent { subject, kind, detail, case, expected_by_model: predicted })
+        Ok(FaultEvent { subject, turn, kind, detail, case, expected_by_model: predicted })
     }
 }
 
@@ -525,19 +550,8 @@ fn commands(found: &Found, file: &str) -> [String; 2] {
             repro::python(&program, version, &case.bytes, divergence.dump, Kept::whole(file)),
             repro::rust(version, &case.bytes, divergence.dump, Kept::whole(file)),
         ],
-        Form::Pyc(source) => repro::import(&program, version, &case.bytes, source.as_ref(), file),
+        Form::Pyc(source) => repro::import(&program, version, &case.bytes, source.as_ref(), file, "case"),
     }
-}
-
-/// What to keep in mind about the subjects that a finding has been seen in; those of the core alone are about none of them.
-fn caution<'a>(
-    cautions: &BTreeMap<String, String>,
-    observed: &str,
-    seen_in: impl Iterator<Item = &'a String>,
-) -> Option<String> {
-    let told = seen_in.filter_map(|id| cautions.get(id).map(|caution| format!("{id}: {caution}")));
-    let told: Vec<String> = told.filter(|_| observed != "core").collect();
-    (!told.is_empty()).then(|| told.join("; "))
 }
 
 /// What a file is called while it is written.

@@ -72,29 +72,37 @@ pub fn rust(version: &str, case: &[u8], dump: Option<u8>, kept: Kept<'_>) -> Str
 }
 
 /// Commands in Python and Rust that show what an import by a program of this version ("3.12.1") says of the header of a .pyc file, next
-/// to which there may be its source. `path` is that of the file.
+/// to which there may be its source. `path` is that of the file, `name` that of the module.
 #[must_use]
-pub fn import(program: &str, version: &str, file: &[u8], source: Option<&Source>, path: &str) -> [String; 2] {
+pub fn import(
+    program: &str,
+    version: &str,
+    file: &[u8],
+    source: Option<&Source>,
+    path: &str,
+    name: &str,
+) -> [String; 2] {
+    let name = python_string(name);
     let python = numbers(version);
     let read = python_bytes(file, python < (3, 0), Kept::whole(path));
     let compared = match (source, file.get(4).map_or(0, |flags| flags & 3)) {
         (None, _) | (_, 1) => String::new(),
         (Some(source), 3) => {
             let source = hex(&source.bytes);
-            format!("; e._validate_hash_pyc(f, u.source_hash(bytes.fromhex('{source}')), 'case', {{}})")
+            format!("; e._validate_hash_pyc(f, u.source_hash(bytes.fromhex('{source}')), {name}, {{}})")
         }
         (Some(source), _) => {
-            format!("; e._validate_timestamp_pyc(f, {}, {}, 'case', {{}})", source.mtime, source.bytes.len())
+            format!("; e._validate_timestamp_pyc(f, {}, {}, {name}, {{}})", source.mtime, source.bytes.len())
         }
     };
     let stats = source.map_or("None".to_owned(), |s| format!("{{'mtime': {}, 'size': {}}}", s.mtime, s.bytes.len()));
     let said = match python {
         (2, _) => format!("import imp; print({read}[:4] == imp.get_magic())"),
         (3, ..=6) => format!(
-            "from importlib import _bootstrap_external as e; print(e._validate_bytecode_header({read}, {stats}, 'case'))"
+            "from importlib import _bootstrap_external as e; print(e._validate_bytecode_header({read}, {stats}, {name}))"
         ),
         _ => format!(
-            "from importlib import _bootstrap_external as e, util as u; f = {read}; print(e._classify_pyc(f, 'case', {{}}))\
+            "from importlib import _bootstrap_external as e, util as u; f = {read}; print(e._classify_pyc(f, {name}, {{}}))\
              {compared}"
         ),
     };
@@ -102,10 +110,11 @@ pub fn import(program: &str, version: &str, file: &[u8], source: Option<&Source>
         format!("Some(pyc_core::pyc::SourceFile {{ bytes: {}, mtime: {} }})", literal(&source.bytes), source.mtime)
     });
     let rust = format!(
-        "let p = {}; println!(\"{{:?}}\", pyc_core::pyc::import({}, &p, {}, \"case\"));",
+        "let p = {}; println!(\"{{:?}}\", pyc_core::pyc::import({}, &p, {}, {:?}));",
         profile(version),
         rust_bytes(file, Kept::whole(path)),
         source.unwrap_or_else(|| "None".into()),
+        name.trim_matches('\''),
     );
     [format!("{program} -c {}", shell(&said)), rust]
 }
@@ -200,7 +209,7 @@ mod tests {
     fn headers_are_shown_as_importlib_sees_them() {
         let check = |version, file: &[u8], with_source: bool, said: &str| {
             let source = with_source.then(|| Source { bytes: b"x=1".to_vec(), mtime: 7 });
-            let [python, rust] = import("python3", version, file, source.as_ref(), "x");
+            let [python, rust] = import("python3", version, file, source.as_ref(), "x", "case");
             assert!(python.contains(said), "{python}");
             assert_eq!(rust.contains("SourceFile { bytes: b\"x=1\", mtime: 7 }"), with_source, "{rust}");
         };

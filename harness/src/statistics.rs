@@ -15,14 +15,6 @@ use std::collections::BTreeMap;
 /// One in so many cases is looked at: looking at all of them would cost a tenth of a hunt's speed.
 const ONE_IN: u64 = 8;
 
-/// So many cases must have been looked at before what is missing counts as missing.
-const ENOUGH: u64 = 10_000;
-
-/// So many valid cases must have been refused, and one in so many, before that is more than an accident: a case that takes
-/// too long, or too much memory.
-const REFUSED: u64 = 10;
-const ONE_REFUSED_IN: u64 = 1000;
-
 /// What one generator made for one subject.
 #[derive(Debug, Clone)]
 pub struct Statistics {
@@ -33,6 +25,8 @@ pub struct Statistics {
     wanted: bool,
     /// Whether the subject owes it to accept them: another implementation's refusals are findings of it, not the generator's.
     owes: bool,
+    /// The place in the sequence of which a sample is looked at.
+    place: u64,
     cases: u64,
     streams: u64,
     valid: u64,
@@ -55,6 +49,7 @@ impl Statistics {
             target,
             wanted,
             owes,
+            place: 0,
             cases: 0,
             streams: 0,
             valid: 0,
@@ -89,6 +84,11 @@ impl Statistics {
         (self.subject.clone(), self.generator)
     }
 
+    /// A turn begins: which of its cases are looked at depends on nothing but its round.
+    pub(crate) fn begin(&mut self, round: u64) {
+        self.place = round;
+    }
+
     /// Counts a case, with what the model says of it and what the subject (or the model, where it is alone) does.
     pub(crate) fn count(&mut self, case: &Case, predicted: &Observation, shown: &Observation) {
         let accepted = match shown {
@@ -102,10 +102,10 @@ impl Statistics {
             self.accepted += u64::from(accepted);
         }
         if case.form == Form::Stream {
-            if self.streams.is_multiple_of(ONE_IN) {
+            if self.place.is_multiple_of(ONE_IN) {
                 self.look(case.bytes.len() as u64, &shape(self.target, &case.bytes));
             }
-            self.streams += 1;
+            (self.streams, self.place) = (self.streams + 1, self.place + 1);
         }
         self.cases += 1;
     }
@@ -124,25 +124,6 @@ impl Statistics {
         }
     }
 
-    /// In what way it does not keep its promises.
-    fn starved(&self) -> Vec<String> {
-        let mut reasons = Vec::new();
-        if self.wanted && self.cases == 0 {
-            reasons.push("made no case".to_owned());
-        }
-        let refused = self.valid - self.accepted;
-        if self.owes && refused >= REFUSED && refused * ONE_REFUSED_IN > self.valid {
-            let share = 100.0 * refused as f64 / self.valid as f64;
-            reasons.push(format!("{refused} of {} valid cases were not accepted ({share:.1} %)", self.valid));
-        }
-        if self.sampled >= ENOUGH {
-            let missing = TABLE.iter().zip(self.features);
-            let missing = missing.filter(|(row, n)| *n == 0 && row.is_promised(self.generator, self.target));
-            reasons.extend(missing.map(|(row, _)| format!("no {}", row.name)));
-        }
-        reasons
-    }
-
     /// As a log has it.
     #[must_use]
     pub fn event(&self) -> reports::Statistics {
@@ -151,7 +132,7 @@ impl Statistics {
             cases,
             promised: row.is_promised(self.generator, self.target),
         };
-        reports::Statistics {
+        let mut event = reports::Statistics {
             subject: self.subject.clone(),
             generator: self.generator.name().into(),
             cases: self.cases,
@@ -166,8 +147,12 @@ impl Statistics {
             references: self.references,
             cycles: self.cycles,
             features: TABLE.iter().zip(self.features).map(feature).collect(),
-            starved: self.starved(),
-        }
+            wanted: self.wanted,
+            owes: self.owes,
+            starved: Vec::new(),
+        };
+        event.starved = event.starvation();
+        event
     }
 }
 
@@ -241,7 +226,7 @@ mod tests {
         check(&refused(10, 10), &["10 of 10 valid cases were not accepted (100.0 %)"]);
         check(&refused(10, 10_000), &[]);
         check(&refused(11, 10_000), &["11 of 10000 valid cases were not accepted (0.1 %)"]);
-        let enough = usize::try_from(ENOUGH * ONE_IN).unwrap();
+        let enough = usize::try_from(10_000 * ONE_IN).unwrap();
         check(&vec![(&b"N"[..], true); enough], &["no list", "no shared object"]);
     }
 }

@@ -19,7 +19,9 @@ fn source(path: &str) -> PathBuf {
 fn version(interpreter: &Interpreter) -> Option<Version> {
     let release = Release::parse(&interpreter.facts.version)?;
     let is_known = Profile::for_release(&release).is_some() && interpreter.facts.implementation == "cpython";
-    (is_known && Path::new(&interpreter.facts.executable).is_file()).then_some(release.version)
+    // A Pyodide names a file, too, and it is no program.
+    let is_program = interpreter.facts.platform != "emscripten" && Path::new(&interpreter.facts.executable).is_file();
+    (is_known && is_program).then_some(release.version)
 }
 
 /// What a script of this folder prints under each version.

@@ -40,8 +40,10 @@ const NOBODY: [&str; 4] = ["--no-search", "--no-pyodide", "--driver", "script"];
 
 #[test]
 fn check_says_whether_a_file_is_good() {
-    check(&["check", "--as", "3.12", "-"], b"N", 0, &["good", "canon     1 lines", "none"]);
+    check(&["check", "--as", "3.12", "-"], b"N", 0, &["good", "value     1 lines", "None"]);
     check(&["check", "--as", "3.12", "--json", "-"], b"N", 0, &["\"ok\":true", "\"canon\":\"none\\n\""]);
+    check(&["check", "--as", "3.12", "--canon", "-"], b"N", 0, &["canon     1 lines", "none"]);
+    check(&["check", "--quiet", "--as", "3.12", "-"], b"?", 1, &["BAD"]);
     check(&["check", "-"], b"", 1, &["the file is empty", "delete it"]);
     check(&["check", "-"], b"hello, world", 1, &["not a .pyc file", "--as X.Y"]);
     check(&["check", "--hex", "-"], b"\xcb\x0d\x0d\x0a123", 1, &["the file ends here", "00000000  cb 0d"]);
@@ -200,7 +202,7 @@ fn the_header_of_a_pyc_file_is_replayed_with_its_source() {
             "{}",
             output.text
         );
-        output.text.contains("bytecode is stale for 'case'")
+        output.text.contains("bytecode is stale for 'spam'")
     };
     assert_eq!([7, 8, 7 + (1 << 32)].map(stale), [false, true, false]);
 }

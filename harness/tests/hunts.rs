@@ -12,6 +12,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 struct Scene {
     dir: tempfile::TempDir,
     pythons: Vec<String>,
+    /// The name of the folder of runs.
+    runs: String,
 }
 
 impl Scene {
@@ -38,11 +40,11 @@ impl Scene {
             wrapper.to_str().unwrap().to_owned()
         });
         let pythons = pythons.collect();
-        Some(Scene { dir, pythons })
+        Some(Scene { dir, pythons, runs: "runs".into() })
     }
 
     fn out(&self) -> PathBuf {
-        self.dir.path().join("runs")
+        self.dir.path().join(&self.runs)
     }
 
     /// The arguments of a hunt over the fakes.
@@ -69,6 +71,11 @@ fn provost(arguments: &[String]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_provost"));
     command.args(arguments).env_remove("PROVOST_PYTHONS").stdin(Stdio::null());
     command
+}
+
+/// Starts, and says nothing.
+fn quiet(arguments: &[String]) -> Child {
+    provost(arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
 }
 
 /// Runs to the end; the exit status and what was said.
@@ -179,7 +186,6 @@ fn check_kills(flaws: &[&str], more: &[&str], kills: u32) {
     let seed = u64::from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().subsec_nanos());
     println!("the moments of the kills come from {seed}");
     let mut dice = Dice(seed | 1);
-    let quiet = |arguments: &[String]| provost(arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let mut killed = 0;
     while killed < kills {
         std::fs::remove_dir_all(scene.out()).unwrap();
@@ -233,6 +239,123 @@ fn a_hunt_that_is_killed_and_continued_loses_nothing_and_counts_nothing_twice() 
 fn many_kills() {
     let kills = std::env::var("PROVOST_KILLS").map_or(200, |kills| kills.parse().unwrap());
     check_kills(&["wrong", "crasher"], &["--cases", "2500"], kills);
+}
+
+/// The processes below this one.
+fn descendants(parent: u32) -> Vec<u32> {
+    let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let stats = processes.filter_map(|process| std::fs::read_to_string(process.path().join("stat")).ok());
+    // The name of the program stands in parentheses, and may hold anything.
+    let parents: Vec<(u32, u32)> = stats
+        .filter_map(|stat| {
+            let id = stat.split(' ').next()?.parse().ok()?;
+            Some((id, stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()?))
+        })
+        .collect();
+    let mut found = vec![parent];
+    for place in 0.. {
+        let Some(&one) = found.get(place) else { break };
+        found.extend(parents.iter().filter(|(_, parent)| *parent == one).map(|(id, _)| *id));
+    }
+    found.split_off(1)
+}
+
+/// `ci/kills --workers`: a hunt over every interpreter, one of whose workers is killed every ten seconds, comes to the verdicts of
+/// one that nobody disturbs.
+#[test]
+#[ignore = "takes long; ci/kills runs it"]
+fn killed_workers_change_no_verdict() {
+    let cases = std::env::var("PROVOST_CASES").unwrap_or_else(|_| "400000".into());
+    let dir = tempfile::tempdir().unwrap();
+    let hunt = |name: &str| {
+        let out = dir.path().join(name).to_str().unwrap().to_owned();
+        let fixed = ["hunt", "--seed", "3", "--cases", &cases, "--minimize-for", "0", "--out", &out].map(str::to_owned);
+        (fixed.to_vec(), dir.path().join(name))
+    };
+    let (command, calm) = hunt("calm");
+    let (calm_status, said) = output(&mut provost(&command));
+    assert!(matches!(calm_status, Some(0 | 1)), "{said}");
+    let (command, disturbed) = hunt("disturbed");
+    let mut child = quiet(&command);
+    let parent = child.id();
+    let (sender, ended) = channel();
+    let waiting = std::thread::spawn(move || {
+        let status = child.wait().unwrap();
+        let _ = sender.send(());
+        status.code()
+    });
+    let mut dice = Dice(u64::from(parent) | 1);
+    let mut kills = 0;
+    while ended.recv_timeout(Duration::from_secs(10)).is_err() {
+        let workers = descendants(parent);
+        if let Some(worker) = workers.get(usize::try_from(dice.below(workers.len().max(1) as u64)).unwrap()) {
+            kills += u32::from(Command::new("kill").args(["-KILL", &worker.to_string()]).status().unwrap().success());
+        }
+    }
+    println!("{kills} workers were killed");
+    assert!(kills > 0, "{cases} cases take no ten seconds");
+    assert_eq!(waiting.join().unwrap(), calm_status);
+    validate(&last_run(&disturbed));
+    assert_eq!(came(&last_run(&disturbed)), came(&last_run(&calm)), "{kills} workers were killed");
+}
+
+/// Three machines share a run. One is killed and goes on, another one is killed and begins anew: together they come to the run of
+/// one machine, in whatever order they are merged.
+#[test]
+fn shards_merge_into_the_whole_run() {
+    let Some(mut scene) = Scene::new(&["wrong", "crasher"]) else { return };
+    let limits = ["--seed", "3", "--cases", "1200", "--minimize-for", "0"];
+    let (status, said) = output(&mut provost(&scene.hunt(&limits)));
+    assert_eq!(status, Some(1), "{said}");
+    let wanted = came(&last_run(&scene.out()));
+    assert!(wanted.findings.len() > 1 && wanted.faults_told > 4, "{wanted:?}");
+
+    let mut runs = Vec::new();
+    for shard in ["0/3", "1/3", "2/3"] {
+        scene.runs = format!("runs {}", shard.replace('/', " of "));
+        let hunt = scene.hunt(&[&limits[..], &["--shard", shard]].concat());
+        if shard != "0/3" {
+            // It may have come to its end before; that is another thing that must change nothing.
+            kill_after(quiet(&hunt), Duration::from_millis(900));
+        }
+        let is_begun = || scene.out().exists() && std::fs::read(last_run(&scene.out()).join(FILE_NAME)).is_ok();
+        let goes_on = shard == "1/3" && is_begun() && read(&last_run(&scene.out())).end.is_none();
+        let (status, said) = output(&mut provost(&if goes_on { resume(&last_run(&scene.out())) } else { hunt }));
+        assert_eq!(status, Some(1), "{said}");
+        runs.extend(std::fs::read_dir(scene.out()).unwrap().map(|entry| entry.unwrap().path()));
+    }
+    let merge = |runs: &[&Path], out: &Path| {
+        let mut arguments = vec!["merge".to_owned(), "--out".into(), out.display().to_string()];
+        arguments.extend(runs.iter().map(|run| run.display().to_string()));
+        output(&mut provost(&arguments))
+    };
+    let folder = |name: &str| scene.dir.path().join(name);
+    let all: Vec<&Path> = runs.iter().map(PathBuf::as_path).collect();
+    let (status, said) = merge(&all, &folder("merged"));
+    assert_eq!(status, Some(1), "{said}");
+    validate(&folder("merged"));
+    assert_eq!(came(&folder("merged")), wanted);
+    assert!(folder("merged/report.html").exists());
+    assert!(!said.contains("missing"), "{said}");
+
+    let (_, said) = merge(&all[..1], &folder("first"));
+    let noted = |run: &Path| read(run).notes.iter().map(|note| note.text.clone()).collect::<Vec<_>>().join("\n");
+    assert!(noted(&folder("first")).contains("shards of the run are missing: 1/3, 2/3"), "{said}");
+    let backwards: Vec<&Path> = all.iter().rev().copied().collect();
+    merge(&[&backwards[..], &[&folder("first")]].concat(), &folder("again"));
+    assert_eq!(came(&folder("again")), wanted, "a run that is given twice counts once");
+
+    let (status, said) = merge(&all, &folder("again"));
+    assert_eq!(status, Some(2));
+    assert!(said.contains("holds a run already"), "{said}");
+    let log = all[0].join(FILE_NAME);
+    let text = std::fs::read_to_string(&log).unwrap();
+    let version = format!("\"generator_version\":{}", harness::generators::VERSION);
+    std::fs::write(&log, text.replacen(&version, "\"generator_version\":1", 1)).unwrap();
+    let (status, said) = merge(&all, &folder("other"));
+    assert_eq!(status, Some(2));
+    assert!(said.contains("not of one version") && said.contains("generators 1"), "{said}");
+    assert!(!folder("other").exists(), "nothing is half-written");
 }
 
 /// What was found and not yet minimized is minimized when the run goes on, and what has one cause is told as one.
@@ -455,7 +578,7 @@ fn a_run_is_not_continued_with_another_interpreter() {
 fn a_log_that_was_deleted_ends_the_run() {
     let out = tempfile::tempdir().unwrap();
     let mut log = reports::Log::create(out.path()).unwrap();
-    let note = reports::Event::Note(reports::Note { level: reports::Level::Info, text: "here".into() });
+    let note = reports::Event::Note(reports::Note { level: reports::Level::Info, text: "here".into(), sums_up: false });
     log.write(&note).unwrap();
     std::fs::remove_file(log.path()).unwrap();
     let error = log.write(&note).unwrap_err();

@@ -3,7 +3,7 @@
 //! Each generator hunts alone with each interpreter, with the campaign that `provost hunt` runs. What the worker is asked is written
 //! down, and given to that interpreter once more, in a loop that does nothing else: the difference is what asking costs.
 
-use crate::campaign::{self, BATCH, Member, Message, Plan};
+use crate::campaign::{self, BATCH, Member, Message, Plan, Shard};
 use crate::comparison::Question;
 use crate::expected::Expected;
 use crate::generators::Generator;
@@ -229,11 +229,11 @@ impl Runner<'_> {
         let asked = Arc::new(Asked::default());
         let reality = Reality::new(interpreter, Limits::default());
         let subject = Box::new(Recording { inner: Box::new(reality), asked: Arc::clone(&asked) });
-        let member =
-            Member { killers: 0, ..Member::interpreter(&interpreter.id, &interpreter.facts, core.clone(), subject) };
+        let member = Member::interpreter(&interpreter.id, &interpreter.facts, core.clone(), subject);
         // What was saved is what a turn came to, and nothing happens meanwhile.
         let save_every = Duration::ZERO;
-        let plan = Plan { cases: Some(free + measured), save_every, ..self.plan(vec![generator], 1) };
+        // A .pyc file that is refused is one case in place of two.
+        let plan = Plan { cases: Some(free + 2 * measured), save_every, ..self.plan(vec![generator], 1) };
         let mut start: Option<Moment> = None;
         let mut end: Option<Moment> = None;
         hunt(&plan, vec![member], &mut |counts, _| {
@@ -357,6 +357,7 @@ impl Runner<'_> {
             seed: 1,
             time: None,
             cases: None,
+            shard: Shard::WHOLE,
             generators,
             full: false,
             jobs,
@@ -364,6 +365,7 @@ impl Runner<'_> {
             save_every: SAVE_EVERY,
             minimize_for: Duration::ZERO,
             corpus: self.root.join("corpus"),
+            inputs: None,
             cache: self.cache.clone(),
             expected: Expected::default(),
         }

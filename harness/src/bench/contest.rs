@@ -2,8 +2,10 @@
 
 use super::inputs::Case;
 use anyhow::{Context, Result};
+use pyc_core::bytecode::safety::verify_all;
+use pyc_core::bytecode::{Body, Handler};
 use pyc_core::model::{Dump, Loaded};
-use pyc_core::{Graph, Profile, Scratch, read, read_with};
+use pyc_core::{Graph, Profile, Scratch, Value, read, read_with};
 use serde::Serialize;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -160,11 +162,65 @@ impl<'a> Ours<'a> {
         seconds(|| values.iter().for_each(|value| drop(black_box(black_box(value).dump(version)))))
     }
 
+    /// Goes through all instructions of the graphs, with everything that is known of each: argument, target, position, handler,
+    /// and whether something jumps there. How many there were is told as well.
+    #[must_use]
+    pub fn dis(&self, graphs: &[Graph]) -> (f64, usize) {
+        let mut count = 0;
+        let mut targets = Vec::new();
+        let time = seconds(|| {
+            for graph in graphs {
+                for id in graph.ids() {
+                    if let Value::Code(code) = graph.value(id) {
+                        count += instructions(&Body::new(graph, &code, self.profile), &mut targets);
+                    }
+                }
+            }
+        });
+        (time, count)
+    }
+
+    /// Looks whether all code objects of the graphs are safe to run. How long their instructions are is told as well.
+    #[must_use]
+    pub fn verify(&self, graphs: &[Graph]) -> (f64, usize) {
+        let time = seconds(|| graphs.iter().for_each(|graph| drop(black_box(verify_all(graph, self.profile)))));
+        let length = |graph: &Graph<'_>| -> usize {
+            let codes = graph.code_objects().into_iter().filter_map(|id| graph.code_of(id));
+            codes.map(|code| Body::new(graph, &code, self.profile).code.len()).sum()
+        };
+        (time, graphs.iter().map(length).sum())
+    }
+
     /// Writes each graph as it was read.
     #[must_use]
     pub fn write(graphs: &[Graph]) -> f64 {
         seconds(|| graphs.iter().for_each(|graph| drop(black_box(black_box(graph).write()))))
     }
+}
+
+/// Looks at everything about the instructions of a code object.
+fn instructions(body: &Body<'_>, targets: &mut Vec<bool>) -> usize {
+    targets.clear();
+    targets.resize(body.code.len() + 1, false);
+    let handlers: Vec<Handler> = body.handlers().collect();
+    let jumps = body.instructions().filter_map(|it| it.target()).map(usize::try_from);
+    for target in jumps.flatten().chain(handlers.iter().filter_map(|handler| usize::try_from(handler.target).ok())) {
+        if let Some(is_target) = targets.get_mut(target) {
+            *is_target = true;
+        }
+    }
+    let (mut positions, mut lines) = (body.positions().peekable(), body.lines().peekable());
+    let mut count = 0;
+    for it in body.instructions() {
+        while positions.next_if(|position| position.end <= it.offset).is_some() {}
+        while lines.next_if(|range| range.end <= it.offset).is_some() {}
+        let is_covered = |handler: &&Handler| (handler.start..handler.end).contains(&(it.offset as u64));
+        let handler = handlers.iter().find(is_covered);
+        let known = (it.name(), body.argument(&it), it.target(), it.caches(), targets[it.offset]);
+        black_box((known, positions.peek(), lines.peek(), handler));
+        count += 1;
+    }
+    count
 }
 
 #[cfg(test)]

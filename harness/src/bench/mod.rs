@@ -13,6 +13,7 @@
 //! | [`run`] | brings them together, row by row |
 //! | [`report`] | rows as a table, as JSON and as docs/PERFORMANCE.md |
 //! | [`campaign`] | what a hunt costs, beside the interpreter alone |
+//! | [`toolbox`] | commands on a large tree, beside a loop of an interpreter |
 
 pub mod campaign;
 pub mod contest;
@@ -20,6 +21,7 @@ pub mod inputs;
 pub mod report;
 pub mod rival;
 pub mod run;
+pub mod toolbox;
 
 use inputs::Input;
 use std::fmt;
@@ -57,6 +59,10 @@ pub enum Race {
     Memcpy,
     /// `Graph::write` with copying the bytes.
     Preserve,
+    /// The instructions of code objects with `dis.get_instructions`.
+    Dis,
+    /// Whether code objects are safe to run, with `read` of their streams.
+    Verify,
     /// `read` with a peer.
     Peer(&'static Peer),
     /// Making cases with copying them.
@@ -70,7 +76,7 @@ pub enum Race {
 impl Race {
     /// All, in the order of the table.
     pub fn all() -> impl Iterator<Item = Race> {
-        let ours = [Race::Read, Race::Load, Race::Dump, Race::Memcpy, Race::Preserve];
+        let ours = [Race::Read, Race::Load, Race::Dump, Race::Memcpy, Race::Preserve, Race::Dis, Race::Verify];
         ours.into_iter().chain(PEERS.iter().map(Race::Peer)).chain([Race::Memory, Race::Generate, Race::Mutate])
     }
 
@@ -83,6 +89,8 @@ impl Race {
             Race::Dump => "dump",
             Race::Memcpy => "memcpy",
             Race::Preserve => "preserve",
+            Race::Dis => "dis",
+            Race::Verify => "verify",
             Race::Peer(peer) => peer.name,
             Race::Memory => "memory",
             Race::Generate => "generate",
@@ -115,7 +123,8 @@ impl Name {
             Input::Crafted => *race == Race::Memory,
             Input::Graphs | Input::Streams => *race == Race::Generate,
             Input::Seeds => *race == Race::Mutate,
-            _ => !matches!(race, Race::Generate | Race::Mutate),
+            Input::Stdlib => !matches!(race, Race::Generate | Race::Mutate),
+            _ => !matches!(race, Race::Generate | Race::Mutate | Race::Dis | Race::Verify),
         })
     }
 
@@ -139,7 +148,7 @@ impl Name {
         let inputs = Input::ALL.map(Input::name).join(", ");
         format!(
             "a row is RACE or RACE/INPUT, or campaign: what a hunt costs; races: {}; inputs: {inputs} (crafted for memory only, graphs and streams for \
-             generate only, seeds for mutate only)",
+             generate only, seeds for mutate only; dis has stdlib only)",
             races.join(", ")
         )
     }
@@ -161,6 +170,7 @@ mod tests {
         check(&["read/tiny"], &["read/tiny"]);
         check(&["read"], &["read/stdlib", "read/values", "read/tiny"]);
         check(&["py-marshal/tiny", "dump/stdlib"], &["dump/stdlib", "py-marshal/tiny"]);
+        check(&["dis"], &["dis/stdlib"]);
         check(&["memory"], &["memory/stdlib", "memory/values", "memory/tiny", "memory/crafted"]);
         check(&["generate", "mutate"], &["generate/graphs", "generate/streams", "mutate/seeds"]);
         assert_eq!(Name::choose(&[]).unwrap().len(), Name::all().count());

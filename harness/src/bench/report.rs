@@ -34,6 +34,9 @@ pub enum Figures {
         offered: usize,
         /// The accepted streams together.
         bytes: usize,
+        /// Their instructions, if these were looked at.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        instructions: Option<usize>,
         /// The rounds.
         #[serde(flatten)]
         timing: Timing,
@@ -85,13 +88,17 @@ impl Row {
         let mut cells = vec![self.bench.clone(), self.subject.clone(), self.reference.clone()];
         cells.push(self.ratio.map_or_else(|| "-".into(), short));
         match &self.figures {
-            Some(Figures::Time { streams, offered, bytes, timing }) => {
+            Some(Figures::Time { streams, offered, bytes, instructions, timing }) => {
                 let speed = |ms: f64| format!("{:.0}", *bytes as f64 / ms / 1e3);
                 let of = if streams == offered { String::new() } else { format!(" of {offered}") };
                 cells.push(format!("{}-{}", short(timing.lowest), short(timing.highest)));
                 cells.extend([speed(timing.subject_ms), speed(timing.reference_ms), format!("{streams}{of}")]);
                 cells.push(megabytes(*bytes));
-                cells.push(format!("{:.0}", *streams as f64 / timing.subject_ms * 1e3));
+                let a_second = |count: usize| count as f64 / timing.subject_ms * 1e3;
+                cells.push(match instructions {
+                    Some(count) => format!("{:.1} M instructions", a_second(*count) / 1e6),
+                    None => format!("{:.0}", a_second(*streams)),
+                });
             }
             Some(Figures::Memory { streams, bytes, worst, .. }) => {
                 let range = if *streams > 1 { format!("up to {}", short(*worst)) } else { String::new() };
@@ -200,6 +207,8 @@ dropped within the time, on both sides: ours leaves its memory to the next strea
 | `dump` | `Loaded::dump` with `marshal.dumps`, of values that are loaded already, to the interpreter's own marshal version |
 | `memcpy` | a copy of the bytes with `marshal.loads`: what no reader surpasses |
 | `preserve` | `Graph::write`, which gives the stream back, with a copy of the same bytes: what no writer surpasses |
+| `dis` | all instructions of code objects that are loaded already, with argument, target, position, line, handler and whether something jumps there, with `dis.get_instructions` and every field of what it gives; ours makes no text of an argument |
+| `verify` | whether each code object can crash its interpreter, of graphs that are read already, with reading them; MB are those of `co_code`, of which at least 50 a second are wanted |
 | `memory` | the peak of what `read` allocates, for each byte of the streams; a block that grows counts twice while it is copied |
 | `generate` | making random cases, with a copy of the same cases; what is wanted is absolute: 100 000 graphs and 500 000 streams a second |
 | `mutate` | mutating and crossing each stream, for the Python that its last byte chooses, with the work of `marshal_roundtrip` on what comes out; from 2.33 on, 70 % of a fuzzer's time is the target's |
@@ -215,7 +224,7 @@ mod tests {
 
     fn time(lowest: f64) -> Row {
         let timing = Timing { rounds: 3, subject_ms: 2.0, reference_ms: 8.0, lowest, highest: 12.34 };
-        let figures = Some(Figures::Time { streams: 9, offered: 10, bytes: 4_000_000, timing });
+        let figures = Some(Figures::Time { streams: 9, offered: 10, bytes: 4_000_000, instructions: None, timing });
         let [bench, subject, reference] = ["read/tiny", "core:3.12", "cpython:3.12"].map(String::from);
         Row { bench, subject, reference, ratio: Some(4.0), figures, skipped: None }
     }

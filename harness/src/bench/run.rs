@@ -18,6 +18,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+/// Of so many streams, the instructions of one are looked at: `dis` takes half a minute for a tenth of a standard library.
+const DIS_STRIDE: usize = 16;
+
 /// A Python that pyc-core is measured as, and itself, if it is there.
 #[derive(Debug)]
 pub struct Target<'a> {
@@ -112,8 +115,10 @@ impl Runner {
         match race {
             Race::Read | Race::Load | Race::Memcpy => format!("{} loads", python()),
             Race::Dump => format!("{} dumps", python()),
+            Race::Dis => format!("{} get_instructions", python()),
             Race::Preserve | Race::Generate => "memcpy".into(),
             Race::Mutate => "its roundtrip".into(),
+            Race::Verify => "its read".into(),
             Race::Memory => "bytes read".into(),
             Race::Peer(peer) => format!("{} {}", peer.package, self.version(peer).unwrap_or_default()),
         }
@@ -162,22 +167,30 @@ impl Runner {
                 let graphs = ours.graphs()?;
                 self.timed(race, setting, &ours, || Ours::write(&graphs), || Ok(ours.copy()))
             }
+            Race::Verify => self.verify(setting),
             Race::Peer(peer) => {
                 let mut rival = self.peer(peer, setting)?;
                 let (ours, chosen) = setting.ours(Some(&rival));
                 rival.use_only(&chosen)?;
                 self.timed(race, setting, &ours, || ours.read(), || rival.round("load"))
             }
-            Race::Read | Race::Load | Race::Memcpy | Race::Dump => {
+            Race::Read | Race::Load | Race::Memcpy | Race::Dump | Race::Dis => {
                 // Taken out, so that the streams can be borrowed beside it.
                 let python = std::mem::replace(&mut setting.interpreter, Err("it failed in an earlier row".into()));
                 let mut python = python.map_err(anyhow::Error::msg)?;
-                let (ours, chosen) = setting.ours(Some(&python));
+                let (mut ours, mut chosen) = setting.ours(Some(&python));
+                if race == Race::Dis {
+                    ours.streams = ours.streams.into_iter().step_by(DIS_STRIDE).collect();
+                    for (number, chosen) in chosen.iter_mut().filter(|chosen| **chosen).enumerate() {
+                        *chosen = number % DIS_STRIDE == 0;
+                    }
+                }
                 python.use_only(&chosen)?;
                 let rows = match race {
                     Race::Read => self.timed(race, setting, &ours, || ours.read(), || python.round("load")),
                     Race::Load => self.timed(race, setting, &ours, || ours.load(), || python.round("load")),
                     Race::Memcpy => self.timed(race, setting, &ours, || ours.copy(), || python.round("load")),
+                    Race::Dis => self.dis(setting, &ours, &mut python),
                     _ => {
                         let graphs = ours.graphs()?;
                         let values = ours.loaded(&graphs);
@@ -188,6 +201,33 @@ impl Runner {
                 Ok(rows)
             }
         }
+    }
+
+    /// Looking at all instructions.
+    fn dis(&self, setting: &Setting, ours: &Ours, python: &mut Rival) -> Result<Vec<Row>> {
+        let graphs = ours.graphs()?;
+        let (_, count) = ours.dis(&graphs);
+        let mut rows = self.timed(Race::Dis, setting, ours, || ours.dis(&graphs).0, || python.round("dis"))?;
+        for row in &mut rows {
+            if let Some(Figures::Time { instructions, .. }) = &mut row.figures {
+                *instructions = Some(count);
+            }
+        }
+        Ok(rows)
+    }
+
+    /// Whether all code objects are safe; the bytes are those of their instructions.
+    fn verify(&self, setting: &Setting) -> Result<Vec<Row>> {
+        let (ours, _) = setting.ours(None);
+        let graphs = ours.graphs()?;
+        let (_, length) = ours.verify(&graphs);
+        let mut rows = self.timed(Race::Verify, setting, &ours, || ours.verify(&graphs).0, || Ok(ours.read()))?;
+        for row in &mut rows {
+            if let Some(Figures::Time { bytes, .. }) = &mut row.figures {
+                *bytes = length;
+            }
+        }
+        Ok(rows)
     }
 
     /// Making cases, of which nobody needs to accept any.
@@ -228,7 +268,8 @@ impl Runner {
             bail!("it accepts none of {offered} streams");
         }
         let timing = contest(self.rounds, subject, reference)?;
-        let figures = Figures::Time { streams: ours.streams.len(), offered, bytes: ours.bytes(), timing };
+        let (streams, bytes) = (ours.streams.len(), ours.bytes());
+        let figures = Figures::Time { streams, offered, bytes, instructions: None, timing };
         Ok(vec![Row {
             bench: Name { race, input: setting.input }.to_string(),
             subject: if race == Race::Memcpy { "memcpy".into() } else { setting.target.id.clone() },
@@ -292,7 +333,7 @@ fn memory_row(line: &str) -> Option<(&str, f64, Figures)> {
 
 impl Race {
     fn needs_python(self) -> bool {
-        matches!(self, Race::Read | Race::Load | Race::Dump | Race::Memcpy)
+        matches!(self, Race::Read | Race::Load | Race::Dump | Race::Memcpy | Race::Dis)
     }
 }
 

@@ -1,12 +1,13 @@
 //! One subject's part of a campaign: turn after turn, predict, ask, judge, count, tell.
 //!
 //! The model predicts the bytes of each dump, so the usual case costs one comparison of bytes and one of hashes; the
-//! texts are fetched only for what differs. What the model calls undefined is asked a few times in each run, since every
-//! such answer costs a process, and is counted apart from agreement.
+//! texts are fetched only for what differs. What the model calls undefined is asked once for each cause, since every such
+//! answer costs a process, and is no agreement.
 //!
 //! The number of a turn decides its generator and its cases, and what was counted before decides the rest: nothing depends on
 //! when something happens.
 
+mod executions;
 mod headers;
 
 use super::gate::{Gate, Over};
@@ -14,17 +15,17 @@ use super::ledger::Ledger;
 use super::messages::{Found, Message};
 use super::minimizing::Job;
 use super::plan::{Before, Member, Plan};
+use super::schedule::{Schedule, Turn};
 use super::supply::{Batch, Supply};
 use crate::case::Case;
 use crate::comparison::{Closer, Flaky, Question, Readable};
-use crate::generators::Generator;
 use crate::observation::Observation;
 use crate::oracle::{self, Verdict};
 use crate::subjects::Broken;
 use crate::subjects::core::Prediction;
 use protocol::CanonMode;
 use reports::Finding;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::mpsc::{Sender, channel};
 use std::time::Instant;
 
@@ -36,13 +37,11 @@ pub(super) struct Hunter<'a> {
     plan: &'a Plan,
     member: Member,
     ledger: Ledger<'a>,
-    /// How many cases there are to be in all.
-    cases: u64,
+    /// How many cases there are to be in all, if that is limited.
+    cases: Option<u64>,
     sender: Sender<Message>,
     /// Takes what is to be minimized.
     findings: Sender<Job>,
-    /// Generators that have nothing left.
-    dry: BTreeSet<Generator>,
     saved: Instant,
 }
 
@@ -67,8 +66,7 @@ impl<'a> Hunter<'a> {
         let open = member.before.as_mut().map_or_else(Vec::new, |before| std::mem::take(&mut before.findings));
         let ledger = Ledger::new(plan, &mut member);
         member.before = Some(Before { findings: open, ..Before::default() });
-        let cases = cases.unwrap_or(u64::MAX);
-        Hunter { plan, member, ledger, cases, sender, findings, dry: BTreeSet::new(), saved: Instant::now() }
+        Hunter { plan, member, ledger, cases, sender, findings, saved: Instant::now() }
     }
 
     /// Works until it is over, a limit is reached, or no generator has anything left.
@@ -79,27 +77,19 @@ impl<'a> Hunter<'a> {
         }
         let open = self.member.before.take().unwrap_or_default().findings;
         gate.pass(|| open.into_iter().try_for_each(|(finding, case)| self.minimize_later(&finding, case)))?;
-        let first_round = self.plan.generators.len();
-        while self.dry.len() < first_round && self.left() > 0 && !over.stopped() {
+        let compiles = !self.member.pair.is_alone();
+        let schedule = Schedule::new(self.plan, self.cases, |generator| supply.total(generator, compiles));
+        while let Some(turn) = schedule.next(self.ledger.turn()).filter(|_| !over.stopped()) {
             // However slow a subject is, something is compared with it: the time is looked at after one turn of each.
-            if self.ledger.turn() >= first_round as u64 && over.late() {
+            if schedule.has_begun(turn.number) && over.late() {
                 break;
             }
-            let round = self.ledger.turn() / first_round as u64;
-            let place = usize::try_from(self.ledger.turn()).unwrap_or(usize::MAX) % first_round;
-            let generator = self.plan.generators[place];
-            if !self.dry.contains(&generator) {
-                let before = self.ledger.clone();
-                if let Err(broken) = gate.pass(|| self.turn(&mut supply, generator, round)) {
-                    // Half a turn is none: it is done again when the run is continued.
-                    self.ledger = before;
-                    self.save();
-                    return Err(broken);
-                }
-                let library_is_done = generator == Generator::Stdlib && self.dry.contains(&generator);
-                if self.plan.full && library_is_done && !self.member.pair.is_alone() {
-                    break;
-                }
+            let before = self.ledger.clone();
+            if let Err(broken) = gate.pass(|| self.turn(&mut supply, &turn)) {
+                // Half a turn is none: it is done again when the run is continued.
+                self.ledger = before;
+                self.save();
+                return Err(broken);
             }
             self.ledger.end_turn();
             if self.ledger.has_news() || self.saved.elapsed() >= self.plan.save_every {
@@ -110,37 +100,26 @@ impl<'a> Hunter<'a> {
         Ok(())
     }
 
-    /// How many cases are still to be made.
-    fn left(&self) -> u64 {
-        self.cases.saturating_sub(self.ledger.cases())
-    }
-
-    /// One turn of a generator. A generator that has nothing for it is dry.
-    fn turn(&mut self, supply: &mut Supply, generator: Generator, round: u64) -> Result<(), Broken> {
-        self.ledger.begin(generator, &self.member);
-        let mut indexes = supply.indexes(generator, round);
-        let first = indexes.start;
-        while !indexes.is_empty() && self.left() > 0 {
+    /// One turn of a generator.
+    fn turn(&mut self, supply: &mut Supply, turn: &Turn) -> Result<(), Broken> {
+        let Turn { generator, round, .. } = *turn;
+        self.ledger.begin(turn, &self.member);
+        let mut indexes = turn.indexes.clone();
+        while !indexes.is_empty() {
             let begin = Instant::now();
-            let batch = supply.next(generator, indexes.clone(), self.left(), self.member.pair.subject())?;
-            let Batch { mut cases, files, without, used } = batch;
-            if used == 0 {
-                break;
-            }
-            indexes.start += used;
+            let batch = supply.next(generator, indexes.clone(), self.member.pair.subject())?;
+            let Batch { mut cases, files, executed, without, used } = batch;
+            indexes.start += used.max(1);
             self.ledger.without(&without, generator);
-            cases.extend(self.headers(files)?);
             // A file is a case, and so is the stream in it.
-            cases.truncate(usize::try_from(self.left()).unwrap_or(usize::MAX));
+            cases.extend(self.headers(files)?);
             let restarts = self.member.pair.restarts();
+            self.executions(&executed)?;
             self.work(&cases, round.is_multiple_of(REREAD_EVERY))?;
             let restarted = self.member.pair.restarts() - restarts;
             let counts = self.ledger.counts(generator.name());
             counts.restarts += u64::from(restarted);
             counts.ms += u64::try_from(begin.elapsed().as_millis()).unwrap_or(u64::MAX);
-        }
-        if indexes.start == first {
-            self.dry.insert(generator);
         }
         self.tell(Message::Counted(self.ledger.snapshot()));
         Ok(())
@@ -233,8 +212,10 @@ impl<'a> Hunter<'a> {
                 }
                 Err(why) if self.ledger.may_kill(&why) => {
                     // Alone, so that no other case has to be asked twice.
-                    let pair = &mut self.member.pair;
-                    observations[index] = pair.ask_one(&Question::BARE, &cases[index].bytes, CanonMode::None)?;
+                    let case = &cases[index];
+                    let observation = self.member.pair.ask_one(&Question::BARE, &case.bytes, CanonMode::None)?;
+                    self.ledger.asked(case, prediction, &observation);
+                    observations[index] = Observation::Skipped(why.to_string());
                 }
                 Err(why) => observations[index] = Observation::Skipped(why.to_string()),
             }
@@ -301,7 +282,8 @@ impl<'a> Hunter<'a> {
 
     /// The interpreter reads dumps that it makes itself.
     fn reread_by_interpreter(&mut self, dumps: &[(&Case, &Prediction, Readable)]) -> Result<(), Broken> {
-        if dumps.is_empty() || self.member.pair.is_alone() {
+        // A reader of somebody else owes what it declares and nothing more.
+        if dumps.is_empty() || self.member.pair.is_alone() || self.member.pair.core().declaration().is_some() {
             return Ok(());
         }
         let bytes = dumps.iter().map(|(_, _, dump)| dump.bytes.clone()).collect();

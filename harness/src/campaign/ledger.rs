@@ -5,23 +5,21 @@
 
 use super::messages::{Found, Silence, Turns};
 use super::plan::{Member, Plan};
+use super::schedule::Turn;
 use super::supply::Without;
 use crate::case::Case;
 use crate::comparison::Unasked;
 use crate::generators::Generator;
 use crate::matrix::Tally;
-use crate::observation::{Fault, Observation};
-use crate::oracle::{Divergence, Signature, Verdict};
+use crate::observation::Observation;
+use crate::oracle::{Divergence, Relation, Signature, Verdict};
 use crate::statistics::Statistics;
 use crate::subjects::core::Prediction;
 use reports::{Counts, Level, Place, Sighting};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// How many faults of one kind are told one by one; the others are counted.
-const TOLD_FAULTS: u32 = 4;
-
-/// How many sources without a case are named; the others are counted.
-const TOLD_SOURCES: u32 = 5;
+/// Sources without a case are named in the first turns of their generators; the others are counted.
+const TOLD_ROUNDS: u64 = 3;
 
 /// How often a signature of a subject is confirmed in a fresh process, and told, when it turned out not to repeat.
 const FLAKY: u32 = 3;
@@ -36,7 +34,8 @@ pub(super) struct Ledger<'a> {
     /// Whether its column of the matrix says something: an interpreter is compared with a model.
     has_column: bool,
     place: Place,
-    killers: u32,
+    /// The turn that is going on.
+    turn: Option<Turn>,
     counts: BTreeMap<&'static str, Counts>,
     statistics: BTreeMap<&'static str, Statistics>,
     sightings: BTreeMap<String, Sighting>,
@@ -70,7 +69,7 @@ impl<'a> Ledger<'a> {
             alone,
             has_column: !alone && core.is_model(),
             place: Place { subject: member.id.clone(), ..Place::default() },
-            killers: member.killers,
+            turn: None,
             counts: BTreeMap::new(),
             statistics: BTreeMap::new(),
             sightings: BTreeMap::new(),
@@ -86,7 +85,7 @@ impl<'a> Ledger<'a> {
                 ledger.counts.insert(name, counts.clone());
             }
             if let Some(written) = before.statistics.iter().find(|statistics| statistics.generator == name) {
-                ledger.begin(*generator, member);
+                ledger.make(*generator, member);
                 ledger.statistics.entry(name).and_modify(|statistics| statistics.go_on(written));
             }
         }
@@ -98,13 +97,21 @@ impl<'a> Ledger<'a> {
         ledger
     }
 
-    /// A generator has its turn; one that never has is not starved.
-    pub(super) fn begin(&mut self, generator: Generator, member: &Member) {
+    /// A turn begins.
+    pub(super) fn begin(&mut self, turn: &Turn, member: &Member) {
+        self.make(turn.generator, member);
+        self.statistics.entry(turn.generator.name()).and_modify(|statistics| statistics.begin(turn.round));
+        self.place.turn = turn.number;
+        self.turn = Some(turn.clone());
+    }
+
+    /// A generator makes cases; one that never does is not starved.
+    fn make(&mut self, generator: Generator, member: &Member) {
         let Member { id, pair, .. } = member;
-        let owes = pair.core().is_model();
+        let owes = pair.core().owed() != Relation::Value;
         let wanted = match generator {
             // Only a CPython compiles what pyc-core reads ...
-            Generator::Stdlib | Generator::Programs => !pair.is_alone() && owes,
+            Generator::Stdlib | Generator::Programs | Generator::Execution => !pair.is_alone() && owes,
             // ... and who has no code objects of CPython's gets none.
             Generator::Codes | Generator::Pyc => owes,
             Generator::Values | Generator::Streams => true,
@@ -114,7 +121,7 @@ impl<'a> Ledger<'a> {
         self.unsaved.generators.insert(generator.name());
     }
 
-    /// The number of the turn that is to come, or is going on.
+    /// The number of the first turn that can come, or of the one that is going on.
     pub(super) fn turn(&self) -> u64 {
         self.place.turn
     }
@@ -122,17 +129,13 @@ impl<'a> Ledger<'a> {
     /// The turn is over.
     pub(super) fn end_turn(&mut self) {
         self.place.turn += 1;
+        self.turn = None;
         if self.has_column {
             for rule in self.tally.impossible() {
                 let text = format!("{}: the matrix says that this cannot be reached, and it was: {rule}", self.id);
                 self.unsaved.notes.push((Level::Warning, text));
             }
         }
-    }
-
-    /// How many cases there were.
-    pub(super) fn cases(&self) -> u64 {
-        self.counts.values().map(|counts| counts.cases).sum()
     }
 
     /// The numbers of all generators.
@@ -171,15 +174,14 @@ impl<'a> Ledger<'a> {
         self.unsaved.notes.push((level, text));
     }
 
-    /// Counts sources that gave no case, and names the first ones.
+    /// Counts sources that gave no case, and names some.
     pub(super) fn without(&mut self, sources: &[(String, Without)], generator: Generator) {
         for (source, reason) in sources {
             let counts = self.counts(generator.name());
             counts.cases += 1;
             counts.not_compiled += u64::from(matches!(reason, Without::NotCompiled(_)));
             *counts.skipped.entry(reason.kind()).or_default() += 1;
-            if self.place.named < TOLD_SOURCES {
-                self.place.named += 1;
+            if self.turn.as_ref().is_some_and(|turn| turn.round < TOLD_ROUNDS) {
                 let reason = reason.to_string().replace('\n', " ");
                 self.note(Level::Info, format!("{}: {source} {reason}", self.id));
             }
@@ -191,20 +193,34 @@ impl<'a> Ledger<'a> {
         self.counts.entry(generator).or_insert_with(new)
     }
 
-    /// Whether to ask what should not be asked: a few in each run, and each cause at least once, however slow the subject
-    /// is to start again.
+    /// Whether to ask what should not be asked: the first case of each cause, as each answer may cost a process.
     pub(super) fn may_kill(&mut self, why: &Unasked) -> bool {
-        let Place { killers, causes, .. } = &mut self.place;
+        let causes = &mut self.place.causes;
         let cause = why.to_string();
-        let is_new = !causes.contains(&cause);
-        let may = *why != Unasked::Panicked && (*killers < self.killers || is_new);
+        let may = *why != Unasked::Panicked && !causes.contains(&cause);
         if may {
-            *killers += 1;
-            if is_new {
-                causes.push(cause);
-            }
+            causes.push(cause);
         }
         may
+    }
+
+    /// Tells what became of a case that should not be asked. It counts as one that was not, so that the numbers of a run are
+    /// the sums of those of its shards, each of which asks its own.
+    pub(super) fn asked(&mut self, case: &Case, prediction: &Prediction, observation: &Observation) {
+        self.tally.asked(prediction.reached);
+        let why = match &prediction.observation {
+            Observation::Undefined(cause) => cause.clone(),
+            _ => Unasked::Foreign.to_string(),
+        };
+        let (kind, detail) = match observation {
+            Observation::Faulted(fault) => (fault.kind(), fault.to_string()),
+            Observation::Accepted(_) => ("accepted".into(), "a value came out".into()),
+            Observation::Rejected(exception) => {
+                ("rejected".into(), format!("{}: {}", exception.class, exception.message))
+            }
+            Observation::Skipped(why) | Observation::Undefined(why) => ("skipped".into(), why.clone()),
+        };
+        self.silent(case, kind, detail, Some(why));
     }
 
     /// Whether the subject has never had a divergence of this signature that stood a second look.
@@ -252,7 +268,6 @@ impl<'a> Ledger<'a> {
     ) {
         match (&prediction.observation, observation, verdicts.first()) {
             (_, Observation::Skipped(_), _) => {}
-            (Observation::Undefined(_), ..) => self.tally.asked(prediction.reached),
             (_, _, Some(Verdict::Agree | Verdict::Diverge(_))) if !self.alone => {
                 self.tally.compared(prediction.reached, &prediction.observation);
             }
@@ -279,7 +294,11 @@ impl<'a> Ledger<'a> {
         verdicts: Vec<Verdict>,
     ) {
         if let Observation::Faulted(fault) = observation {
-            self.silent(case, predicted, fault);
+            let cause = match predicted {
+                Observation::Undefined(cause) => Some(cause.clone()),
+                _ => None,
+            };
+            self.silent(case, fault.kind(), fault.to_string(), cause);
         }
         let alone = self.alone;
         let mut unexpected = false;
@@ -340,6 +359,7 @@ impl<'a> Ledger<'a> {
                 predicted: predicted.clone(),
                 observed: observed.clone(),
                 expected,
+                turn: self.place.turn,
                 is_first: is_first || self.unsaved.found.get(&name).is_some_and(|found| found.is_first),
             };
             self.unsaved.found.insert(name, found);
@@ -347,21 +367,12 @@ impl<'a> Ledger<'a> {
         expected
     }
 
-    fn silent(&mut self, case: &Case, predicted: &Observation, fault: &Fault) {
-        let predicted = match predicted {
-            Observation::Undefined(cause) => Some(cause.clone()),
-            _ => None,
-        };
-        let told = self.faults.entry((fault.kind(), predicted.clone())).or_default();
+    fn silent(&mut self, case: &Case, kind: String, detail: String, predicted: Option<String>) {
+        let told = self.faults.entry((kind.clone(), predicted.clone())).or_default();
         *told += 1;
-        if *told <= TOLD_FAULTS {
-            self.unsaved.silences.push(Silence {
-                subject: self.id.clone(),
-                kind: fault.kind(),
-                detail: fault.to_string(),
-                case: case.clone(),
-                predicted,
-            });
+        if *told <= reports::TOLD_FAULTS {
+            let (subject, turn) = (self.id.clone(), self.place.turn);
+            self.unsaved.silences.push(Silence { subject, turn, kind, detail, case: case.clone(), predicted });
         }
     }
 }

@@ -25,6 +25,8 @@ pub struct Found {
     pub observed: Observation,
     /// The entry of [`Plan::expected`](super::Plan::expected) that lists it.
     pub expected: Option<usize>,
+    /// The turn in which it was found.
+    pub turn: u64,
     /// Whether it is the first of its signature in this subject.
     pub is_first: bool,
 }
@@ -57,18 +59,20 @@ pub struct Small {
     pub program: Option<String>,
 }
 
-/// A case that was not answered.
+/// A case that was not answered, or was asked although the model calls it undefined.
 #[derive(Debug, Clone)]
 pub struct Silence {
     /// Whose.
     pub subject: String,
-    /// `SIGSEGV`, `timeout` ...
+    /// In which turn.
+    pub turn: u64,
+    /// `SIGSEGV`, `timeout` ...; `accepted` and `rejected` of what the model calls undefined.
     pub kind: String,
     /// What is known of it.
     pub detail: String,
     /// The case.
     pub case: Case,
-    /// The cause that the model gives, if it predicted that something would happen.
+    /// The cause that the model gives, if it predicted that something could happen.
     pub predicted: Option<String>,
 }
 

@@ -46,6 +46,7 @@ impl Member {
                     predicted: one.prediction.observation,
                     observed: one.observation,
                     expected: None,
+                    turn: told.turn,
                     is_first: true,
                 }));
             }

@@ -11,10 +11,11 @@ mod ledger;
 mod messages;
 mod minimizing;
 mod plan;
+mod schedule;
 mod supply;
 
 pub use messages::{Found, Message, Silence, Small, Turns};
-pub use plan::{BATCH, Before, KILLERS, Member, Plan};
+pub use plan::{BATCH, Before, Member, Plan, Shard};
 
 use anyhow::Result;
 use gate::{Gate, Over};

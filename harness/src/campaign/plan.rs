@@ -8,7 +8,9 @@ use crate::subjects::Subject;
 use crate::subjects::core::Core;
 use protocol::Facts;
 use reports::{Counts, Finding, Place, Reached, Sighting, Statistics};
+use std::fmt;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 /// What to do, and when to stop.
@@ -20,6 +22,8 @@ pub struct Plan {
     pub time: Option<Duration>,
     /// Stop after this many cases in total, of which each subject gets the same share.
     pub cases: Option<u64>,
+    /// The part of the run that is done here.
+    pub shard: Shard,
     /// Which cases, taken in turn.
     pub generators: Vec<Generator>,
     /// Take every file of each standard library at every level, and stop when all are done.
@@ -35,10 +39,69 @@ pub struct Plan {
     pub minimize_for: Duration,
     /// The folder with `seeds`, `golden` and `regressions`.
     pub corpus: PathBuf,
+    /// A folder whose files are all the cases there are, in the place of generators.
+    pub inputs: Option<PathBuf>,
     /// The folder of compiled standard libraries.
     pub cache: PathBuf,
     /// The divergences that are known.
     pub expected: Expected,
+}
+
+#[cfg(test)]
+impl Plan {
+    /// No cases, and nowhere to take them from.
+    pub(super) fn of_nothing() -> Plan {
+        Plan {
+            seed: 0,
+            time: None,
+            cases: Some(0),
+            shard: Shard::WHOLE,
+            generators: Vec::new(),
+            full: false,
+            jobs: 2,
+            batch: BATCH,
+            save_every: Duration::ZERO,
+            minimize_for: Duration::ZERO,
+            corpus: PathBuf::from("there is no corpus"),
+            inputs: None,
+            cache: PathBuf::from("there is no cache"),
+            expected: Expected::default(),
+        }
+    }
+}
+
+/// A part of a run: the rounds whose number leaves `index` when it is divided by `of`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shard {
+    /// From 0.
+    pub index: u64,
+    /// How many there are, at least 1.
+    pub of: u64,
+}
+
+impl Shard {
+    /// All of it.
+    pub const WHOLE: Shard = Shard { index: 0, of: 1 };
+}
+
+/// `0/4`, the first of four.
+impl FromStr for Shard {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Shard, String> {
+        let numbers = || {
+            let (index, of) = text.split_once('/')?;
+            let (index, of): (u64, u64) = (index.parse().ok()?, of.parse().ok()?);
+            (index < of).then_some(Shard { index, of })
+        };
+        numbers().ok_or_else(|| format!("{text:?} is no shard; the four shards of a run are 0/4, 1/4, 2/4 and 3/4"))
+    }
+}
+
+impl fmt::Display for Shard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.index, self.of)
+    }
 }
 
 /// A subject that takes part.
@@ -53,8 +116,6 @@ pub struct Member {
     pub pair: Pair,
     /// What its interpreter says of itself.
     pub facts: Option<Facts>,
-    /// How many cases that the model calls undefined it is asked: each may cost a process.
-    pub killers: u32,
     /// What it came to before, if the run is continued.
     pub before: Option<Before>,
 }
@@ -82,9 +143,6 @@ pub struct Before {
 /// [`Plan::batch`] unless a test wants another one.
 pub const BATCH: u64 = 64;
 
-/// [`Member::killers`] of an interpreter that starts in no time.
-pub const KILLERS: u32 = 12;
-
 impl Member {
     /// An interpreter that is compared with the core.
     #[must_use]
@@ -95,7 +153,6 @@ impl Member {
             release: facts.implementation_version.clone(),
             pair: Pair::new(&facts.implementation, core, subject),
             facts: Some(facts.clone()),
-            killers: KILLERS,
             before: None,
         }
     }
@@ -105,6 +162,6 @@ impl Member {
     pub fn alone(core: Core) -> Member {
         let version = core.profile().version.to_string();
         let (id, release) = (format!("core:{version}"), version.clone());
-        Member { id, version, release, pair: Pair::alone(core), facts: None, killers: 0, before: None }
+        Member { id, version, release, pair: Pair::alone(core), facts: None, before: None }
     }
 }

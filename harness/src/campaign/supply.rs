@@ -6,6 +6,7 @@
 use super::plan::{Member, Plan};
 use crate::case::{Case, Form, Origin};
 use crate::corpus::Kind;
+use crate::generators::execution::{self, OF_EACH};
 use crate::generators::{self, Generated, Generator, Target, programs, pyc};
 use crate::golden;
 use crate::stdlib::{Cache, Item, Library};
@@ -16,18 +17,7 @@ use protocol::Exception;
 use reports::Level;
 use std::fmt;
 use std::ops::Range;
-use std::path::Path;
-
-/// A turn of a generator has this many cases ...
-const CASES: u64 = 64;
-/// ... or this many compiled files in a run that takes all of them ...
-const FILES: u64 = 32;
-/// ... or one in a mixed run, where compiling would else take most of the time ...
-const FEW_FILES: u64 = 1;
-/// ... or this many programs, each of which has to be compiled ...
-const PROGRAMS: u64 = 1;
-/// ... or this many .pyc files, most of which give two cases, the header and the stream.
-const PYC_FILES: u64 = CASES / 2;
+use std::path::{Path, PathBuf};
 
 /// A batch, which is a turn or a part of one, ends when it has this many bytes.
 const BYTES: usize = 1 << 20;
@@ -42,12 +32,13 @@ pub(super) struct Supply {
     id: String,
     target: Target,
     seed: u64,
-    full: bool,
     library: Option<(Library, Cache)>,
     /// The files of the library, each at each level.
     items: Vec<Item>,
-    /// The streams of the corpus.
+    /// The streams of the corpus, or of the files that are the cases.
     corpus: Vec<(String, Vec<u8>)>,
+    /// Whether these are all the cases there are.
+    is_given: bool,
     bases: Vec<Vec<u8>>,
     /// Those of the bases that the subject compiled.
     compiled: Vec<Vec<u8>>,
@@ -58,12 +49,14 @@ pub(super) struct Supply {
 /// What some indexes of a generator give.
 #[derive(Default)]
 pub(super) struct Batch {
-    /// How many of the indexes: none, if there is nothing any more.
+    /// How many of the indexes.
     pub(super) used: u64,
     /// The cases.
     pub(super) cases: Vec<Case>,
     /// .pyc files, for what is before their streams.
     pub(super) files: Vec<Case>,
+    /// Streams to be executed.
+    pub(super) executed: Vec<Case>,
     /// Sources that gave no case: path or origin, and why.
     pub(super) without: Vec<(String, Without)>,
 }
@@ -124,10 +117,13 @@ impl Supply {
             id: member.id.clone(),
             target,
             seed: plan.seed,
-            full: plan.full,
             library,
             items,
-            corpus: if plan.generators.contains(&Generator::Streams) {
+            is_given: plan.inputs.is_some(),
+            corpus: if let Some(folder) = &plan.inputs {
+                inputs(folder)
+            // A reader is to be found out by the generators alone.
+            } else if plan.generators.contains(&Generator::Streams) && member.pair.core().declaration().is_none() {
                 corpus(&plan.corpus, member)
             } else {
                 Vec::new()
@@ -166,43 +162,40 @@ impl Supply {
         Ok(())
     }
 
-    /// The indexes of a generator's turn in this round.
-    pub(super) fn indexes(&self, generator: Generator, round: u64) -> Range<u64> {
-        let many = match generator {
-            Generator::Stdlib if self.full => FILES,
-            Generator::Stdlib => FEW_FILES,
-            Generator::Programs => PROGRAMS,
-            Generator::Pyc => PYC_FILES,
-            Generator::Values | Generator::Streams | Generator::Codes => CASES,
-        };
-        let first = round.saturating_mul(many);
-        first..first.saturating_add(many)
+    /// How many indexes of a generator there are; `compiles`: whether the subject compiles what it is given.
+    pub(super) fn total(&self, generator: Generator, compiles: bool) -> u64 {
+        match generator {
+            Generator::Streams if self.is_given => self.corpus.len() as u64,
+            Generator::Stdlib if compiles => self.items.len() as u64,
+            Generator::Stdlib => 0,
+            Generator::Programs | Generator::Execution if !(compiles && self.target.codes) => 0,
+            // A stream that is nothing but a code object says nothing about who has none of CPython's.
+            Generator::Codes | Generator::Pyc if !self.target.codes => 0,
+            _ => u64::MAX,
+        }
     }
 
-    /// The cases of the first of these indexes of a generator, at most `room`.
+    /// The cases of the first of these indexes of a generator.
     pub(super) fn next(
         &mut self,
         generator: Generator,
         indexes: Range<u64>,
-        room: u64,
         subject: Option<&mut (dyn Subject + 'static)>,
     ) -> Result<Batch, Broken> {
-        let most = self.batch.min(if generator == Generator::Pyc { room.div_ceil(2) } else { room });
+        // Forking costs more than executing.
+        let most = if generator == Generator::Execution { u64::MAX } else { self.batch };
         let indexes = indexes.start..indexes.end.min(indexes.start.saturating_add(most));
         match generator {
-            Generator::Stdlib => match subject {
-                Some(subject) => self.files(indexes, subject),
-                None => Ok(Batch::default()),
-            },
-            Generator::Programs => match subject {
-                Some(subject) if self.target.codes => self.programs(indexes, subject),
-                _ => Ok(Batch::default()),
-            },
+            Generator::Stdlib => subject.map_or_else(|| Ok(Batch::default()), |subject| self.files(indexes, subject)),
+            Generator::Programs => {
+                subject.map_or_else(|| Ok(Batch::default()), |subject| self.programs(indexes, subject))
+            }
+            Generator::Execution => {
+                subject.map_or_else(|| Ok(Batch::default()), |subject| self.executions(indexes, subject))
+            }
             Generator::Values => Ok(self.generated(generator, indexes)),
-            // A stream that is nothing but a code object says nothing about who has none of CPython's.
-            Generator::Codes | Generator::Pyc if !self.target.codes => Ok(Batch::default()),
             Generator::Streams | Generator::Codes | Generator::Pyc => {
-                if self.bases.is_empty() {
+                if self.bases.is_empty() && !self.is_given {
                     self.make_bases(subject)?;
                 }
                 let is_pyc = generator == Generator::Pyc;
@@ -287,6 +280,35 @@ impl Supply {
         Ok(batch)
     }
 
+    /// Small programs and what changes make of them; each of these is made of one program, and of parts of the one before.
+    fn executions(&self, indexes: Range<u64>, subject: &mut dyn Subject) -> Result<Batch, Broken> {
+        let mut batch = Batch { used: indexes.end - indexes.start, ..Batch::default() };
+        let numbers = |indexes: &Range<u64>| indexes.start / OF_EACH..indexes.end.div_ceil(OF_EACH);
+        for number in numbers(&indexes) {
+            let mut compiled =
+                |number| Ok(stream(subject.compile(&execution::program(self.target, self.seed, number))?));
+            let (base, other) = (compiled(number)?, compiled(number.saturating_sub(1))?);
+            let first = number * OF_EACH;
+            let origin = |index| Origin::generated(Generator::Execution, self.seed, index);
+            let base = match base {
+                Ok(base) => base,
+                // Told once, with the first of its cases.
+                Err(reason) => {
+                    let told = indexes.contains(&first).then(|| (origin(first).to_string(), reason));
+                    batch.without.extend(told);
+                    continue;
+                }
+            };
+            let other = other.as_ref().unwrap_or(&base);
+            for index in first.max(indexes.start)..(first + OF_EACH).min(indexes.end) {
+                let made = execution::case(self.target, self.seed, index, &base, other);
+                let origin = origin(index);
+                batch.executed.extend(made.map(|bytes| Case { valid: index == first, ..Case::stream(bytes, origin) }));
+            }
+        }
+        Ok(batch)
+    }
+
     /// The marshal stream of a file, or why there is none.
     fn compile(&mut self, item: usize, subject: &mut dyn Subject) -> Result<Result<Vec<u8>, Without>, Broken> {
         let without = |reason: String| Ok(Err(Without::Other(reason)));
@@ -307,6 +329,18 @@ fn stream(compiled: Compiled) -> Result<Vec<u8>, Without> {
         Compiled::Refused(e) => Err(Without::NotCompiled(e)),
         Compiled::Faulted(reason) => Err(Without::Other(format!("the compiler did not answer: {reason}"))),
     }
+}
+
+/// The streams of all files of a folder, with their names.
+fn inputs(folder: &Path) -> Vec<(String, Vec<u8>)> {
+    // Whoever named the folder has read it before.
+    let paths = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let read = |path: PathBuf| Some((path.file_name()?.to_string_lossy().into_owned(), std::fs::read(&path).ok()?));
+    let mut files: Vec<(String, Vec<u8>)> = paths.filter_map(read).collect();
+    files.sort();
+    // A file whose header is accepted by nobody may be a stream that begins like one.
+    files.iter_mut().for_each(|(_, bytes)| *bytes = payload(bytes).unwrap_or_else(|_| std::mem::take(bytes)));
+    files
 }
 
 /// The streams of the corpus, with their paths in it: all fixtures, and those that this very version was asked before.

@@ -17,7 +17,6 @@ use protocol::{CanonMode, Compile, Exception, Load};
 use reports::{Counts, Reached, Sighting};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::AtomicU32;
 use std::time::Duration;
@@ -116,20 +115,8 @@ impl Subject for Fake {
 }
 
 fn plan(seed: u64, cases: u64) -> Plan {
-    Plan {
-        seed,
-        time: None,
-        cases: Some(cases),
-        generators: vec![Generator::Values, Generator::Streams],
-        full: false,
-        jobs: 2,
-        batch: BATCH,
-        save_every: Duration::ZERO,
-        minimize_for: Duration::ZERO,
-        corpus: PathBuf::from("there is no corpus"),
-        cache: PathBuf::from("there is no cache"),
-        expected: Expected::default(),
-    }
+    let generators = vec![Generator::Values, Generator::Streams];
+    Plan { seed, cases: Some(cases), generators, ..Plan::of_nothing() }
 }
 
 fn header() -> reports::Run {
@@ -145,6 +132,8 @@ fn header() -> reports::Run {
         minutes: None,
         cases: None,
         generators: vec![],
+        shard: None,
+        parts: vec![],
         host: reports::Host { os: String::new(), arch: String::new(), cpus: 1 },
     }
 }
@@ -159,7 +148,7 @@ fn fake(version: &str, behaviour: Behaviour) -> Member {
     let subject = Box::new(Fake { core: core.clone(), behaviour, fresh: false, asked: 0, killers });
     let pair = Pair::new("fake", core, subject);
     let (id, release) = (format!("fake:{version}"), version.to_owned());
-    Member { id, version: version.into(), release, pair, facts: None, killers: KILLERS, before: None }
+    Member { id, version: version.into(), release, pair, facts: None, before: None }
 }
 
 /// What a campaign came to: the last numbers, without the time, and the smallest case of each finding of each subject.
@@ -230,7 +219,7 @@ fn every_case_ends_in_exactly_one_way() {
             assert_eq!(counts.compared, counts.agreed + counts.expected + counts.diverged, "{counts:?}");
         }
         let total: u64 = came.counts.values().map(|counts| counts.cases).sum();
-        assert_eq!(total, 301, "a limit of cases is kept exactly");
+        assert_eq!(total, 301, "a limit of cases is kept");
         let shares = ["fake:3.10", "fake:2.7"].map(|id| {
             came.counts.iter().filter(|((subject, _), _)| subject == id).map(|(_, counts)| counts.cases).sum::<u64>()
         });
@@ -283,11 +272,86 @@ fn jobs_and_batches_change_nothing() {
     }
 }
 
+/// What is written down of a campaign.
+fn recorded(plan: &Plan, members: Vec<Member>) -> reports::RunLog {
+    let out = tempfile::tempdir().unwrap();
+    let mut recorder = Recorder::create(out.path(), plan.seed, &plan.expected).unwrap();
+    let shard = (plan.shard != Shard::WHOLE).then(|| plan.shard.to_string());
+    let arguments = shard.iter().flat_map(|shard| ["--shard".to_owned(), shard.clone()]).collect();
+    recorder.write(&reports::Event::Run(reports::Run { arguments, shard, ..header() })).unwrap();
+    recorder.write(&reports::Event::Rules(crate::matrix::rules())).unwrap();
+    for Member { id, .. } in &members {
+        let subject = reports::Subject { id: id.clone(), usable: true, ..reports::Subject::default() };
+        recorder.introduce(subject).unwrap();
+    }
+    run(plan, members, &AtomicBool::new(false), &mut |message| recorder.hear(message)).unwrap();
+    recorder.flush().unwrap();
+    reports::read(recorder.log_path()).unwrap()
+}
+
+/// What a run reports, without times, rates, restarts and what it was merged from, and in an order of its own.
+fn reported(mut log: reports::RunLog) -> reports::RunLog {
+    log.counts.iter_mut().for_each(|counts| (counts.ms, counts.restarts) = (0, 0));
+    for finding in &mut log.findings {
+        // They name the folder.
+        (finding.repro_python, finding.repro_rust) = (None, None);
+    }
+    log.counts.sort_by_key(|counts| (counts.subject.clone(), counts.generator.clone()));
+    log.statistics.sort_by_key(|made| (made.subject.clone(), made.generator.clone()));
+    log.reached.sort_by_key(|column| column.subject.clone());
+    log.sightings.sort_by_key(|sighting| (sighting.subject.clone(), sighting.signature.clone()));
+    log.findings.sort_by_key(|finding| finding.signature.clone());
+    log.faults.sort_by_key(|fault| (fault.subject.clone(), fault.turn));
+    log.notes.sort_by_key(|note| note.text.clone());
+    log.run.parts.clear();
+    reports::RunLog { places: Vec::new(), seconds: 0.0, partial: None, events: 0, ..log }
+}
+
+/// However a run is shared, and in whatever order its parts are put together: it comes to what it would have come to.
+#[test]
+fn shards_come_to_the_whole_run() {
+    let members = || {
+        let fakes = [("3.10", Behaviour::DumpsWrongly), ("2.7", Behaviour::Crashes), ("3.13", Behaviour::RejectsAll)];
+        fakes.map(|(version, behaviour)| fake(version, behaviour)).into_iter().collect::<Vec<_>>()
+    };
+    let plan = Plan { generators: Generator::ALL.to_vec(), ..plan(5, 6001) };
+    let whole = reported(recorded(&plan, members()));
+    assert!(whole.findings.len() > 2 && whole.faults.len() > 8 && whole.notes.len() > 3, "{whole:?}");
+    let merged = |parts: &[(String, reports::RunLog)]| reports::merge(parts.to_vec()).unwrap();
+    for of in [2, 3, 5] {
+        let part =
+            |index: u64| (index.to_string(), recorded(&Plan { shard: Shard { index, of }, ..plan.clone() }, members()));
+        let mut parts: Vec<(String, reports::RunLog)> = (0..of).map(part).collect();
+        let once = merged(&parts);
+        assert_eq!(reported(once.clone()), whole, "{of} shards");
+        parts.extend_from_within(1..);
+        parts.reverse();
+        assert_eq!(merged(&parts), once, "{of} shards in another order, some of them twice");
+    }
+}
+
+/// What a fuzzer left becomes findings with signatures, each file once.
+#[test]
+fn files_can_be_the_cases() {
+    let dir = tempfile::tempdir().unwrap();
+    let files: [(&str, &[u8]); 4] =
+        [("crash-1", b"N"), ("crash-2", b"i\x01\0\0\0"), ("slow-unit-3", b"\xff"), ("a.pyc", b"no header")];
+    for (name, bytes) in files {
+        std::fs::write(dir.path().join(name), bytes).unwrap();
+    }
+    let plan =
+        Plan { cases: None, generators: vec![Generator::Streams], inputs: Some(dir.path().into()), ..plan(5, 0) };
+    let came = came_of(&plan, vec![fake("3.10", Behaviour::RejectsAll), fake("2.7", Behaviour::Honest)]);
+    let counts = |id: &str| came.counts[&(id.to_owned(), "streams".to_owned())].clone();
+    assert_eq!((counts("fake:3.10").cases, counts("fake:3.10").diverged), (4, 2));
+    assert_eq!((counts("fake:2.7").cases, counts("fake:2.7").agreed), (4, 4));
+}
+
 /// Wherever a campaign ends, the rest of it makes it what it would have been.
 #[test]
 fn a_campaign_can_be_continued_after_any_save() {
     let members = || vec![fake("3.10", Behaviour::DumpsWrongly), fake("2.7", Behaviour::Crashes)];
-    let plan = Plan { generators: Generator::ALL.to_vec(), ..plan(5, 1201) };
+    let plan = Plan { generators: Generator::ALL.to_vec(), ..plan(5, 4001) };
     let came = came_of(&plan, members());
     for end in [1, 2, 5, 9, 14] {
         let out = tempfile::tempdir().unwrap();
@@ -404,8 +468,9 @@ fn what_only_a_used_process_does_is_noted_as_flaky() {
     assert!(came.notes.iter().any(|note| note.contains("flaky")), "{:?}", came.notes);
 }
 
+/// Each cause is asked about once, and the numbers are those of a run that did not ask.
 #[test]
-fn only_a_few_killers_are_asked() {
+fn a_killer_is_asked_once_for_each_cause() {
     let member = fake("3.10", Behaviour::Honest);
     let core = member.pair.core().clone();
     let killers = std::sync::Arc::<AtomicU32>::default();
@@ -420,11 +485,10 @@ fn only_a_few_killers_are_asked() {
     let plan = Plan { generators: vec![Generator::Streams], corpus: dir.path().into(), ..plan(1, 50) };
     let came = came_of(&plan, vec![Member { pair: Pair::new("fake", core, Box::new(subject)), ..member }]);
     let counts = came.counts.values().next().unwrap();
-    let asked = u64::from(killers.load(Ordering::Relaxed));
-    assert_eq!(asked, u64::from(KILLERS));
-    assert_eq!(counts.faulted, asked);
-    assert_eq!(counts.skipped.values().sum::<u64>(), 50 - asked, "{counts:?}");
-    assert_eq!(counts.compared, 0, "what is undefined is never agreement");
+    assert_eq!(killers.load(Ordering::Relaxed), 1);
+    assert_eq!((counts.faulted, counts.compared), (0, 0), "what is undefined is never agreement");
+    assert_eq!(counts.skipped.values().sum::<u64>(), 50, "{counts:?}");
+    assert_eq!(came.faults.values().map(Vec::len).sum::<usize>(), 1, "{came:?}");
 }
 
 /// How many programs an interpreter refuses is a number of the report, like anything that was not compared.
@@ -442,13 +506,13 @@ fn a_program_that_gave_no_case_is_counted() {
     );
 }
 
-/// A .pyc file gives two cases, and a run has as many as were asked for.
+/// A .pyc file gives two cases unless its header is refused, and a run has no more than were asked for.
 #[test]
 fn a_header_and_its_stream_are_a_case_each() {
     let plan = Plan { generators: vec![Generator::Pyc], ..plan(1, 45) };
     let came = came_of(&plan, vec![fake("3.12", Behaviour::Honest)]);
     let counts = &came.counts[&("fake:3.12".to_owned(), "pyc".to_owned())];
-    assert_eq!(counts.cases, 45);
+    assert!((30..=44).contains(&counts.cases), "{counts:?}");
     assert!(counts.skipped["the subject imports nothing"] >= 20 && counts.agreed > 0, "{counts:?}");
 }
 

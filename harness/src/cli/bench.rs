@@ -2,10 +2,10 @@
 
 use super::{MORE, Places, root, select, target_dir};
 use crate::bench::Name;
-use crate::bench::campaign;
 use crate::bench::inputs::Input;
 use crate::bench::report::{Place, Row, document, table};
 use crate::bench::run::{Runner, Target};
+use crate::bench::{campaign, toolbox};
 use crate::record::rfc3339;
 use crate::subjects::core::Core;
 use anyhow::{Context, Result};
@@ -41,6 +41,9 @@ pub(crate) struct Bench {
     /// The folder that keeps compiled standard libraries [default: in the target folder]
     #[arg(long, value_name = "DIR")]
     cache: Option<PathBuf>,
+    /// With toolbox: how many files the tree has
+    #[arg(long, value_name = "N", default_value_t = toolbox::FILES)]
+    files: usize,
     /// With campaign: also a minute of hunting of another build of this program, such as one of an older commit
     #[arg(long, value_name = "PROVOST")]
     beside: Option<PathBuf>,
@@ -54,9 +57,15 @@ pub(crate) struct Bench {
 /// The word for the rows about hunts, which are no race.
 const CAMPAIGN: &str = "campaign";
 
+/// The word for the rows about commands on a large tree.
+const TOOLBOX: &str = "toolbox";
+
 impl Bench {
     /// Exit status 0, whatever the ratios are; 2 if a name is wrong, or an interpreter that was named cannot be used.
     pub(crate) fn run(&self) -> Result<u8> {
+        if self.only == [TOOLBOX] {
+            return self.toolbox();
+        }
         let (campaigns, races): (Vec<String>, Vec<String>) =
             self.only.iter().cloned().partition(|word| word == CAMPAIGN);
         if !campaigns.is_empty() && races.is_empty() {
@@ -98,6 +107,26 @@ impl Bench {
             };
             write().with_context(|| format!("cannot write {}", path.display()))?;
             eprintln!("written {}", path.display());
+        }
+        Ok(0)
+    }
+
+    /// Commands on a large tree, beside the newest interpreter.
+    fn toolbox(&self) -> Result<u8> {
+        let found = self.places.scripts().whole()?.found.interpreters;
+        let mut selected = select(&found, &self.subject)?;
+        selected.retain(|one| one.facts.implementation == "cpython" && one.executable().is_some());
+        let interpreter = selected.last().with_context(|| format!("no CPython was found; {MORE}"))?;
+        let cache = self.cache.clone().unwrap_or_else(|| target_dir().join("provost").join("stdlib"));
+        let provost = std::env::current_exe()?;
+        let rows = toolbox::measure(&root(), &provost, interpreter, &cache, self.files)?;
+        let mut out = std::io::stdout().lock();
+        if self.json {
+            for row in &rows {
+                writeln!(out, "{}", serde_json::to_string(row)?)?;
+            }
+        } else {
+            write!(out, "{}: {}\n{}", interpreter.id, interpreter.facts.version, toolbox::shown(&rows))?;
         }
         Ok(0)
     }

@@ -13,7 +13,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 use interpreters::{Interpreter, Limits, Supervisor};
 use pyc_core::Profile;
-use pyc_core::bytecode::{Assembled, Body};
+use pyc_core::bytecode::{Assembled, Body, text};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
@@ -66,6 +66,8 @@ struct Tally {
     is_tight: bool,
     /// Those whose `co_stacksize` is what the flow of their instructions comes to.
     stack: usize,
+    /// Files whose text assembles to the same bytes.
+    texts: usize,
     /// Generated code objects of which the interpreter says the same; and those that it was asked about.
     generated: [usize; 2],
     residue: BTreeMap<&'static str, usize>,
@@ -83,8 +85,9 @@ impl Bytecode {
             let mut tally = self.library(interpreter, core.profile())?;
             self.generated(&mut tally, interpreter, &core)?;
             println!(
-                "{}: {} files, {} code objects, {} instructions; {} of {} files agree, {} unanswered; {} code objects assembled \
-                 to the same bytes, {} without residue; {} stack sizes agree; {} of {} generated code objects agree",
+                "{}: {} files, {} code objects, {} instructions; {} of {} files agree, {} unanswered; {} texts \
+                 assemble to the same bytes; {} code objects assembled to the same bytes, {} without residue; \
+                 {} stack sizes agree; {} of {} generated code objects agree",
                 interpreter.id,
                 tally.files,
                 tally.codes,
@@ -92,6 +95,7 @@ impl Bytecode {
                 tally.equal,
                 tally.compared,
                 tally.unanswered,
+                tally.texts,
                 tally.assembled,
                 tally.tight,
                 tally.stack,
@@ -108,8 +112,8 @@ impl Bytecode {
             println!("{}", out.display());
         }
         let is_bad = |tally: &Tally| {
-            let Tally { files, codes, equal, assembled, tight, is_tight, generated: [same, asked], .. } = tally;
-            equal < files || assembled < codes || *is_tight && tight < codes || same < asked
+            let Tally { files, codes, equal, texts, assembled, tight, is_tight, generated: [same, asked], .. } = tally;
+            equal < files || texts < files || assembled < codes || *is_tight && tight < codes || same < asked
         };
         Ok(u8::from(tallies.iter().any(is_bad)))
     }
@@ -132,6 +136,7 @@ impl Bytecode {
             let Compiled::Pyc(pyc) = cache.compile(&mut subject, &item, source)? else { continue };
             let stream = payload(&pyc).map_err(anyhow::Error::msg)?;
             tally.files += 1;
+            tally.count_text(&pyc, &format!("{} -O{}", item.path, item.optimize));
             batch.push((format!("{} -O{}", item.path, item.optimize), stream));
             if batch.len() == BATCH {
                 compare(&mut tally, &mut supervisor, profile, &std::mem::take(&mut batch))?;
@@ -143,6 +148,28 @@ impl Bytecode {
 }
 
 impl Tally {
+    /// Writes a file as text, and makes a file of that.
+    fn count_text(&mut self, pyc: &[u8], name: &str) {
+        let document = text::disassemble(pyc, None);
+        let again = document.as_ref().ok().map(|document| text::assemble(&text::print(document)));
+        match again {
+            Some(Ok(again)) if again == pyc => self.texts += 1,
+            Some(Err(error)) => println!("{} {name}: its text is refused: {error}", self.python),
+            _ => println!("{} {name}: its text assembles to other bytes", self.python),
+        }
+        for kind in document.iter().flat_map(|document| &document.blocks).flat_map(|block| block.residue()) {
+            *self.residue.entry(kind).or_default() += 1;
+        }
+    }
+
+    /// Says where the interpreter and the core differ, if they do.
+    fn tell(&self, name: &str, difference: Option<(usize, &str, &str)>) -> bool {
+        let Some((line, ours, theirs)) = difference else { return true };
+        let [ours, theirs] = around(ours, theirs).map(excerpt);
+        println!("{} {name}: line {line}\n  core    {ours}\n  python  {theirs}", self.python);
+        false
+    }
+
     /// Takes a code object apart and puts it together.
     fn count(&mut self, code: &Taken<'_>, name: &str) {
         let Taken { body, assembly, stacksize } = code;
@@ -179,13 +206,17 @@ impl Bytecode {
                         println!("{} codes seed {} index {index}: assembles to other bytes", tally.python, self.seed);
                     }
                 }
-                let text = expected(&file).ok()?;
+                let listing = expected(&file).ok()?;
+                if let Err(why) = check_text(&stream[..file.graph().consumed()], profile) {
+                    println!("{} codes seed {} index {index}: its text {why}", tally.python, self.seed);
+                    tally.generated[1] += 1;
+                }
                 drop(file);
-                Some((index, text, stream))
+                Some((index, listing, stream))
             });
             let (mut ours, mut streams) = (Vec::new(), Vec::new());
-            for (index, text, stream) in made {
-                ours.push((index, text));
+            for (index, listing, stream) in made {
+                ours.push((index, listing));
                 streams.push(stream);
             }
             let answers = supervisor.disassemble(&streams).map_err(|e| anyhow::anyhow!("{e}"))?;
@@ -195,17 +226,25 @@ impl Bytecode {
                     continue;
                 }
                 let difference = difference(ours, &theirs, Sets::Ignored);
-                tally.generated[0] += usize::from(difference.is_none());
-                tally.generated[1] += 1;
-                if let Some((line, ours, theirs)) = difference {
-                    let [ours, theirs] = around(ours, theirs).map(excerpt);
-                    let name = format!("codes seed {} index {index}", self.seed);
-                    println!("{} {name}: line {line}\n  core    {ours}\n  python  {theirs}", tally.python);
+                let is_equal = tally.tell(&format!("codes seed {} index {index}", self.seed), difference);
+                if !is_equal {
                     println!("  stream  {}", excerpt(&hex(stream)));
                 }
+                tally.generated[0] += usize::from(is_equal);
+                tally.generated[1] += 1;
             }
         }
         Ok(())
+    }
+}
+
+/// Whether the text of a stream assembles to the stream, and if not, why.
+fn check_text(stream: &[u8], profile: &Profile) -> Result<(), String> {
+    let document = text::disassemble(stream, Some(profile)).map_err(|error| format!("is not there: {error:?}"))?;
+    match text::assemble(&text::print(&document)) {
+        Ok(again) if again == stream => Ok(()),
+        Ok(_) => Err("assembles to other bytes".into()),
+        Err(error) => Err(format!("is refused: {error}")),
     }
 }
 
@@ -233,11 +272,7 @@ fn compare(
             Ok(theirs) => {
                 tally.compared += 1;
                 let difference = difference(&ours, &theirs, Sets::Sorted);
-                tally.equal += usize::from(difference.is_none());
-                if let Some((line, ours, theirs)) = difference {
-                    let [ours, theirs] = around(ours, theirs).map(excerpt);
-                    println!("{} {name}: line {line}\n  core    {ours}\n  python  {theirs}", tally.python);
-                }
+                tally.equal += usize::from(tally.tell(name, difference));
             }
             Err(other) => {
                 tally.unanswered += 1;
@@ -251,10 +286,11 @@ fn compare(
 fn document(tallies: &[Tally]) -> String {
     let share = |part: usize, whole: usize| format!("{:.2} %", 100.0 * part as f64 / whole.max(1) as f64);
     let row = |tally: &Tally| {
-        let Tally { python, files, codes, instructions, equal, assembled, tight, stack, residue, .. } = tally;
+        let Tally { python, files, codes, instructions, equal, texts, assembled, tight, stack, residue, .. } = tally;
         let kinds: Vec<String> = residue.iter().map(|(kind, count)| format!("{kind} {count}")).collect();
-        let shares = [share(*equal, *files), share(*assembled, *codes), share(*tight, *codes), share(*stack, *codes)]
-            .join(" | ");
+        let of_files = [equal, texts].map(|count| share(*count, *files));
+        let of_codes = [assembled, tight, stack].map(|count| share(*count, *codes));
+        let shares = [&of_files[..], &of_codes].concat().join(" | ");
         format!("| {python} | {files} | {codes} | {instructions} | {shares} | {} |\n", kinds.join(", "))
     };
     let rows: String = tallies.iter().map(row).collect();

@@ -1,71 +1,75 @@
 //! `provost check`: pyc-core's answer about files, without any Python.
 
-use crate::check::{Report, check, hex_dump};
+use crate::check::{Report, Shown, check, hex_dump};
+use crate::subjects::core::Core;
+use crate::toolbox::answer::{Answer, Output, answer};
+use crate::toolbox::{Archives, Paths};
 use anyhow::Result;
 use clap::Args;
 use serde::Serialize;
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::fmt;
 
 /// Arguments of `check`.
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Exit status: 0 all files are good; 1 some file is bad or cannot be read; 2 the command was wrong. \
+    Schema of --json: harness/schema/check.schema.json."
+)]
 pub(crate) struct Check {
-    /// .pyc files, or marshal streams with --as; - reads standard input
-    #[arg(required = true, value_name = "FILE")]
-    files: Vec<PathBuf>,
-    /// Which Python is meant, such as 3.14 or 3.14.2: needed for streams without a .pyc header, overrides the magic number
+    #[command(flatten)]
+    paths: Paths,
+    /// Which Python is meant, such as 3.14 or 3.14.2: needed for streams without a .pyc header, overrides the magic number; the
+    /// stream is found behind a header of any length
     #[arg(long = "as", value_name = "X.Y[.Z]")]
     python: Option<String>,
     /// Also show all bytes of the file
     #[arg(long)]
     hex: bool,
-    /// One JSON object for each file, with everything in it
+    /// Show the value in the normal form that interpreters are compared in (corpus/CANON.md), not as a tree
     #[arg(long)]
-    json: bool,
+    canon: bool,
+    /// Show the whole tree
+    #[arg(long, conflicts_with = "canon")]
+    all: bool,
+    #[command(flatten)]
+    output: Output,
 }
 
+/// A report, and the bytes if they are to be shown.
 #[derive(Serialize)]
-struct Line<'a> {
-    file: &'a Path,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    unreadable: Option<String>,
+struct Checked {
     #[serde(flatten)]
-    report: Option<Report>,
+    report: Report,
+    #[serde(skip)]
+    dump: String,
+}
+
+impl Answer for Checked {
+    fn verdict(&self) -> (&'static str, bool) {
+        self.report.verdict()
+    }
+}
+
+impl fmt::Display for Checked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.report, self.dump)
+    }
 }
 
 impl Check {
     /// Exit status 1 if any file is bad.
     pub(crate) fn run(&self) -> Result<u8> {
-        let mut out = std::io::stdout().lock();
-        let mut status = 0;
-        for file in &self.files {
-            let bytes = match super::read(file) {
-                Ok(bytes) => bytes,
-                Err(e) => {
-                    status = 1;
-                    let unreadable = Some(e.to_string());
-                    if self.json {
-                        serde_json::to_writer(&mut out, &Line { file, unreadable, report: None })?;
-                        writeln!(out)?;
-                    } else {
-                        writeln!(out, "{}: cannot be read: {e}", file.display())?;
-                    }
-                    continue;
-                }
-            };
-            let report = check(&bytes, self.python.as_deref()).map_err(anyhow::Error::msg)?;
-            status |= u8::from(!report.ok);
-            if self.json {
-                serde_json::to_writer(&mut out, &Line { file, unreadable: None, report: Some(report) })?;
-                writeln!(out)?;
-            } else {
-                let word = if report.ok { "good" } else { "BAD" };
-                write!(out, "{}: {word}, {} bytes\n{report}", file.display(), report.length)?;
-                if self.hex {
-                    write!(out, "{}", hex_dump(&bytes))?;
-                }
-            }
-        }
-        Ok(status)
+        let python = self.python.as_deref();
+        python.map(Core::named).transpose().map_err(anyhow::Error::msg)?;
+        let shown = match (self.canon, self.all) {
+            (true, _) => Shown::Canon,
+            (_, true) => Shown::Whole,
+            _ => Shown::Tree,
+        };
+        answer(&self.paths, Archives::Read, self.output, |_, bytes| {
+            let report = check(&bytes, python).unwrap_or_else(|e| unreachable!("the version was looked up: {e}"));
+            let dump = if self.hex { hex_dump(&bytes) } else { String::new() };
+            Ok(Checked { report: Report { shown, ..report }, dump })
+        })
     }
 }

@@ -1,6 +1,7 @@
 //! `provost corpus`: which rules have no fixture, fixtures that reach them, and the tables of the corpus.
 
 use super::root;
+use super::sync::Sync;
 use crate::corpus::cover::Cover;
 use crate::corpus::{Fixture, Kind, all, folder, tables, write as write_fixture};
 use anyhow::Result;
@@ -27,15 +28,18 @@ enum Task {
     },
     /// Write the tables of the READMEs from the .toml files, and the answers of corpus/golden into these
     Tables,
+    /// Share what fuzzing found with other machines and nights: deduplicated, minimized by coverage, bounded; needs cargo-fuzz
+    Sync(Sync),
 }
 
 impl Corpus {
     /// Exit status 1 if something has no fixture.
     pub(crate) fn run(&self) -> Result<u8> {
         let corpus = root().join("corpus");
-        match self.task {
+        match &self.task {
+            Task::Sync(sync) => sync.run(),
             Task::Tables => tables::write(&corpus).map(|()| 0),
-            Task::Cover { write, seed } => {
+            &Task::Cover { write, seed } => {
                 let there = all(&corpus)?;
                 let cover = Cover::of(&there);
                 if !write || cover.is_whole() {

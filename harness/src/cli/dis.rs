@@ -1,9 +1,11 @@
 //! `provost dis`: the instructions of code objects, without any Python.
 
-use crate::dis::{CodeView, Error, File, visible};
+use crate::dis::{CodeView, Error, File, colored, visible};
 use crate::subjects::core::Core;
 use anyhow::Result;
 use clap::{Args, ValueEnum};
+use pyc_core::Profile;
+use pyc_core::bytecode::text;
 use serde::Serialize;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -30,6 +32,8 @@ enum Style {
     /// One form for all versions, with columns and exception handlers
     #[default]
     Plain,
+    /// Text from which `provost asm` makes the same bytes again
+    Asm,
     /// What dis.dis of the Python that is meant prints, line for line; addresses are 0
     Python,
     /// One JSON object for each file
@@ -49,9 +53,14 @@ struct Line<'a> {
 impl Dis {
     /// Exit status 1 if any file is bad.
     pub(crate) fn run(&self) -> Result<u8> {
+        anyhow::ensure!(
+            self.style != Style::Asm || self.function.is_none() && self.files.len() == 1,
+            "--style asm shows one file, and all of it"
+        );
         let asked = self.python.as_deref().map(Core::named).transpose().map_err(anyhow::Error::msg)?;
         let mut out = std::io::stdout().lock();
         let is_terminal = out.is_terminal();
+        let has_colors = is_terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
         let mut status = 0;
         for path in &self.files {
             let bytes = match super::read(path) {
@@ -63,8 +72,9 @@ impl Dis {
                 }
             };
             match self.show(&bytes, asked.as_ref(), path) {
-                Ok((text, error)) => {
+                Ok((text, profile, error)) => {
                     let text = if is_terminal { visible(&text) } else { text };
+                    let text = if has_colors && self.style != Style::Json { colored(&text, &profile) } else { text };
                     out.write_all(text.as_bytes())?;
                     if let Some(error) = error {
                         status = 1;
@@ -92,21 +102,28 @@ impl Dis {
         Ok(())
     }
 
-    /// The text, and what ended it.
-    fn show(&self, bytes: &[u8], asked: Option<&Core>, path: &Path) -> Result<(String, Option<Error>), Error> {
-        let file = File::read(bytes, asked.map(Core::profile))?;
+    /// The text, whose instructions they are, and what ended it.
+    fn show(&self, bytes: &[u8], asked: Option<&Core>, path: &Path) -> Result<(String, Profile, Option<Error>), Error> {
+        let asked = asked.map(Core::profile);
+        if self.style == Style::Asm {
+            let document = text::disassemble(bytes, asked)?;
+            return Ok((text::print(&document), document.profile().clone(), None));
+        }
+        let file = File::read(bytes, asked)?;
         let function = self.function.as_deref();
         if self.style == Style::Python {
-            return Ok(file.python_listing(function));
+            let (text, error) = file.python_listing(function);
+            return Ok((text, file.profile().clone(), error));
         }
         let codes = file.codes(function)?;
         let views = codes.into_iter().filter_map(|(path, id)| file.view(path, id));
         if self.style == Style::Plain {
-            return Ok((views.map(|view| view.plain()).collect::<Vec<_>>().join("\n"), None));
+            let text = views.map(|view| view.plain()).collect::<Vec<_>>().join("\n");
+            return Ok((text, file.profile().clone(), None));
         }
         let codes = views.collect();
         let line = Line { file: path, error: None, python: Some(file.python().to_string()), codes };
         let text = serde_json::to_string(&line).unwrap_or_default();
-        Ok((text + "\n", None))
+        Ok((text + "\n", file.profile().clone(), None))
     }
 }

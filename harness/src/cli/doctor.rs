@@ -20,6 +20,9 @@ pub(crate) struct Doctor {
     /// Everything as one JSON object
     #[arg(long)]
     json: bool,
+    /// The readers that come with Provost in place of interpreters: those that can be installed are
+    #[arg(long)]
+    adapters: bool,
 }
 
 /// A short conversation: compile a line, load what came out, look at it, dump it.
@@ -52,6 +55,9 @@ struct Diagnosis<'a> {
 impl Doctor {
     /// Exit status 2 if an interpreter that was found does not answer, or one that was named cannot be used.
     pub(crate) fn run(&self) -> Result<u8> {
+        if self.adapters || !self.search.adapter.is_empty() {
+            return super::adapter::list(&self.search.adapter);
+        }
         let discovery = self.search.run();
         let Discovery { found: Found { interpreters, unusable, confinement }, not_built } = &discovery;
         let examine = |interpreter| Patient { interpreter, smoke: smoke(interpreter), caution: caution(interpreter) };

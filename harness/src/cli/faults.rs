@@ -1,6 +1,6 @@
 //! `provost faults`: whether the generators find bugs that are known to be there.
 
-use super::{Places, root, smallest, target_dir};
+use super::{Places, mutants, root, smallest, target_dir};
 use crate::corpus::cover::caught;
 use crate::corpus::{self, Fixture};
 use crate::faults::report::{Terms, document, summary, table};
@@ -44,13 +44,17 @@ pub(crate) struct Faults {
     /// ones near those that are longer
     #[arg(long, value_name = "BYTES", conflicts_with_all = ["minimize", "corpus", "json"])]
     search: Option<usize>,
+    /// In place of planted faults, all mutants of pyc-core that cargo-mutants names (docs/MUTANTS.md; builds them first)
+    #[arg(long, conflicts_with_all = ["only", "minimize", "search", "corpus", "cache"])]
+    mutants: bool,
     /// One JSON object for each fault
     #[arg(long)]
     json: bool,
     /// Ask the fixtures of the corpus instead of the generators; writes no file
     #[arg(long, conflicts_with_all = ["seeds", "cases", "out", "cache"])]
     corpus: bool,
-    /// Where to write the table, as Markdown [default: docs/FAULTS.md, unless --only, --seeds or --cases is given]
+    /// Where to write the table, as Markdown [default: docs/FAULTS.md, with --mutants the last section of docs/MUTANTS.md, unless
+    /// --only, --seeds or --cases is given]
     #[arg(long, value_name = "PATH", conflicts_with = "no_write")]
     out: Option<PathBuf>,
     /// Write no file
@@ -86,6 +90,16 @@ impl Faults {
     /// Exit status 0 if all generators together find every fault from every seed, 1 if not, 2 if an interpreter
     /// that was named cannot be used.
     pub(crate) fn run(&self) -> Result<u8> {
+        if self.mutants {
+            let arguments = mutants::Arguments {
+                seeds: &self.seeds,
+                cases: self.cases(),
+                json: self.json,
+                is_whole: self.is_whole(),
+                document: self.file("MUTANTS.md"),
+            };
+            return mutants::run(&arguments);
+        }
         let faults = self.chosen()?;
         if self.corpus {
             return self.run_corpus(faults);
@@ -134,7 +148,7 @@ impl Faults {
         } else {
             writeln!(out, "{}\n{}", table(&rows), summary(&rows, &terms))?;
         }
-        if let Some(path) = self.file() {
+        if let Some(path) = self.file("FAULTS.md") {
             std::fs::write(&path, document(&rows, &terms, &self.command()))
                 .with_context(|| format!("cannot write {}", path.display()))?;
             eprintln!("written {}", path.display());
@@ -192,10 +206,13 @@ impl Faults {
         format!("cargo provost faults --seeds {} --cases {}{only}", seeds.join(","), self.cases())
     }
 
-    fn file(&self) -> Option<PathBuf> {
-        // A part of the table must not take the place of the whole.
-        let is_whole = self.only.is_empty() && self.seeds == [1, 2, 3] && self.cases() == 100_000;
-        self.out.clone().or_else(|| (is_whole && !self.no_write).then(|| root().join("docs").join("FAULTS.md")))
+    /// A part of the table must not take the place of the whole.
+    fn is_whole(&self) -> bool {
+        self.only.is_empty() && self.seeds == [1, 2, 3] && self.cases() == 100_000
+    }
+
+    fn file(&self, name: &str) -> Option<PathBuf> {
+        self.out.clone().or_else(|| (self.is_whole() && !self.no_write).then(|| root().join("docs").join(name)))
     }
 }
 

@@ -14,23 +14,23 @@ const SEEDS: [&str; 3] = ["seeds", "regressions", "coverage"];
 #[derive(Debug, Args)]
 pub(crate) struct Fuzz {
     /// What to fuzz: a file of fuzz/fuzz_targets
-    target: String,
+    pub(super) target: String,
     /// What else is watched; it takes several times as long
     #[arg(long, value_enum, default_value_t = Sanitizer::None)]
-    sanitizer: Sanitizer,
+    pub(super) sanitizer: Sanitizer,
     /// The folder that the fuzzer keeps its inputs in [default: fuzz/corpus/TARGET]
     #[arg(long, value_name = "DIR")]
-    corpus: Option<PathBuf>,
+    pub(super) corpus: Option<PathBuf>,
     /// A folder of inputs to begin with, which is only read (repeatable) [default: all streams of the corpus]
     #[arg(long, value_name = "DIR")]
-    seeds: Vec<PathBuf>,
+    pub(super) seeds: Vec<PathBuf>,
     /// Options of libFuzzer, such as -max_total_time=60
     #[arg(last = true)]
-    options: Vec<String>,
+    pub(super) options: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum Sanitizer {
+pub(super) enum Sanitizer {
     /// The assertions of the target alone
     None,
     /// Every access to memory: for the `unsafe` code of dependencies and of the standard library
@@ -94,7 +94,7 @@ fn options(folder: &Path, target: &str) -> Result<Vec<String>> {
     Ok(text.lines().filter_map(argument).collect())
 }
 
-fn targets(folder: &Path) -> Result<Vec<String>> {
+pub(super) fn targets(folder: &Path) -> Result<Vec<String>> {
     let folder = folder.join("fuzz_targets");
     let files = fs::read_dir(&folder).with_context(|| folder.display().to_string())?;
     let mut names: Vec<String> =

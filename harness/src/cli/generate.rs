@@ -1,6 +1,7 @@
 //! `provost generate`: one case of a generator, by its seed and index.
 
 use crate::case::hex;
+use crate::generators::execution::{self, OF_EACH};
 use crate::generators::{Generator, Target, generate};
 use anyhow::{Context, Result, bail};
 use clap::Args;
@@ -30,6 +31,10 @@ impl Generate {
         let case = generate(self.generator, Target::from(&profile), self.seed, self.index, &[]).bytes;
         let mut out = std::io::stdout().lock();
         match self.generator {
+            // The program that it is made of.
+            Generator::Execution => {
+                out.write_all(&execution::program(Target::from(&profile), self.seed, self.index / OF_EACH).source)?;
+            }
             Generator::Programs => out.write_all(&case)?,
             Generator::Values => writeln!(out, "{}", hex(&case))?,
             Generator::Stdlib | Generator::Streams | Generator::Codes | Generator::Pyc => {

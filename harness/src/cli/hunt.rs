@@ -1,26 +1,27 @@
 //! `provost hunt`: the main job.
 
+pub(super) mod ending;
 mod past;
 
 use super::{Discovery, MORE, Search, root, select, target_dir};
-use crate::campaign::{self, Member, Message, Plan};
+use crate::campaign::{self, Member, Message, Plan, Shard};
 use crate::comparison::Question;
 use crate::corpus::fingerprint;
 use crate::expected::Expected;
 use crate::generators::{self, Generator};
 use crate::matrix;
-use crate::progress::{Progress, Totals, table};
+use crate::progress::{Progress, Totals};
 use crate::record::{Recorder, rfc3339};
 use crate::repro::shell;
-use crate::statistics;
 use crate::subjects::Reality;
 use crate::subjects::core::Core;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
-use interpreters::{Driver, Interpreter, Limits, Unusable};
+use ending::finish;
+use interpreters::{Interpreter, Limits, Unusable};
 use past::Past;
 use protocol::CanonMode;
-use reports::{Counts, End, Event, Host, Level, Run, Subject, Verdict};
+use reports::{Event, Host, Level, Run, Subject};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -28,12 +29,6 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// How long a hunt takes when nothing else limits it, in minutes.
 const MINUTES: f64 = 1.0;
-
-/// How many cases that the model calls undefined a Pyodide is asked: it takes seconds to start again.
-const PYODIDE_KILLERS: u32 = 2;
-
-/// How many findings are shown in the terminal; the report has all.
-const SHOWN: usize = 10;
 
 /// Arguments of `hunt`.
 #[derive(Debug, Clone, Args)]
@@ -50,12 +45,19 @@ pub(crate) struct Hunt {
     /// Only these subjects, such as cpython:3.12, 3.11, 3.14-debug or core (repeatable)
     #[arg(long, value_name = "ID")]
     subject: Vec<String>,
-    /// Where the cases come from, in turn
+    /// Where the cases come from, in turn. `execution`, which stands alone, executes code objects that Provost made itself, in
+    /// confined processes; nothing else ever does
     #[arg(long, value_delimiter = ',', default_value = "stdlib,values,streams,codes,programs,pyc")]
     generators: Vec<Generator>,
+    /// The files of this folder are the cases, such as the crashes of a fuzzer, in the place of generators
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["generators", "full", "minutes", "cases"])]
+    inputs: Option<PathBuf>,
     /// Every file of each standard library at every optimization level; stops when all are done
     #[arg(long)]
     full: bool,
+    /// Do only this part of the run, such as 0/4, the first of four; `provost merge` makes one run of all parts
+    #[arg(long, value_name = "I/N")]
+    shard: Option<Shard>,
     /// How many subjects work at the same time [default: two for each processor]
     #[arg(long)]
     jobs: Option<usize>,
@@ -86,9 +88,11 @@ pub(crate) struct Hunt {
 }
 
 /// The options that decide what a run does, and are in its log.
-const DECIDES: [&str; 14] = [
+const DECIDES: [&str; 17] = [
+    "inputs",
     "minutes",
     "cases",
+    "shard",
     "seed",
     "subject",
     "generators",
@@ -101,6 +105,7 @@ const DECIDES: [&str; 14] = [
     "no_search",
     "driver",
     "plant",
+    "adapter",
 ];
 
 /// Starts every worker before the time runs. A Pyodide takes seconds, and minutes once all the others are busy.
@@ -140,12 +145,16 @@ impl Hunt {
         let is_known = past.as_ref().is_some_and(Past::is_begun);
         let needs_none =
             core_alone || self.search.plant.is_some() || past.as_ref().is_some_and(Past::needs_no_interpreter);
-        let discovery = if needs_none { Discovery::default() } else { self.search.run().whole()? };
-        let selected: Vec<Interpreter> = match &past {
+        let search = if self.executes() { self.search.of_scripts() } else { self.search.clone() };
+        let discovery = if needs_none { Discovery::default() } else { search.run().whole()? };
+        let mut selected: Vec<Interpreter> = match &past {
             _ if needs_none => Vec::new(),
             Some(past) if is_known => past.interpreters(&discovery)?,
             _ => select(&discovery.found.interpreters, &self.subject)?.into_iter().cloned().collect(),
         };
+        if self.executes() {
+            selected = executing(selected)?;
+        }
         let mut members = self.members(&selected, core_alone)?;
         let mut recorder = match past {
             None => {
@@ -208,7 +217,7 @@ impl Hunt {
         recorder: &mut Recorder,
     ) -> Result<()> {
         for interpreter in selected {
-            if let Err(reason) = Core::of(&interpreter.facts) {
+            if let Err(reason) = Core::for_interpreter(interpreter) {
                 eprintln!("{}: left out: {reason}", interpreter.id);
                 recorder.introduce(introduce(interpreter, &Err(reason)))?;
             }
@@ -231,14 +240,21 @@ impl Hunt {
             recorder.note(Level::Warning, text)?;
             recorder.note(Level::Info, MORE)?;
         }
-        if compares {
+        // What is executed is loaded, and nothing else is compared of it.
+        if compares && !self.executes() {
             recorder.write(&Event::Rules(matrix::rules()))?;
         }
         Ok(())
     }
 
+    /// Whether code objects are executed.
+    fn executes(&self) -> bool {
+        self.generators.contains(&Generator::Execution) && self.inputs.is_none()
+    }
+
     fn plan(&self) -> Result<Plan> {
-        let minutes = self.minutes.or_else(|| (self.cases.is_none() && !self.full).then_some(MINUTES));
+        let is_endless = self.cases.is_none() && !self.full && self.inputs.is_none();
+        let minutes = self.minutes.or_else(|| is_endless.then_some(MINUTES));
         let time =
             minutes.map(|m| Duration::try_from_secs_f64(m * 60.0).context("--minutes: no such time")).transpose()?;
         let seed = self.seed.unwrap_or_else(|| {
@@ -247,6 +263,15 @@ impl Hunt {
             (u64::from(now.subsec_nanos()) ^ now.as_secs()) & 0xFFFF_FFFF
         });
         let mut generators = self.generators.clone();
+        if let Some(folder) = &self.inputs {
+            let mut listing = std::fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
+            ensure!(listing.next().is_some(), "{} holds no file", folder.display());
+            generators = vec![Generator::Streams];
+        }
+        ensure!(
+            !self.executes() || generators.len() == 1,
+            "the generator execution stands alone: --generators execution"
+        );
         generators.sort();
         generators.dedup();
         if self.full && !generators.contains(&Generator::Stdlib) {
@@ -256,10 +281,15 @@ impl Hunt {
             // A planted fault neither compiles nor imports.
             generators.retain(|g| !matches!(g, Generator::Stdlib | Generator::Programs | Generator::Pyc));
         }
+        if !self.search.adapter.is_empty() {
+            // A reader does not compile.
+            generators.retain(|g| !matches!(g, Generator::Stdlib | Generator::Programs));
+        }
         Ok(Plan {
             seed,
             time,
             cases: self.cases,
+            shard: self.shard.unwrap_or(Shard::WHOLE),
             generators,
             full: self.full,
             // One that starts needs a processor; were all at work, the slowest would still be starting when the time is up.
@@ -268,6 +298,7 @@ impl Hunt {
             save_every: self.save_every,
             minimize_for: self.minimize_for,
             corpus: root().join("corpus"),
+            inputs: self.inputs.as_ref().map(std::path::absolute).transpose()?,
             cache: self.cache.clone().unwrap_or_else(|| target_dir().join("provost").join("stdlib")),
             expected: Expected::read(&root().join("corpus").join("expected"))?,
         })
@@ -282,10 +313,14 @@ impl Hunt {
     fn arguments(&self, plan: &Plan) -> Vec<String> {
         let generators: Vec<String> = plan.generators.iter().map(ToString::to_string).collect();
         let seconds = |time: Duration| format!("{}s", time.as_secs_f64());
-        let mut options = vec![("--seed", plan.seed.to_string()), ("--generators", generators.join(","))];
+        let mut options = vec![("--seed", plan.seed.to_string())];
+        // The one is in the place of the other.
+        options.extend(plan.inputs.is_none().then(|| ("--generators", generators.join(","))));
         options.extend(plan.time.map(|time| ("--minutes", (time.as_secs_f64() / 60.0).to_string())));
         options.extend(plan.cases.map(|cases| ("--cases", cases.to_string())));
         options.extend(self.subject.iter().map(|id| ("--subject", id.clone())));
+        options.extend(self.shard.map(|shard| ("--shard", shard.to_string())));
+        options.extend(plan.inputs.as_ref().map(|folder| ("--inputs", folder.display().to_string())));
         options.push(("--minimize-for", seconds(plan.minimize_for)));
         options.push(("--case-cpu", seconds(self.case_cpu)));
         options.push(("--silence", seconds(self.silence)));
@@ -301,7 +336,7 @@ impl Hunt {
         let is_plain = |word: &str| word.chars().all(|c| c.is_ascii_alphanumeric() || "-_.,:/".contains(c));
         let quoted = |word: &String| if is_plain(word) { word.clone() } else { shell(word) };
         let words: String = arguments.iter().map(|word| format!(" {}", quoted(word))).collect();
-        let corpus = fingerprint(&plan.corpus)?;
+        let corpus = fingerprint(&plan.corpus, plan.inputs.as_deref())?;
         Ok(Run {
             format: reports::FORMAT,
             provost_version: env!("CARGO_PKG_VERSION").into(),
@@ -314,6 +349,8 @@ impl Hunt {
             minutes: plan.time.map(|time| time.as_secs_f64() / 60.0),
             cases: plan.cases,
             generators: plan.generators.iter().map(ToString::to_string).collect(),
+            shard: self.shard.map(|shard| shard.to_string()),
+            parts: Vec::new(),
             host: Host {
                 os: std::env::consts::OS.into(),
                 arch: std::env::consts::ARCH.into(),
@@ -332,13 +369,16 @@ impl Hunt {
         let limits = Limits { case_cpu: self.case_cpu, silence: self.silence, ..Limits::default() };
         let mut members = Vec::new();
         for interpreter in selected {
-            let core = Core::of(&interpreter.facts);
+            let core = Core::for_interpreter(interpreter);
             let subject = introduce(interpreter, &core);
             let Ok(core) = core else { continue };
             let reality = Box::new(Reality::new(interpreter, limits.clone()));
-            let member = Member::interpreter(&interpreter.id, &interpreter.facts, core, reality);
-            let killers = if interpreter.driver == Driver::Pyodide { PYODIDE_KILLERS } else { member.killers };
-            members.push((subject, Member { killers, ..member }));
+            let mut member = Member::interpreter(&interpreter.id, &interpreter.facts, core, reality);
+            if interpreter.declaration().is_some() {
+                // It has no standard library.
+                member.facts = None;
+            }
+            members.push((subject, member));
         }
         if members.is_empty() {
             let mut cores: Vec<Member> = Core::all().map(Member::alone).collect();
@@ -355,6 +395,20 @@ impl Hunt {
         }
         Ok(members)
     }
+}
+
+/// These interpreters with workers that execute code objects; who has none is left out.
+pub(super) fn executing(interpreters: Vec<Interpreter>) -> Result<Vec<Interpreter>> {
+    let executing = |one: Interpreter| match one.executing() {
+        Ok(interpreter) => Some(interpreter),
+        Err(why) => {
+            eprintln!("{}: left out: {why}", one.id);
+            None
+        }
+    };
+    let selected: Vec<Interpreter> = interpreters.into_iter().filter_map(executing).collect();
+    ensure!(!selected.is_empty(), "no interpreter can execute anything");
+    Ok(selected)
 }
 
 /// A time in seconds, minutes or hours: `30s`, `2m`, `1h`, `0`.
@@ -415,143 +469,4 @@ fn native(member: &Member, what: &str) -> Subject {
         start_up_ms: None,
         caution: None,
     }
-}
-
-/// Writes the end, prints the summary, and gives the exit status.
-fn finish(recorder: &mut Recorder, ids: &[String], compares: bool, interrupted: bool, plant: &str) -> Result<u8> {
-    let silent: Vec<String> = ids.iter().filter(|id| Totals::of(of(recorder, id)).compared == 0).cloned().collect();
-    for id in &silent {
-        recorder.note(Level::Warning, format!("{id}: nothing was compared; give it more time with --minutes"))?;
-    }
-    recorder.flush()?;
-    let made: Vec<reports::Statistics> = recorder.made().collect();
-    let starved: Vec<String> = made
-        .iter()
-        .filter(|statistics| !statistics.starved.is_empty())
-        .map(|s| format!("{}: the generator {} is starved: {}", s.subject, s.generator, s.starved.join("; ")))
-        .collect();
-    for text in &starved {
-        recorder.note(Level::Warning, text)?;
-    }
-    let unmet: Vec<String> = recorder.unmet().map(ToString::to_string).collect();
-    for entry in &unmet {
-        recorder.note(Level::Info, format!("listed in corpus/expected and not met in this run: {entry}"))?;
-    }
-    let broken = recorder.broken().to_vec();
-    let (verdict, status) = match (broken.is_empty(), recorder.unexpected(), compares && silent.len() < ids.len()) {
-        (false, _, _) => (Verdict::Broken, 2),
-        (true, 1.., _) => (Verdict::Diverged, 1),
-        (true, 0, true) => (Verdict::Agree, 0),
-        (true, 0, false) => (Verdict::NothingCompared, 0),
-    };
-    let seconds = recorder.seconds();
-    recorder.write(&Event::End(End { verdict, exit_code: status, interrupted, seconds }))?;
-    let report = recorder.render()?;
-    print!("{}", summary(recorder, ids));
-    if recorder.reached().next().is_some() {
-        println!("\n{}", matrix::summary(recorder.reached()));
-    }
-    let lines = [statistics::summary(&made), starved].concat();
-    if !lines.is_empty() {
-        println!("\n{}", lines.join("\n"));
-    }
-    let mut new: Vec<&reports::Finding> = recorder.findings().filter(|finding| finding.is_new()).collect();
-    new.sort_by_key(|finding| finding.rank());
-    for finding in new.into_iter().take(SHOWN) {
-        println!("\n{} ({}x in {})", finding.signature, finding.occurrences, finding.seen_in.join(", "));
-        println!("  at {} ({})", finding.first_difference.as_deref().unwrap_or_default(), finding.origin);
-        if let Some(original) = finding.original_length {
-            let how = if finding.smallest { "minimized" } else { "minimized as far as the time went" };
-            println!("  {} bytes, {how} from {original}", finding.case.length);
-        }
-        if !finding.also.is_empty() {
-            println!("  the same cause: {}", finding.also.join("; "));
-        }
-        let width = finding.observed.subject.len();
-        println!("  {:width$}  {}", finding.expected.subject, finding.expected.detail);
-        println!("  {}  {}", finding.observed.subject, finding.observed.detail);
-        let case = recorder.folder().join(finding.case.path.as_deref().unwrap_or_default());
-        println!("  cargo provost replay {}{plant}", case.display());
-        finding.caution.iter().for_each(|caution| println!("  {caution}"));
-    }
-    if !unmet.is_empty() {
-        println!("\n{} entries of corpus/expected were not met in this run", unmet.len());
-    }
-    for (id, caution) in recorder.cautions() {
-        println!("\n{id}: {caution}");
-    }
-    for (id, reason) in &broken {
-        println!("\nBROKEN {id}: {reason}");
-    }
-    for id in &silent {
-        println!("\n{id}: nothing was compared");
-    }
-    println!("\nlog     {}\nreport  {}", recorder.log_path().display(), report.display());
-    let known = recorder.findings().filter(|finding| finding.expected_entry.is_some()).count();
-    println!(
-        "{}{}, {known} more that are expected ({seconds:.0} s)",
-        if interrupted { "interrupted; " } else { "" },
-        match verdict {
-            Verdict::Agree => "all agree".to_owned(),
-            Verdict::NothingCompared => "nothing was compared with a CPython; no finding in pyc-core alone".to_owned(),
-            Verdict::Broken => format!("broken; {}", findings(recorder.unexpected())),
-            Verdict::Diverged => findings(recorder.unexpected()),
-        },
-    );
-    Ok(u8::try_from(status).unwrap_or(2))
-}
-
-fn findings(n: usize) -> String {
-    format!("{n} finding{}", if n == 1 { "" } else { "s" })
-}
-
-fn of<'a>(recorder: &'a Recorder, id: &str) -> Vec<&'a Counts> {
-    recorder.counts().filter(|counts| counts.subject == *id).collect()
-}
-
-fn summary(recorder: &Recorder, ids: &[String]) -> String {
-    let heading = [
-        "subject",
-        "cases",
-        "compared",
-        "agreed",
-        "expected",
-        "diverged",
-        "undecided",
-        "skipped",
-        "faulted",
-        "restarts",
-        "cases/s",
-    ];
-    let mut rows = vec![heading.map(String::from).to_vec()];
-    let mut sources =
-        vec![["compiled", "from", "cases", "identical", "not compiled", "other"].map(String::from).to_vec()];
-    for id in ids {
-        let counts = of(recorder, id);
-        let t = Totals::of(counts.iter().copied());
-        let rate = t.cases.saturating_mul(1000) / t.ms.max(1);
-        let numbers = [
-            t.cases,
-            t.compared,
-            t.agreed,
-            t.expected,
-            t.diverged,
-            t.inconclusive,
-            t.skipped,
-            t.faulted,
-            t.restarts,
-            rate,
-        ];
-        rows.push(std::iter::once(id.clone()).chain(numbers.iter().map(ToString::to_string)).collect());
-        let compiled = |c: &&&Counts| {
-            [Generator::Stdlib, Generator::Programs].iter().any(|g| c.generator == g.name()) && c.cases > 0
-        };
-        for c in counts.iter().filter(compiled) {
-            let numbers = [c.cases, c.agreed, c.not_compiled, c.cases - c.agreed - c.not_compiled];
-            let who = [id.clone(), c.generator.clone()];
-            sources.push(who.into_iter().chain(numbers.iter().map(ToString::to_string)).collect());
-        }
-    }
-    let sources = if sources.len() > 1 { format!("\n{}", table(&sources)) } else { String::new() };
-    table(&rows) + &sources
 }

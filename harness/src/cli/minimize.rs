@@ -38,7 +38,7 @@ pub(crate) struct Minimize {
 impl Minimize {
     /// Exit status 1 if a subject diverges, and its case was minimized; 0 if none does.
     pub(crate) fn run(&self) -> Result<u8> {
-        let cases = Content::read(&self.case)?.cases(&self.case);
+        let cases = Content::read(&self.case, None)?.cases(&self.case);
         let mut done: Vec<Signature> = Vec::new();
         for (id, mut pair) in self.pairs()? {
             for case in &cases {

@@ -6,23 +6,34 @@ use crate::case::sha256_hex;
 use crate::comparison::Compared;
 use crate::generators::pyc::Source;
 use crate::input::Content;
-use crate::observation::{Dump, Observation};
+use crate::observation::{Dump, Observation, explained};
 use crate::oracle::Verdict;
 use crate::progress::table;
 use crate::repro::{self, Kept};
 use crate::subjects::core::Core;
+use crate::toolbox::identify::{CandidateView, View};
+use crate::toolbox::places::source_of;
+use crate::toolbox::source::module;
 use anyhow::Result;
 use clap::Args;
+use pyc_core::magic::Magic;
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Arguments of `replay`.
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Exit status: 0 nothing diverges; 1 a subject diverges from the core; 2 the command was wrong, or a subject \
+    that was named cannot be used."
+)]
 pub(crate) struct Replay {
-    /// A marshal stream, or a .pyc file: its header, compared with the .py file of the same name if there is one, and its
-    /// stream
+    /// A marshal stream, or a .pyc file, by its content: its header, compared with its source where importlib finds that, and
+    /// its stream; - reads standard input
     case: PathBuf,
+    /// Which Python wrote the stream, such as 3.14, if the magic number does not tell: it is found behind a header of any length
+    #[arg(long = "as", value_name = "X.Y[.Z]")]
+    writer: Option<String>,
     /// Only these subjects, such as cpython:3.12 (repeatable)
     #[arg(long, value_name = "ID")]
     subject: Vec<String>,
@@ -44,7 +55,8 @@ struct Answer {
 impl Replay {
     /// Exit status 1 if a subject diverges from the core, 2 if one that was named cannot be used.
     pub(crate) fn run(&self) -> Result<u8> {
-        let Content { import, stream } = Content::read(&self.case)?;
+        let asked = self.writer.as_deref().map(Core::named).transpose().map_err(anyhow::Error::msg)?;
+        let Content { import, stream } = Content::read(&self.case, asked.as_ref().map(Core::profile))?;
         let (mut headers, mut answers) = (Vec::new(), Vec::new());
         for Chosen { id, version, program, mut pair } in self.search.subjects(&self.subject)? {
             let program = program.as_deref().map_or_else(|| repro::program(&id, &version), repro::shell_path);
@@ -64,7 +76,13 @@ impl Replay {
             }
         }
         let mut out = std::io::stdout().lock();
-        let file = std::path::absolute(&self.case)?.display().to_string();
+        let is_stdin = self.case == Path::new("-");
+        let file =
+            if is_stdin { "/dev/stdin".to_owned() } else { std::path::absolute(&self.case)?.display().to_string() };
+        let name = module(&self.case);
+        let magic = import.as_ref().and_then(|import| Magic::at_start(&import.file)).and_then(Magic::family);
+        let own = asked.as_ref().map(Core::profile).or(magic).map(|profile| profile.version.to_string());
+        let shown = Shown { module: &name, own: own.as_deref() };
         if headers.is_empty() && answers.is_empty() {
             writeln!(
                 out,
@@ -72,12 +90,19 @@ impl Replay {
             )?;
         }
         if let Some(import) = &import {
-            writeln!(out, "{}: the header, {}\n", self.case.display(), described(&import.file))?;
+            writeln!(out, "{}: the header, {}", self.case.display(), described(&import.file))?;
+            match (&import.source, source_of(&self.case)) {
+                (Some(_), Some(path)) => writeln!(out, "compared with its source, {}\n", path.display())?,
+                (_, path) => {
+                    let place = path.map_or(String::new(), |path| format!(" at {}", path.display()));
+                    writeln!(out, "compared with no source: there is none{place}\n")?;
+                }
+            }
             let commands = |answer: &Answer| {
                 let source = import.source.clone().map(|(bytes, mtime)| Source { bytes, mtime });
-                repro::import(&answer.program, &answer.version, &import.file, source.as_ref(), &file)
+                repro::import(&answer.program, &answer.version, &import.file, source.as_ref(), &file, &name)
             };
-            show(&mut out, &headers, &|core| core.import(import), &commands)?;
+            show(&mut out, &headers, &|core| core.import(import), &commands, &shown)?;
         }
         if let Some(stream) = &stream {
             let gap = if import.is_some() { "\n" } else { "" };
@@ -94,11 +119,43 @@ impl Replay {
                     repro::rust(&answer.version, stream, dump, kept),
                 ]
             };
-            show(&mut out, &answers, &|core| core.predict(stream).observation, &commands)?;
+            show(&mut out, &answers, &|core| core.predict(stream).observation, &commands, &shown)?;
+            looks_like(&mut out, import.as_ref().map_or(stream, |import| &import.file))?;
         }
         let diverges = |answer: &Answer| matches!(answer.verdict, Verdict::Diverge(_));
         Ok(u8::from(headers.iter().chain(&answers).any(diverges)))
     }
+}
+
+/// What people are shown of what subjects say.
+struct Shown<'s> {
+    /// The module that the file is imported as; the workers call it `case`.
+    module: &'s str,
+    /// The version that wrote the file, if that is known.
+    own: Option<&'s str>,
+}
+
+impl Shown<'_> {
+    fn text(&self, observation: &Observation) -> String {
+        let text = repro::summary(observation).replace("'case'", &format!("'{}'", self.module));
+        text.replace("Bad magic number in case", &format!("Bad magic number in {}", self.module))
+    }
+}
+
+/// Says so if another Python wrote it than its header tells.
+fn looks_like(out: &mut impl Write, file: &[u8]) -> Result<()> {
+    let view = View::of(file);
+    let Some(best) = view.candidates.first() else { return Ok(()) };
+    let said = Magic::at_start(file).and_then(Magic::family).map(|profile| profile.version.to_string());
+    let is_named = |it: &&CandidateView| said.as_ref() == Some(&it.python) && it.confidence >= best.confidence;
+    if best.evidence[0].contains("without a code object") || view.candidates.iter().any(|it| is_named(&it)) {
+        return Ok(());
+    }
+    let CandidateView { python, offset, confidence, .. } = best;
+    Ok(writeln!(
+        out,
+        "\nthis looks like a stream of Python {python} at byte {offset:#x} of the file ({confidence} % sure)"
+    )?)
 }
 
 fn described(bytes: &[u8]) -> String {
@@ -112,10 +169,11 @@ fn show(
     answers: &[Answer],
     predict: &dyn Fn(&Core) -> Observation,
     commands: &dyn Fn(&Answer) -> [String; 2],
+    shown: &Shown,
 ) -> Result<()> {
     if answers.is_empty() {
         let mut rows = vec![["core", "predicts"].map(String::from).to_vec()];
-        let predicted = |core: Core| vec![core.profile().version.to_string(), repro::summary(&predict(&core))];
+        let predicted = |core: Core| vec![core.profile().version.to_string(), shown.text(&predict(&core))];
         rows.extend(Core::all().map(predicted));
         return Ok(write!(out, "{}", table(&rows))?);
     }
@@ -123,11 +181,11 @@ fn show(
     for answer in answers {
         let verdict = match &answer.verdict {
             Verdict::Agree => format!("agree{}", left_out(&answer.predicted)),
-            Verdict::Refused(cause) => format!("undefined ({cause})"),
+            Verdict::Refused(cause) => format!("undefined: {}", explained(cause)),
             Verdict::Inconclusive(why) => format!("inconclusive ({why})"),
             Verdict::Diverge(_) => "DIVERGE".to_owned(),
         };
-        let short = |observation: &Observation| repro::summary(observation);
+        let short = |observation: &Observation| shown.text(observation);
         let predicted = if answer.predicted.to_string() == answer.observed.to_string() {
             "the same".to_owned()
         } else {
@@ -136,7 +194,7 @@ fn show(
         rows.push(vec![answer.id.clone(), verdict, short(&answer.observed), predicted]);
     }
     write!(out, "{}", table(&rows))?;
-    differences(out, answers, commands)
+    differences(out, answers, commands, shown)
 }
 
 /// Which dumps an agreement is not about, and why.
@@ -145,8 +203,8 @@ fn left_out(predicted: &Observation) -> String {
     let mut reasons: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (version, dump) in &accepted.dumps {
         let reason = match dump {
-            Dump::Undefined(cause) => format!("undefined ({cause})"),
-            Dump::Slow { reason, .. } => format!("slow ({reason})"),
+            Dump::Undefined(cause) => format!("are undefined ({})", explained(cause)),
+            Dump::Slow { reason, .. } => format!("are slow ({})", explained(reason)),
             Dump::Bytes { .. } | Dump::Raises(_) => continue,
         };
         reasons.entry(reason).or_default().push(version.to_string());
@@ -157,7 +215,12 @@ fn left_out(predicted: &Observation) -> String {
 }
 
 /// The first difference of each kind with the commands that show it; without one, the commands for the newest subject.
-fn differences(out: &mut impl Write, answers: &[Answer], commands: &dyn Fn(&Answer) -> [String; 2]) -> Result<()> {
+fn differences(
+    out: &mut impl Write,
+    answers: &[Answer],
+    commands: &dyn Fn(&Answer) -> [String; 2],
+    shown: &Shown,
+) -> Result<()> {
     let mut seen = Vec::new();
     for answer in answers {
         let Verdict::Diverge(divergence) = &answer.verdict else { continue };
@@ -172,7 +235,10 @@ fn differences(out: &mut impl Write, answers: &[Answer], commands: &dyn Fn(&Answ
         let [python, rust] = commands(answer);
         writeln!(out, "  Python  {python}\n  Rust    {rust}")?;
     }
-    if let (true, Some(answer)) = (seen.is_empty(), answers.last()) {
+    // The Python that wrote it matters most.
+    let matters = |answer: &&Answer| shown.own.is_some_and(|own| answer.version.starts_with(&format!("{own}.")));
+    let answer = answers.iter().find(matters).or(answers.last());
+    if let (true, Some(answer)) = (seen.is_empty(), answer) {
         writeln!(out, "\nto see it yourself ({}):", answer.id)?;
         let [python, rust] = commands(answer);
         writeln!(out, "  Python  {python}\n  Rust    {rust}")?;
@@ -191,11 +257,19 @@ mod tests {
             assert_eq!(left_out(&predicted), expected, "{version}");
         };
         let nested = [b">\x01\0\0\0".repeat(22), b"N".to_vec()].concat();
-        check("3.12", &nested, "; dumps 0 1 2 3 4 slow (sorting-sets), not compared");
+        check(
+            "3.12",
+            &nested,
+            "; dumps 0 1 2 3 4 are slow (it sorts the members of sets in sets again at every level), not compared",
+        );
         check("3.10", &nested, "");
         // A chain of pairs of the same thing doubles with every link, before there are references.
         let link = |slot: u8| [&b"\xdb\x02\0\0\0"[..], &[b'r', slot, 0, 0, 0].repeat(2)].concat();
         let bomb = [b"[\x1e\0\0\0\xdb\0\0\0\0".to_vec(), (0..29).flat_map(link).collect()].concat();
-        check("3.12", &bomb, "; dumps 0 1 2 undefined (expansion), not compared");
+        check(
+            "3.12",
+            &bomb,
+            "; dumps 0 1 2 are undefined (the interpreter repeats shared parts without end), not compared",
+        );
     }
 }

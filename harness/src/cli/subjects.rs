@@ -23,7 +23,7 @@ pub(super) struct Chosen {
 
 impl From<Chosen> for Member {
     fn from(Chosen { id, version, pair, .. }: Chosen) -> Member {
-        Member { id, release: version.clone(), version, pair, facts: None, killers: 0, before: None }
+        Member { id, release: version.clone(), version, pair, facts: None, before: None }
     }
 }
 
@@ -40,7 +40,7 @@ impl Search {
         let discovery = self.run().whole()?;
         let mut chosen = Vec::new();
         for interpreter in select(&discovery.found.interpreters, ids)? {
-            match Core::of(&interpreter.facts) {
+            match Core::for_interpreter(interpreter) {
                 Ok(core) => {
                     let subject = Box::new(Reality::new(interpreter, Limits::default()));
                     let pair = Pair::new(&interpreter.facts.implementation, core, subject);

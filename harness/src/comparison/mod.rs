@@ -100,7 +100,7 @@ impl Pair {
     /// Why it should not be asked. [`Question::BARE`] may be asked all the same: it ends a process at worst.
     pub fn question(&self, prediction: &Prediction) -> Result<Question, Unasked> {
         // Nothing is owed about code objects of another format, and reading them ends PyPy's process often.
-        if prediction.reached.has_code && !self.core.is_model() {
+        if prediction.reached.has_code && self.core.owed() == Relation::Value {
             return Err(Unasked::Foreign);
         }
         Question::about(&prediction.observation)
@@ -143,8 +143,12 @@ impl Pair {
     /// What the oracle says of a prediction and an observation.
     #[must_use]
     pub fn judge(&self, prediction: &Prediction, observed: &Observation) -> Verdict {
-        let Prediction { observation: predicted, reached, .. } = prediction;
+        let Prediction { observation: predicted, reached, rewritten, .. } = prediction;
         let read = |stream: &[u8]| self.core.read(stream);
+        if let Some(declaration) = self.core.declaration() {
+            let python2 = self.core.profile().is_python2();
+            return oracle::reader(declaration, python2, *reached, predicted, rewritten.as_ref(), observed, &read);
+        }
         match self.core.owed() {
             Relation::Value => oracle::value(&self.family, *reached, predicted, observed, &read),
             _ => oracle::model(&self.family, self.core.profile().pointer_bits, predicted, observed, &read),
@@ -177,9 +181,24 @@ impl Pair {
         Ok(observations)
     }
 
+    /// Executes streams: one observation for each, in order.
+    ///
+    /// # Errors
+    /// When the subject can no longer be asked anything.
+    pub fn execute(&mut self, streams: &[Vec<u8>]) -> Result<Vec<Observation>, Broken> {
+        match self.subject.as_deref_mut() {
+            Some(subject) => subject.execute(streams),
+            None => Ok(vec![Observation::Skipped("no interpreter".into()); streams.len()]),
+        }
+    }
+
     /// What the oracle says of a header: what the core predicted of the import, and what the import said.
     #[must_use]
     pub fn judge_header(&self, predicted: &Observation, observed: &Observation) -> Verdict {
+        // A reader of headers may read those of other versions as well.
+        if self.core.owed() == Relation::Reader && matches!(predicted, Observation::Rejected(_)) {
+            return Verdict::Inconclusive("not claimed: to refuse what an import refuses".into());
+        }
         oracle::header(&self.family, predicted, observed)
     }
 }

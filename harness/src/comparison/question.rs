@@ -26,7 +26,7 @@ pub enum Unasked {
 impl fmt::Display for Unasked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Unasked::Undefined(cause) => write!(f, "undefined in this interpreter ({cause}); enough were asked"),
+            Unasked::Undefined(cause) => write!(f, "undefined in this interpreter ({cause})"),
             Unasked::Foreign => f.write_str("its code objects are its own"),
             Unasked::Panicked => f.write_str("the core panicked"),
         }

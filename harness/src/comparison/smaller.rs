@@ -2,6 +2,7 @@
 
 use super::{Compared, Pair, Question};
 use crate::case::{Case, Form, Origin};
+use crate::execution::verify;
 use crate::generators::{Generator, Target, generate, programs};
 use crate::minimize::merge::{Way, minimize_finding};
 use crate::minimize::{self, Minimized, Outcome};
@@ -91,8 +92,9 @@ impl Pair {
     /// When the subject can no longer be asked anything.
     pub fn compare_in(&mut self, relation: Relation, family: &str, cases: &[Case]) -> Result<Vec<Compared>, Broken> {
         match relation {
-            Relation::Model | Relation::Value => self.compare_all(cases),
+            Relation::Model | Relation::Value | Relation::Reader => self.compare_all(cases),
             Relation::Header => self.compare_headers(cases),
+            Relation::Safe => self.compare_executions(cases),
             Relation::Preserve => Ok(cases.iter().map(|case| self.preserve(case)).collect()),
             Relation::Reread if family == "core" => Ok(cases.iter().map(|case| self.reread(case)).collect()),
             Relation::Reread => self.reread_all(cases),
@@ -186,6 +188,23 @@ impl Pair {
             refused => Compared { prediction, observation, verdict: Verdict::Inconclusive(refused.to_string()) },
         };
         Ok(originals.into_iter().zip(&values).zip(read).map(join).collect())
+    }
+
+    fn compare_executions(&mut self, cases: &[Case]) -> Result<Vec<Compared>, Broken> {
+        let predicted: Vec<Observation> =
+            cases.iter().map(|case| verify(&case.bytes, self.core.profile()).predicted()).collect();
+        // What is not safe is no finding, whatever happens.
+        let is_asked = |predicted: &&Observation| matches!(predicted, Observation::Accepted(_));
+        let asked: Vec<Vec<u8>> =
+            cases.iter().zip(&predicted).filter(|(_, one)| is_asked(one)).map(|(case, _)| case.bytes.clone()).collect();
+        let mut observed = self.execute(&asked)?.into_iter();
+        let judge = |predicted: Observation| {
+            let next = is_asked(&&predicted).then(|| observed.next()).flatten();
+            let observation = next.unwrap_or_else(|| Observation::Skipped("it was not asked".into()));
+            let verdict = oracle::safe(&self.family, &predicted, &observation);
+            Compared { prediction: Prediction::of_header(predicted), observation, verdict }
+        };
+        Ok(predicted.into_iter().map(judge).collect())
     }
 
     fn compare_headers(&mut self, cases: &[Case]) -> Result<Vec<Compared>, Broken> {

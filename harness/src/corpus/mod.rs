@@ -211,11 +211,13 @@ pub fn golden(corpus: &Path) -> Result<Vec<Answers>> {
 ///
 /// # Errors
 /// When a file cannot be read.
-pub fn fingerprint(corpus: &Path) -> Result<String> {
+pub fn fingerprint(corpus: &Path, inputs: Option<&Path>) -> Result<String> {
     let mut hash = Sha256::new();
-    for folder in Kind::ALL.map(Kind::folder).into_iter().chain(["golden", "expected"]) {
+    let folders = Kind::ALL.map(Kind::folder).into_iter().chain(["golden", "expected"]);
+    let folders = folders.map(|folder| (folder, corpus.join(folder)));
+    for (folder, path) in folders.chain(inputs.map(|inputs| ("inputs", inputs.to_owned()))) {
         // A folder that is not there is an empty one.
-        let listing = std::fs::read_dir(corpus.join(folder)).into_iter().flatten();
+        let listing = std::fs::read_dir(path).into_iter().flatten();
         let mut files: Vec<PathBuf> = listing.map(|file| file.map(|f| f.path())).collect::<std::io::Result<_>>()?;
         files.retain(|file| file.is_file());
         files.sort();

@@ -229,7 +229,7 @@ fn versions(tried: &[Tried]) -> Vec<String> {
 /// # Errors
 /// When the file cannot be read, or a subject can no longer be asked anything.
 pub fn try_all(path: &Path, subjects: &mut [(String, Pair)]) -> Result<Vec<Tried>> {
-    let cases = Content::read(path)?.cases(path);
+    let cases = Content::read(path, None)?.cases(path);
     // Of a .pyc file, the header is the case.
     let case = cases.first().with_context(|| format!("{} holds no case", path.display()))?;
     let relation_of = |verdict: &Verdict| match verdict {
@@ -296,6 +296,7 @@ mod tests {
             repro_python: None,
             repro_rust: None,
             occurrences: 1,
+            turn: 0,
             origin: "values seed 7 index 12".into(),
             made: Some((7, 12)),
             original_length: None,

@@ -3,6 +3,7 @@
 //! A canon is read into nodes, and these are printed as JSON: with sets in an order of their own and with numbers only for
 //! what is referred to again, so that a program that knows nothing of canons can make the same text.
 
+use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
@@ -52,6 +53,56 @@ pub fn plain(canon: &str, python2: bool) -> Option<String> {
     let mut printer = Printer { python2, settled: vec![false; nodes.len()] };
     printer.settle(&mut nodes, 0, 0)?;
     printer.print(&nodes, 0)
+}
+
+/// Whether two canons are of values that are equal but for the sharing of immutable objects: whatever is one object, all of it
+/// is the same, and there are as many objects of which it matters. Values that hold themselves are the same if the canons are.
+#[must_use]
+pub fn same_value(left: &str, right: &str) -> bool {
+    left == right || digest(left).zip(digest(right)).is_some_and(|(left, right)| left == right)
+}
+
+/// A hash of the value without its references, and how many objects there are that are not immutable.
+fn digest(canon: &str) -> Option<([u8; 32], usize)> {
+    let nodes = parse(canon)?;
+    let is_own = |node: &&Node| match node {
+        Node::Items(kind, _) | Node::Members(kind, _) | Node::Pairs(kind, _) | Node::Empty(kind) => {
+            !matches!(*kind, "tuple" | "frozenset" | "slice")
+        }
+        Node::Code(..) => true,
+        Node::Scalar(_) | Node::Names(_) => false,
+    };
+    let own = nodes.iter().filter(is_own).count();
+    let mut done: Vec<Option<[u8; 32]>> = vec![None; nodes.len()];
+    let mut path = vec![(0, 0)];
+    let mut is_open = vec![false; nodes.len()];
+    while let Some((id, place)) = path.last_mut() {
+        let (id, child) = (*id, nodes[*id].children().get(*place));
+        *place += 1;
+        is_open[id] = true;
+        match child {
+            Some(&child) if done[child].is_some() => {}
+            Some(&child) if is_open[child] => return None,
+            Some(&child) => path.push((child, 0)),
+            None => {
+                let mut parts: Vec<[u8; 32]> = nodes[id].children().iter().filter_map(|child| done[*child]).collect();
+                if matches!(nodes[id], Node::Members(..)) {
+                    parts.sort_unstable();
+                }
+                let name = match &nodes[id] {
+                    Node::Scalar(text) => format!("scalar {text}"),
+                    Node::Names(_) => "names".into(),
+                    Node::Empty(kind) => format!("empty {kind}"),
+                    Node::Items(kind, _) | Node::Members(kind, _) | Node::Pairs(kind, _) => (*kind).into(),
+                    Node::Code(fields, _) => fields.join(" "),
+                };
+                let hash = Sha256::new().chain_update(name).chain_update(parts.as_flattened()).finalize();
+                done[id] = Some(hash.into());
+                path.pop();
+            }
+        }
+    }
+    done.first().copied().flatten().map(|hash| (hash, own))
 }
 
 fn parse(canon: &str) -> Option<Vec<Node>> {
@@ -387,6 +438,23 @@ mod tests {
         let dict = "dict 2\nint 9\nnone\nint a\nnone\n";
         assert_eq!(plain(dict, false).unwrap(), r#"{"dict":[[{"int":"9"},null],[{"int":"10"},null]]}"#);
         assert_eq!(plain(dict, true).unwrap(), r#"{"dict":[[{"int":"10"},null],[{"int":"9"},null]]}"#);
+    }
+
+    #[test]
+    fn sharing_of_immutable_objects_makes_no_other_value() {
+        let check = |left: &str, right: &str, expected: bool| {
+            assert_eq!(same_value(left, right), expected, "{left}{right}");
+            assert_eq!(same_value(right, left), expected, "{left}{right}");
+        };
+        let pair = "tuple 1\nint 1\n";
+        check(&format!("tuple 2\n{pair}ref 1\n"), &format!("tuple 2\n{pair}{pair}"), true);
+        check(&format!("tuple 2\n{pair}ref 1\n"), &format!("tuple 2\n{pair}tuple 1\nint 2\n"), false);
+        check("tuple 2\nlist 0\nref 1\n", "tuple 2\nlist 0\nlist 0\n", false);
+        check("frozenset 2\nint 1\nint 2\n", "frozenset 2\nint 2\nint 1\n", true);
+        check("frozenset 1\nint 1\n", "tuple 1\nint 1\n", false);
+        check("list 1\nref 0\n", "list 1\nref 0\n", true);
+        check("list 1\nref 0\n", "list 1\nlist 1\nref 1\n", false);
+        check("int 1\n", "float 3ff0000000000000\n", false);
     }
 
     #[test]

@@ -42,13 +42,13 @@ impl Column {
 #[must_use]
 pub fn columns() -> Vec<Column> {
     // The streams of `pyc` are those of `codes`, and no fault is one of headers.
-    let others = [Generator::Stdlib, Generator::Programs, Generator::Pyc];
+    let others = [Generator::Stdlib, Generator::Programs, Generator::Pyc, Generator::Execution];
     let contestants = Generator::ALL.into_iter().filter(|generator| !others.contains(generator));
     contestants.map(Column::Generator).chain([Column::Baseline]).collect()
 }
 
 /// A profile and the streams that are mutated under it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Member {
     pub(super) core: Core,
     /// What `streams` starts from.
@@ -60,6 +60,11 @@ pub struct Member {
 }
 
 impl Member {
+    /// Another build of the same version.
+    pub(super) fn built_as(&self, profile: Profile) -> Member {
+        Member { core: Core::with(profile), ..self.clone() }
+    }
+
     /// The streams that a generator starts from.
     pub(super) fn bases_of(&self, generator: Generator) -> &[Vec<u8>] {
         if generator == Generator::Codes { &self.own } else { &self.bases }

@@ -13,6 +13,7 @@ mod emission;
 mod example;
 pub mod exceptions;
 pub mod exhaustive;
+pub mod mutants;
 mod numbering;
 mod plants;
 pub mod report;

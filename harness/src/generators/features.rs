@@ -186,7 +186,7 @@ impl Row {
     pub(crate) fn is_promised(&self, generator: Generator, target: Target) -> bool {
         let offered = match generator {
             // Their values are what compilers leave, or what fields need.
-            Generator::Stdlib | Generator::Codes | Generator::Programs | Generator::Pyc => {
+            Generator::Stdlib | Generator::Codes | Generator::Programs | Generator::Pyc | Generator::Execution => {
                 matches!(self.feature, Feature::Code | Feature::NestedCode)
             }
             Generator::Values => !self.odd,

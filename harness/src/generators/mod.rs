@@ -16,6 +16,7 @@
 //! | [`codes`] | is every *field* of a code object right? | every field of every layout, bytecode and tables of every form, code grown from compiled ones, one wrong thing at a time | code that could be run; whatever a code object does not hold |
 //! | [`programs`] | is what compilers make of *anything* right? | code objects that no library contains: every construct of a version, more than 255 of anything, long jumps | what no compiler emits |
 //! | [`pyc`] | is every header of a `.pyc` file right? | every header layout, flag, hash and way to be cut, before what `codes` makes | streams of other kinds, files of unsupported versions |
+//! | [`execution`] | does what the verifier passes end an *interpreter*? | small programs that are executed, and one to three changes of their bytecode, tables and sizes | bytecode far from what compilers emit |
 //!
 //! Each case of `values` and `streams` first draws a configuration, `swarm`: which kinds of leaves and containers, which
 //! alphabets, how many references, flags, interned strings and odd encodings it has, and whether it has large things. What is
@@ -46,6 +47,7 @@ pub mod codes;
 mod corners;
 pub(crate) mod draft;
 mod emit;
+pub mod execution;
 pub(crate) mod features;
 mod luck;
 mod mutate;
@@ -120,17 +122,20 @@ pub enum Generator {
     Programs,
     /// Whole .pyc files, with right and wrong headers: [`pyc`].
     Pyc,
+    /// Changed code objects of small programs, to be executed: [`execution`]. A hunt has it only alone, when it is asked for.
+    Execution,
 }
 
 impl Generator {
     /// All generators, in the order in which they are listed for people.
-    pub const ALL: [Generator; 6] = [
+    pub const ALL: [Generator; 7] = [
         Generator::Stdlib,
         Generator::Values,
         Generator::Streams,
         Generator::Codes,
         Generator::Programs,
         Generator::Pyc,
+        Generator::Execution,
     ];
 
     /// The name on the command line and in reports.
@@ -143,6 +148,7 @@ impl Generator {
             Generator::Codes => "codes",
             Generator::Programs => "programs",
             Generator::Pyc => "pyc",
+            Generator::Execution => "execution",
         }
     }
 }
@@ -181,7 +187,7 @@ pub struct Generated {
 ///
 /// `bases` are streams to start from: `streams` mutates them (and makes do with streams of its own when there are none),
 /// `stdlib` hands them out in turn as they are, `codes` changes fields in those that the target compiled (so it takes none
-/// that the target might refuse), the others do not look at them.
+/// that the target might refuse), the others do not look at them. What `execution` makes has a function of its own.
 #[must_use]
 pub fn generate(generator: Generator, target: Target, seed: u64, index: u64, bases: &[Vec<u8>]) -> Generated {
     let tape = tape(seed, generator.name(), index);
@@ -197,6 +203,8 @@ pub fn generate(generator: Generator, target: Target, seed: u64, index: u64, bas
         Generator::Programs => {
             Generated { bytes: programs::generate(&mut u, target.version).into_bytes(), valid: true }
         }
+        // They are made of what a subject compiles.
+        Generator::Execution => Generated { bytes: Vec::new(), valid: false },
         Generator::Pyc => {
             let pyc::Generated { bytes, valid, .. } = pyc::generate(&mut u, target, bases);
             Generated { bytes, valid }

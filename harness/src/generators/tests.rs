@@ -222,7 +222,8 @@ fn generators_have_names() {
     }
     assert_eq!(
         "value".parse::<Generator>(),
-        Err("no generator is called \"value\"; there are stdlib, values, streams, codes, programs, pyc".into())
+        Err("no generator is called \"value\"; there are stdlib, values, streams, codes, programs, pyc, execution"
+            .into())
     );
 }
 

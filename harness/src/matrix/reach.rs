@@ -271,7 +271,12 @@ impl Refusal<'_> {
             ErrorKind::CodeField("posonlyargcount") if long(self.case, self.at + 5)? >= 0 => {
                 Rule::PositionalBeyondArguments
             }
-            ErrorKind::CodeField("localspluskinds") if b"sr".contains(&self.field(4)?.code) => Rule::KindsLength,
+            // The error is at the field if that is a string, and else at the code object.
+            ErrorKind::CodeField("localspluskinds")
+                if self.code_at(self.at) == Some(b's') || self.field(4).is_some_and(|field| field.code == b'r') =>
+            {
+                Rule::KindsLength
+            }
             ErrorKind::CodeField(field) => Rule::Field(field),
             ErrorKind::CodeName => Rule::NameIn(self.name_field()?),
             ErrorKind::CodeVarnames => Rule::TooManyArguments,

@@ -123,6 +123,10 @@ impl From<&Signature> for Way {
         // Fields of code objects that hold what can be anywhere.
         const PLACES: [&str; 9] =
             ["consts", "names", "varnames", "freevars", "cellvars", "localsplusnames", "filename", "name", "qualname"];
+        // The words of a reader of somebody else tell one of its bugs from another.
+        if *relation == Relation::Reader {
+            return Way { relation: *relation, core: kind(core), subject: kind(subject), what: path.clone() };
+        }
         let what = match path.split(['.', ':']).next().unwrap_or_default() {
             "canon" => match path.split(['.', ':']).nth(1) {
                 Some(field) if path.starts_with("canon.") && !PLACES.contains(&field) => field,

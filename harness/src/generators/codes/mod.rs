@@ -11,7 +11,7 @@
 mod bytecode;
 mod grown;
 mod object;
-mod opcodes;
+pub(super) mod opcodes;
 pub(crate) mod tables;
 mod wrongs;
 

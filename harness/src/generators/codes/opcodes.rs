@@ -7,30 +7,30 @@
 //! Reviewed for Python 3.15.
 
 /// What a version makes of the 256 opcodes.
-pub(super) struct Opcodes {
-    pub(super) version: (u8, u8),
-    pub(super) extended_arg: u8,
+pub(in crate::generators) struct Opcodes {
+    pub(in crate::generators) version: (u8, u8),
+    pub(in crate::generators) extended_arg: u8,
     /// The first opcode with an argument (up to 3.5 the others are one byte long).
-    pub(super) have_argument: u8,
+    pub(in crate::generators) have_argument: u8,
     /// What the argument is of: `c`onstant, `n`ame, `l`ocal, `f`ree variable, jump (`a`bsolute, `r`elative), `o`ther, `-`
     /// none. `s`pecialized and `i`nstrumented ones stand in no file; `.` is no opcode, or a cache.
-    pub(super) letters: &'static [u8; 256],
+    pub(in crate::generators) letters: &'static [u8; 256],
     /// How many cache units follow, in hexadecimal.
     caches: &'static [u8; 256],
 }
 
 impl Opcodes {
     /// The table of a version; of one that has none, the newest.
-    pub(super) fn of(version: (u8, u8)) -> &'static Opcodes {
+    pub(in crate::generators) fn of(version: (u8, u8)) -> &'static Opcodes {
         ALL.iter().find(|row| row.version == version).unwrap_or(&ALL[ALL.len() - 1])
     }
 
-    pub(super) fn caches(&self, opcode: u8) -> usize {
+    pub(in crate::generators) fn caches(&self, opcode: u8) -> usize {
         char::from(self.caches[usize::from(opcode)]).to_digit(16).unwrap_or(0) as usize
     }
 
     /// The first opcode from `start` on, going round, whose letter is among these.
-    pub(super) fn from(&self, start: u8, letters: &[u8]) -> Option<u8> {
+    pub(in crate::generators) fn from(&self, start: u8, letters: &[u8]) -> Option<u8> {
         (0..=255_u8).map(|step| start.wrapping_add(step)).find(|op| letters.contains(&self.letters[usize::from(*op)]))
     }
 }

@@ -1,0 +1,157 @@
+//! How a run ends: its verdict, its report, and what is printed.
+
+use crate::generators::Generator;
+use crate::matrix;
+use crate::progress::{Totals, table};
+use crate::record::Recorder;
+use crate::statistics;
+use anyhow::Result;
+use reports::{Counts, End, Event, Level, Verdict};
+
+/// How many findings are shown in the terminal; the report has all.
+const SHOWN: usize = 10;
+
+/// Writes the end, prints the summary, and gives the exit status.
+pub(in crate::cli) fn finish(
+    recorder: &mut Recorder,
+    ids: &[String],
+    compares: bool,
+    interrupted: bool,
+    plant: &str,
+) -> Result<u8> {
+    let silent: Vec<String> = ids.iter().filter(|id| Totals::of(of(recorder, id)).compared == 0).cloned().collect();
+    for id in &silent {
+        recorder.sum_up(Level::Warning, format!("{id}: nothing was compared; give it more time with --minutes"))?;
+    }
+    recorder.flush()?;
+    let made: Vec<reports::Statistics> = recorder.made().collect();
+    let starved: Vec<String> = made
+        .iter()
+        .filter(|statistics| !statistics.starved.is_empty())
+        .map(|s| format!("{}: the generator {} is starved: {}", s.subject, s.generator, s.starved.join("; ")))
+        .collect();
+    for text in &starved {
+        recorder.sum_up(Level::Warning, text)?;
+    }
+    let unmet: Vec<String> = recorder.unmet().map(ToString::to_string).collect();
+    for entry in &unmet {
+        recorder.sum_up(Level::Info, format!("{}{entry}", reports::UNMET))?;
+    }
+    let broken = recorder.broken().to_vec();
+    let (verdict, status) = match (broken.is_empty(), recorder.unexpected(), compares && silent.len() < ids.len()) {
+        (false, _, _) => (Verdict::Broken, 2),
+        (true, 1.., _) => (Verdict::Diverged, 1),
+        (true, 0, true) => (Verdict::Agree, 0),
+        (true, 0, false) => (Verdict::NothingCompared, 0),
+    };
+    let seconds = recorder.seconds();
+    recorder.write(&Event::End(End { verdict, exit_code: status, interrupted, seconds }))?;
+    let report = recorder.render()?;
+    print!("{}", summary(recorder, ids));
+    if recorder.reached().next().is_some() {
+        println!("\n{}", matrix::summary(recorder.reached()));
+    }
+    let lines = [statistics::summary(&made), starved].concat();
+    if !lines.is_empty() {
+        println!("\n{}", lines.join("\n"));
+    }
+    let mut new: Vec<&reports::Finding> = recorder.findings().filter(|finding| finding.is_new()).collect();
+    new.sort_by_key(|finding| finding.rank());
+    for finding in new.into_iter().take(SHOWN) {
+        println!("\n{} ({}x in {})", finding.signature, finding.occurrences, finding.seen_in.join(", "));
+        println!("  at {} ({})", finding.first_difference.as_deref().unwrap_or_default(), finding.origin);
+        if let Some(original) = finding.original_length {
+            let how = if finding.smallest { "minimized" } else { "minimized as far as the time went" };
+            println!("  {} bytes, {how} from {original}", finding.case.length);
+        }
+        if !finding.also.is_empty() {
+            println!("  the same cause: {}", finding.also.join("; "));
+        }
+        let width = finding.observed.subject.len();
+        println!("  {:width$}  {}", finding.expected.subject, finding.expected.detail);
+        println!("  {}  {}", finding.observed.subject, finding.observed.detail);
+        let case = recorder.folder().join(finding.case.path.as_deref().unwrap_or_default());
+        println!("  cargo provost replay {}{plant}", case.display());
+        finding.caution.iter().for_each(|caution| println!("  {caution}"));
+    }
+    if !unmet.is_empty() {
+        println!("\n{} entries of corpus/expected were not met in this run", unmet.len());
+    }
+    for (id, caution) in recorder.cautions() {
+        println!("\n{id}: {caution}");
+    }
+    for (id, reason) in &broken {
+        println!("\nBROKEN {id}: {reason}");
+    }
+    for id in &silent {
+        println!("\n{id}: nothing was compared");
+    }
+    println!("\nlog     {}\nreport  {}", recorder.log_path().display(), report.display());
+    let known = recorder.findings().filter(|finding| finding.expected_entry.is_some()).count();
+    println!(
+        "{}{}, {known} more that are expected ({seconds:.0} s)",
+        if interrupted { "interrupted; " } else { "" },
+        match verdict {
+            Verdict::Agree => "all agree".to_owned(),
+            Verdict::NothingCompared => "nothing was compared with a CPython; no finding in pyc-core alone".to_owned(),
+            Verdict::Broken => format!("broken; {}", findings(recorder.unexpected())),
+            Verdict::Diverged => findings(recorder.unexpected()),
+        },
+    );
+    Ok(u8::try_from(status).unwrap_or(2))
+}
+
+fn findings(n: usize) -> String {
+    format!("{n} finding{}", if n == 1 { "" } else { "s" })
+}
+
+fn of<'a>(recorder: &'a Recorder, id: &str) -> Vec<&'a Counts> {
+    recorder.counts().filter(|counts| counts.subject == *id).collect()
+}
+
+fn summary(recorder: &Recorder, ids: &[String]) -> String {
+    let heading = [
+        "subject",
+        "cases",
+        "compared",
+        "agreed",
+        "expected",
+        "diverged",
+        "undecided",
+        "skipped",
+        "faulted",
+        "restarts",
+        "cases/s",
+    ];
+    let mut rows = vec![heading.map(String::from).to_vec()];
+    let mut sources =
+        vec![["compiled", "from", "cases", "identical", "not compiled", "other"].map(String::from).to_vec()];
+    for id in ids {
+        let counts = of(recorder, id);
+        let t = Totals::of(counts.iter().copied());
+        let rate = t.cases.saturating_mul(1000) / t.ms.max(1);
+        let numbers = [
+            t.cases,
+            t.compared,
+            t.agreed,
+            t.expected,
+            t.diverged,
+            t.inconclusive,
+            t.skipped,
+            t.faulted,
+            t.restarts,
+            rate,
+        ];
+        rows.push(std::iter::once(id.clone()).chain(numbers.iter().map(ToString::to_string)).collect());
+        let compiled = |c: &&&Counts| {
+            [Generator::Stdlib, Generator::Programs].iter().any(|g| c.generator == g.name()) && c.cases > 0
+        };
+        for c in counts.iter().filter(compiled) {
+            let numbers = [c.cases, c.agreed, c.not_compiled, c.cases - c.agreed - c.not_compiled];
+            let who = [id.clone(), c.generator.clone()];
+            sources.push(who.into_iter().chain(numbers.iter().map(ToString::to_string)).collect());
+        }
+    }
+    let sources = if sources.len() > 1 { format!("\n{}", table(&sources)) } else { String::new() };
+    table(&rows) + &sources
+}

@@ -1,0 +1,336 @@
+//! What the generators find of the mutants, by file, and what they do not: for a terminal, and as a section of docs/MUTANTS.md.
+
+use super::survivors::KNOWN;
+use crate::progress;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// What the crate `mutants` says of a mutant.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Mutant {
+    /// The number that switches it on.
+    pub id: u32,
+    /// `FILE:LINE:COLUMN: WHAT`.
+    pub name: String,
+    /// The function that it is in, if it is in one.
+    pub function: Option<String>,
+    /// Whether it can be switched on.
+    pub state: State,
+}
+
+/// Whether a mutant can be switched on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// It can.
+    Built,
+    /// It does not compile.
+    Unviable,
+    /// No switch is known for it.
+    Homeless,
+}
+
+impl Mutant {
+    /// The path of the file, the line, and what is changed.
+    fn parts(&self) -> (&str, &str, &str) {
+        let mut parts = self.name.splitn(4, ':');
+        let mut next = || parts.next().unwrap_or_default();
+        let (file, line, _, what) = (next(), next(), next(), next());
+        (file, line, what.trim_start())
+    }
+
+    /// Its name without line and column, which every change moves.
+    fn lasting(&self) -> String {
+        let (file, _, what) = self.parts();
+        format!("{file}: {what}")
+    }
+
+    fn file(&self) -> &str {
+        let file = self.parts().0;
+        file.strip_prefix("pyc-core/src/").unwrap_or(file)
+    }
+
+    /// The file and the function.
+    fn place(&self) -> String {
+        match &self.function {
+            Some(function) => format!("{}: {function}", self.file()),
+            None => format!("{}: constants", self.file()),
+        }
+    }
+}
+
+/// What was asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Terms {
+    /// The seeds, in the order of the counts.
+    pub seeds: Vec<u64>,
+    /// Cases of each seed.
+    pub cases: u64,
+}
+
+/// A mutant and what came of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Row<'m> {
+    /// What cargo-mutants calls it.
+    #[serde(rename = "name", serialize_with = "name")]
+    pub mutant: &'m Mutant,
+    /// For each seed the number of the first case that shows it.
+    pub found: Vec<Option<u64>>,
+}
+
+fn name<S: serde::Serializer>(mutant: &&Mutant, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&mutant.name)
+}
+
+impl Row<'_> {
+    /// Whether every seed finds it.
+    #[must_use]
+    pub fn is_found(&self) -> bool {
+        self.found.iter().all(Option::is_some)
+    }
+}
+
+/// A name and how often it is there.
+pub type Counts = BTreeMap<String, usize>;
+
+/// The mutants that can be switched on, but for those of a name of which the tests miss all.
+#[must_use]
+pub fn wanted<'m>(mutants: &'m [Mutant], missed: &Counts) -> Vec<&'m Mutant> {
+    let built = mutants.iter().filter(|mutant| mutant.state == State::Built);
+    let mut counts = Counts::new();
+    built.clone().for_each(|mutant| *counts.entry(mutant.lasting()).or_default() += 1);
+    counts.retain(|name, count| *count > missed.get(name).copied().unwrap_or(0));
+    built.filter(|mutant| counts.contains_key(&mutant.lasting())).collect()
+}
+
+/// What docs/MUTANTS.md says that the tests miss.
+#[must_use]
+pub fn missed(document: &str) -> Counts {
+    let rows = document.lines().skip_while(|line| *line != "## Survivors").skip(1);
+    let rows = rows.take_while(|line| !line.starts_with("## ")).filter_map(|line| line.strip_prefix("| `"));
+    let mut counts = Counts::new();
+    for (name, after) in rows.filter_map(|row| row.split_once('`')) {
+        let times = after.strip_prefix(" (").and_then(|it| it.split_once(" times)")).map(|(n, _)| n);
+        *counts.entry(name.replace("\\|", "|")).or_default() += times.map_or(1, |n| n.parse().unwrap_or(1));
+    }
+    counts
+}
+
+/// Mutants of one file.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Share {
+    caught: usize,
+    found: usize,
+}
+
+impl Share {
+    fn cells(self, file: &str) -> Vec<String> {
+        #[allow(clippy::cast_precision_loss)] // Some thousands.
+        let share = 100.0 * self.found as f64 / self.caught.max(1) as f64;
+        vec![file.into(), self.caught.to_string(), self.found.to_string(), format!("{share:.1} %")]
+    }
+}
+
+/// What came of all of them.
+#[derive(Debug)]
+pub struct Outcome {
+    shares: BTreeMap<String, Share>,
+    all: Share,
+    /// What is not found though the tests notice it, by place.
+    lost: BTreeMap<String, Vec<String>>,
+}
+
+impl Outcome {
+    /// From the rows and what the tests miss. Of several mutants of one name it is not known which of them the tests
+    /// miss: those that are not found.
+    #[must_use]
+    pub fn new(rows: &[Row], missed: &Counts) -> Outcome {
+        let mut of_name: BTreeMap<String, Vec<&Row>> = BTreeMap::new();
+        rows.iter().for_each(|row| of_name.entry(row.mutant.lasting()).or_default().push(row));
+        let mut outcome = Outcome { shares: BTreeMap::new(), all: Share::default(), lost: BTreeMap::new() };
+        for (name, rows) in of_name {
+            let caught = rows.len().saturating_sub(missed.get(&name).copied().unwrap_or(0));
+            let found = rows.iter().filter(|row| row.is_found()).count().min(caught);
+            let mutant = rows[0].mutant;
+            let share = outcome.shares.entry(mutant.file().to_owned()).or_default();
+            for share in [share, &mut outcome.all] {
+                share.caught += caught;
+                share.found += found;
+            }
+            let lost = (found..caught).map(|_| mutant.parts().2.to_owned());
+            if found < caught {
+                outcome.lost.entry(mutant.place()).or_default().extend(lost);
+            }
+        }
+        outcome
+    }
+
+    fn lines(&self) -> Vec<Vec<String>> {
+        let heading = ["file", "caught by the tests", "found", "share"].map(String::from).to_vec();
+        let shares = self.shares.iter().map(|(file, share)| share.cells(file));
+        std::iter::once(heading).chain(shares).chain([self.all.cells("all")]).collect()
+    }
+
+    /// The table for a terminal.
+    #[must_use]
+    pub fn table(&self) -> String {
+        progress::table(&self.lines())
+    }
+
+    /// How many are found, in one sentence.
+    #[must_use]
+    pub fn summary(&self, terms: &Terms) -> String {
+        let seeds: Vec<String> = terms.seeds.iter().map(u64::to_string).collect();
+        format!(
+            "The generators find {} of {} mutants that the tests catch, within {} cases from each of the seeds {}.",
+            self.all.found,
+            self.all.caught,
+            terms.cases,
+            seeds.join(", ")
+        )
+    }
+
+    /// What is not found: a paragraph for each place.
+    #[must_use]
+    pub fn lost(&self) -> String {
+        let paragraph = |(place, lost): (&String, &Vec<String>)| {
+            let lines: String = lost.iter().map(|what| format!("    {what}\n")).collect();
+            format!("{place}: {}\n{lines}", why(place))
+        };
+        self.lost.iter().map(paragraph).collect()
+    }
+
+    /// What is not found and not explained, and what is explained and found.
+    #[must_use]
+    pub fn complaints(&self) -> Vec<String> {
+        let lost = self.lost.iter().map(|(place, lost)| (place.as_str(), lost.len())).collect();
+        complaints(&lost, &KNOWN.iter().map(|(place, count, _)| (*place, *count)).collect())
+    }
+
+    /// The section of docs/MUTANTS.md.
+    #[must_use]
+    pub fn section(&self, terms: &Terms, command: &str) -> String {
+        let row = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
+        let mut lines = self.lines().into_iter();
+        let heading: String = lines.next().map(row).unwrap_or_default();
+        let shares: String = lines.map(row).collect();
+        let lost: String = self.lost.iter().map(|(place, lost)| lost_row(place, lost)).collect();
+        format!(
+            "{SECTION}\n\n{HOW}\nWritten by `{command}`.\n\n{}\n\n{heading}|---|--:|--:|--:|\n{shares}\n\
+             ### What they do not find\n\n{LOST}\n|---|--:|---|---|\n{lost}",
+            self.summary(terms)
+        )
+    }
+}
+
+/// A row of the document, which begins with what the table of survivors knows.
+fn lost_row(place: &str, lost: &[String]) -> String {
+    // Several of one name are told once.
+    let mut counts = Counts::new();
+    lost.iter().for_each(|what| *counts.entry(what.clone()).or_default() += 1);
+    let names = counts.iter().map(|(what, count)| {
+        let times = if *count == 1 { String::new() } else { format!(" ({count} times)") };
+        format!("`{}`{times}", what.replace('|', "\\|"))
+    });
+    format!("{} {} |\n", known_cells(place, lost.len(), why(place)), names.collect::<Vec<_>>().join("<br>"))
+}
+
+fn known_cells(place: &str, count: usize, why: &str) -> String {
+    format!("| `{place}` | {count} | {why} |")
+}
+
+fn why(place: &str) -> &'static str {
+    KNOWN.iter().find(|(known, ..)| *known == place).map_or(UNEXPLAINED, |(.., why)| why)
+}
+
+fn complaints(lost: &BTreeMap<&str, usize>, known: &BTreeMap<&str, usize>) -> Vec<String> {
+    let places = lost.keys().chain(known.keys().filter(|place| !lost.contains_key(*place)));
+    let complaint = |place: &&str| {
+        let [now, known] = [lost, known].map(|counts| counts.get(place).copied().unwrap_or(0));
+        (now != known).then(|| format!("{place}: {now} are not found, and {known} in the table of survivors"))
+    };
+    places.filter_map(complaint).collect()
+}
+
+/// In place of a reason.
+const UNEXPLAINED: &str = "unexplained";
+
+/// Where the section begins.
+pub const SECTION: &str = "## What the generators find";
+
+const LOST: &str = "| place | mutants | why | which |";
+
+const HOW: &str = "\
+`cargo provost faults --mutants` measures this and writes this section. The mutants that cargo-mutants lists are compiled into one
+copy of pyc-core and switched on one at a time. A mutant is found by the first case for which the copy says anything else than
+with none: whether it is accepted and how many bytes of it, the error with its place, the canon, the dumps that a hunt asks
+for, what is undefined, the rules that it reaches, what code objects say of themselves, and the stream written again; so are
+those that panic, or do not end. The generators take turns, and the cases are for all versions in turn, and for free-threaded
+builds, a 32-bit one and one with assertions. Those that the tests miss, as listed above, do not count.
+";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mutant(name: &str) -> Mutant {
+        Mutant { id: 1, name: name.into(), function: Some("f".into()), state: State::Built }
+    }
+
+    #[test]
+    fn a_mutant_is_found_if_every_seed_finds_it() {
+        let names = ["pyc-core/src/a.rs:1:2: x", "pyc-core/src/a.rs:3:4: x", "pyc-core/src/b.rs:5:6: y"];
+        let mutants = names.map(mutant);
+        let found = [[Some(1), Some(2)], [Some(1), None], [None, None]];
+        let rows = mutants.iter().zip(found).map(|(mutant, found)| Row { mutant, found: found.to_vec() });
+        let rows: Vec<Row> = rows.collect();
+        let check = |missed: &[(&str, usize)], all: [usize; 2], lost: &[&str], looked_for: usize| {
+            let missed = missed.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect();
+            let outcome = Outcome::new(&rows, &missed);
+            assert_eq!([outcome.all.caught, outcome.all.found], all, "{missed:?}");
+            assert_eq!(outcome.lost.keys().collect::<Vec<_>>(), lost, "{missed:?}");
+            assert_eq!(wanted(&mutants, &missed).len(), looked_for, "{missed:?}");
+        };
+        check(&[], [3, 1], &["a.rs: f", "b.rs: f"], 3);
+        check(&[("pyc-core/src/a.rs: x", 1)], [2, 1], &["b.rs: f"], 3);
+        check(&[("pyc-core/src/a.rs: x", 1), ("pyc-core/src/b.rs: y", 1)], [1, 1], &[], 2);
+    }
+
+    #[test]
+    fn what_is_not_explained_is_told_and_so_is_what_is_no_longer_true() {
+        let check = |lost: &[(&str, usize)], known: &[(&str, usize)], expected: usize| {
+            let [lost, known] = [lost, known].map(|counts| counts.iter().copied().collect());
+            assert_eq!(complaints(&lost, &known).len(), expected, "{lost:?} {known:?}");
+        };
+        check(&[("a", 1)], &[("a", 1)], 0);
+        check(&[("a", 2)], &[("a", 1)], 1);
+        check(&[("a", 1)], &[("a", 2)], 1);
+        check(&[("a", 1)], &[], 1);
+        check(&[], &[("a", 1)], 1);
+    }
+
+    #[test]
+    fn names_lose_their_place_and_the_document_is_read() {
+        assert_eq!(mutant("a/b.rs:10:7: replace | with ^ in A::b").lasting(), "a/b.rs: replace | with ^ in A::b");
+        let text = "## Survivors\n\n| mutant | why |\n|---|---|\n| `a: replace \\| with ^` (2 times) | x |\n| `b` | y |\n## No\n\
+                    | `c` | z |\n";
+        let expected = [("a: replace | with ^", 2), ("b", 1)].map(|(name, count)| (name.to_owned(), count));
+        assert_eq!(missed(text), expected.into_iter().collect());
+    }
+
+    #[test]
+    fn the_document_has_the_table_of_survivors() {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/MUTANTS.md");
+        let text = std::fs::read_to_string(path).unwrap();
+        let section = &text[text.find(SECTION).expect("the section")..];
+        let lines = section.lines().skip_while(|line| *line != LOST).skip(2).take_while(|line| line.starts_with('|'));
+        let is_explained = |line: &&str| !line.contains(&format!(" | {UNEXPLAINED} | "));
+        let lines: Vec<&str> = lines.filter(is_explained).collect();
+        let known = KNOWN.iter().map(|(place, count, why)| known_cells(place, *count, why));
+        let known: Vec<String> = known.collect();
+        assert_eq!(lines.len(), known.len());
+        for (line, known) in lines.iter().zip(known) {
+            assert!(line.starts_with(&known), "{line}\n{known}");
+        }
+    }
+}
