@@ -23,7 +23,8 @@ use harness::subjects::Reality;
 use harness::subjects::core::Core;
 use interpreters::{Limits, Options, Workspace, discover};
 use protocol::CanonMode;
-use pyc_core::bytecode::{Argument, Assembly, Body, listing};
+use pyc_core::bytecode::safety::{self, STEPS_PER_INSTRUCTION, verify, verify_all};
+use pyc_core::bytecode::{Argument, Assembly, Body, listing, text};
 use pyc_core::code::fields;
 use pyc_core::model::Loaded;
 use pyc_core::pyc::PycError;
@@ -137,6 +138,34 @@ pub fn bytecode_roundtrip(data: &[u8]) {
     assert!(listing.text.is_empty() || matches!(graph.value(graph.root()), Value::Code(_)));
 }
 
+/// The verifier answers for every code object, twice the same, in steps that the code's length and the frame's size bound; and
+/// each violation has a sentence, and its place in the code.
+pub fn verify_total(data: &[u8]) {
+    let profile = chosen(&CORES, data).profile();
+    let Ok(graph) = read(data, profile) else { return };
+    for safety::Verdict { code: id, result } in verify_all(&graph, profile) {
+        let Value::Code(code) = graph.value(id) else { continue };
+        let length = Body::new(&graph, &code, profile).code.len();
+        match (result, verify(&graph, id, profile)) {
+            (Ok(facts), again) => {
+                assert_eq!(again, Ok(facts), "{}", profile.version);
+                let most = (facts.instructions + 16) * STEPS_PER_INSTRUCTION;
+                assert!(facts.instructions <= length && facts.steps <= most, "{}: {facts:?}", profile.version);
+            }
+            (Err(violations), again) => {
+                for it in violations.iter() {
+                    assert!(it.offset.is_none_or(|offset| offset <= length), "{}: {it:?}", profile.version);
+                    assert!(!it.to_string().is_empty());
+                }
+                // A closure that is missing is known of the whole graph only.
+                assert!(
+                    again.is_ok_and(|facts| facts.free_variables > 0) || verify(&graph, id, profile) == Err(violations)
+                );
+            }
+        }
+    }
+}
+
 /// `None` when there is no code object, or a flag on a reference, which only streams have that no one writes.
 fn with_codes_rebuilt<'a>(graph: &Graph<'a>) -> Option<Graph<'a>> {
     let mut rebuilt = graph.clone();
@@ -190,6 +219,64 @@ fn places(graph: &Graph, parent: NodeId) -> Vec<(NodeId, usize, NodeId)> {
         _ => Vec::new(),
     };
     items.into_iter().enumerate().map(|(place, child)| (parent, place, child)).collect()
+}
+
+/// The text of a stream assembles to the stream; and a text that was changed is refused, or says the same as the text of what
+/// it says.
+pub fn asm_roundtrip(data: &[u8]) {
+    check_text(&String::from_utf8_lossy(data));
+    let profile = chosen(&CORES, data).profile();
+    let Ok(document) = text::disassemble(data, Some(profile)) else { return };
+    let whole = text::print(&document);
+    match text::assemble(&whole) {
+        Ok(again) => assert!(again == data, "{}: another stream\n{whole}", profile.version),
+        Err(error) => panic!("{}: {error}\n{whole}", profile.version),
+    }
+    for changed in changed(&whole, data) {
+        check_text(&changed);
+    }
+}
+
+fn check_text(given: &str) {
+    let document = match text::parse(given) {
+        Ok(document) => document,
+        Err(error) => {
+            let lines = given.split('\n').count();
+            assert!(
+                (1..=lines).contains(&error.line) && error.column > 0 && !error.message.is_empty(),
+                "{error}\n{given}"
+            );
+            return;
+        }
+    };
+    if let Ok(bytes) = document.write() {
+        let again = text::print(&document);
+        assert_eq!(text::assemble(&again).as_ref(), Ok(&bytes), "{given}\n{again}");
+    }
+}
+
+/// Texts with one line less, with two lines exchanged, and with two words exchanged; the bytes decide which.
+fn changed(whole: &str, data: &[u8]) -> Vec<String> {
+    let lines: Vec<&str> = whole.lines().collect();
+    let mut luck = data.iter().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193));
+    let mut below = |limit: usize| {
+        luck = luck.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (luck >> 8) as usize % limit.max(1)
+    };
+    let mut out = Vec::new();
+    for _ in 0..4 {
+        let (first, second) = (below(lines.len()), below(lines.len()));
+        let mut less = lines.clone();
+        less.remove(first);
+        let mut swapped = lines.clone();
+        swapped.swap(first, second);
+        out.extend([less.join("\n"), swapped.join("\n")]);
+        let mut words: Vec<&str> = whole.split(' ').collect();
+        let (first, second) = (below(words.len()), below(words.len()));
+        words.swap(first, second);
+        out.push(words.join(" "));
+    }
+    out
 }
 
 /// A .pyc file that is understood is written again as it is, and what is not understood is refused inside the input.
@@ -279,7 +366,7 @@ pub struct Target {
 }
 
 /// All targets, as the tests run them.
-pub const TARGETS: [Target; 8] = {
+pub const TARGETS: [Target; 10] = {
     const fn over(name: &'static str, body: fn(&[u8]), mutators: Option<(Mutate, Cross)>) -> Target {
         Target { name, body, mutators }
     }
@@ -291,6 +378,8 @@ pub const TARGETS: [Target; 8] = {
         over("canon_roundtrip", canon_roundtrip, STREAMS),
         over("code_roundtrip", code_roundtrip, STREAMS),
         over("bytecode_roundtrip", bytecode_roundtrip, STREAMS),
+        over("verify_total", verify_total, STREAMS),
+        over("asm_roundtrip", asm_roundtrip, STREAMS),
         over("pyc_roundtrip", pyc_roundtrip, Some((mutate_pyc, cross_pycs))),
         over("marshal_differential", marshal_differential, STREAMS),
     ]

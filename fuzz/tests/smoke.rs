@@ -69,6 +69,16 @@ fn bytecode_roundtrip() {
 }
 
 #[test]
+fn verify_total() {
+    check("verify_total", 1);
+}
+
+#[test]
+fn asm_roundtrip() {
+    check("asm_roundtrip", 1);
+}
+
+#[test]
 fn pyc_roundtrip() {
     check("pyc_roundtrip", 1);
 }
