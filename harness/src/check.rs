@@ -10,12 +10,13 @@ use crate::toolbox::answer::Answer;
 use crate::toolbox::identify::View;
 use crate::toolbox::safe::Safety;
 use crate::toolbox::tree::Tree;
+use pyc_core::bytecode::InstructionSet;
 use pyc_core::code::Field;
 use pyc_core::identify::payload_offset;
 use pyc_core::magic::Magic;
 use pyc_core::model::Loaded;
 use pyc_core::pyc::{Header, PycError};
-use pyc_core::{Graph, Profile, Pyc, Release, Value as Node, opcode, read};
+use pyc_core::{Graph, Profile, Pyc, Release, Value as Node, opcode, read, salvage};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::{self, Write};
@@ -268,17 +269,25 @@ fn compare_with_others(report: &mut Report, core: &Core, bytes: &[u8]) {
         }
         return;
     };
-    let is_own = view
-        .candidates
-        .iter()
-        .any(|it| it.python == own && it.offset == report.offset && it.confidence >= best.confidence);
+    let is_own = view.candidates.iter().any(|it| {
+        it.python == own
+            && it.implementation == "CPython"
+            && it.offset == report.offset
+            && it.confidence >= best.confidence
+    });
     let says_little = best.evidence.first().is_some_and(|first| first.contains("without a code object"));
-    if is_own || says_little {
+    // What is whole in a stream that is cut looks like a stream itself.
+    let is_cut = report.problem.as_ref().is_some_and(|problem| problem.offset >= bytes.len());
+    if is_own || says_little || (is_cut && best.python == own) {
         return;
     }
     let place = if best.offset == report.offset { String::new() } else { format!(" behind {} bytes", best.offset) };
-    let looks = format!("this looks like a stream of Python {}{place} ({} % sure)", best.python, best.confidence);
+    let whose = if best.implementation == "CPython" { "Python" } else { best.implementation };
+    let looks = format!("this looks like a stream of {whose} {}{place} ({} % sure)", best.python, best.confidence);
     match &mut report.problem {
+        Some(problem) if matches!(problem.kind, "hazard" | "undefined") => {
+            problem.advice = format!("{}; {looks}: --as {}", problem.advice, best.python);
+        }
         Some(problem) => problem.advice = format!("{looks}: --as {}", best.python),
         None => report.caution = Some(format!("{looks}: {}", best.evidence.join("; "))),
     }
@@ -299,11 +308,7 @@ fn look(report: &mut Report, core: &Core, bytes: &[u8], start: usize) {
             let what = error.map_or_else(String::new, |e| e.kind.to_string());
             let later = report.others.iter().find(|other| other.what == LOADS);
             let advice = match later {
-                _ if offset >= bytes.len() => format!(
-                    "it is cut short after {} bytes of the stream, which are whole so far: get a whole copy, or delete it so that \
-                     Python writes it again",
-                    stream.len()
-                ),
+                _ if offset >= bytes.len() => cut_short(stream, core.profile()),
                 Some(other) => {
                     format!("use Python {} in place of {}: it loads there", other.r#as, core.profile().release)
                 }
@@ -369,6 +374,22 @@ fn accept(
     });
 }
 
+/// What to do about a stream that ends too early.
+fn cut_short(stream: &[u8], profile: &Profile) -> String {
+    let complete = guard(|| salvage(stream, profile).map_or(0, |salvaged| salvaged.graph.code_objects().len()));
+    let salvage = match complete {
+        Err(_) | Ok(0) => String::new(),
+        Ok(complete) => {
+            format!("; code objects that are complete: {complete}, and provost repair --salvage keeps them")
+        }
+    };
+    format!(
+        "it is cut short after {} bytes of the stream, which are whole so far: get a whole copy, or delete it so that Python \
+         writes it again{salvage}",
+        stream.len()
+    )
+}
+
 /// What a person's own call comes to in a new process, and how many strings it may hold already.
 fn plain(graph: &Graph<'_>, profile: &Profile, stream: &[u8]) -> (Option<DumpReport>, usize) {
     let predicted = guard(|| {
@@ -390,7 +411,12 @@ fn deadly(stream: &[u8], profile: &Profile, graph: Option<&Graph<'_>>) -> String
             let Node::Bytes(instructions) = graph.value(bytes) else { return None };
             let (_, at) = opcode::undefined_at(instructions, profile)?;
             let name = code.object(Field::Name).map(|id| graph.text(id)).unwrap_or_default();
-            Some(format!(": opcode {} at offset {at} of co_code of {name}", instructions[at]))
+            let opcode = instructions[at];
+            let named = match InstructionSet::of(profile).opcode(opcode).name {
+                "" => String::new(),
+                name => format!(" ({name})"),
+            };
+            Some(format!(": opcode {opcode}{named} at offset {at} of co_code of {name}"))
         })
     };
     // A stream that is refused because of an instruction is read by those who do not look at instructions.

@@ -57,6 +57,17 @@ pub(crate) fn leading_ints(layout: CodeLayout, ints: &mut CodeInts) -> ([&mut i3
     }
 }
 
+/// The names of the integers before the objects of a layout, in stream order.
+#[must_use]
+pub fn integers(layout: CodeLayout) -> &'static [&'static str] {
+    match layout {
+        CodeLayout::Python27 => &["argcount", "nlocals", "stacksize", "flags"],
+        CodeLayout::Python30 => &["argcount", "kwonlyargcount", "nlocals", "stacksize", "flags"],
+        CodeLayout::Python38 => &["argcount", "posonlyargcount", "kwonlyargcount", "nlocals", "stacksize", "flags"],
+        CodeLayout::Python311 => &["argcount", "posonlyargcount", "kwonlyargcount", "stacksize", "flags"],
+    }
+}
+
 /// An object field of a code object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[allow(missing_docs)] // each is the attribute co_<name>

@@ -2,6 +2,7 @@
 
 use crate::check::{Report, Shown, check, hex_dump};
 use crate::subjects::core::Core;
+use crate::toolbox::annotate::{Part, annotate};
 use crate::toolbox::answer::{Answer, Output, answer};
 use crate::toolbox::{Archives, Paths};
 use anyhow::Result;
@@ -25,6 +26,9 @@ pub(crate) struct Check {
     /// Also show all bytes of the file
     #[arg(long)]
     hex: bool,
+    /// Also show the file item by item: offset, bytes, and what they mean; of a damaged file as far as it is understood
+    #[arg(long)]
+    annotate: bool,
     /// Show the value in the normal form that interpreters are compared in (corpus/CANON.md), not as a tree
     #[arg(long)]
     canon: bool,
@@ -35,11 +39,13 @@ pub(crate) struct Check {
     output: Output,
 }
 
-/// A report, and the bytes if they are to be shown.
+/// A report, and the parts and the bytes if they are to be shown.
 #[derive(Serialize)]
 struct Checked {
     #[serde(flatten)]
     report: Report,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parts: Option<Vec<Part>>,
     #[serde(skip)]
     dump: String,
 }
@@ -52,7 +58,15 @@ impl Answer for Checked {
 
 impl fmt::Display for Checked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{}", self.report, self.dump)
+        write!(f, "{}", self.report)?;
+        if let Some(parts) = &self.parts {
+            writeln!(
+                f,
+                "  parts     offset, bytes, what they mean; #N is the slot that an object takes, by which references name it"
+            )?;
+            parts.iter().try_for_each(|part| write!(f, "{part}"))?;
+        }
+        write!(f, "{}", self.dump)
     }
 }
 
@@ -69,7 +83,10 @@ impl Check {
         answer(&self.paths, Archives::Read, self.output, |_, bytes| {
             let report = check(&bytes, python).unwrap_or_else(|e| unreachable!("the version was looked up: {e}"));
             let dump = if self.hex { hex_dump(&bytes) } else { String::new() };
-            Ok(Checked { report: Report { shown, ..report }, dump })
+            let read_as =
+                report.python.as_deref().filter(|_| self.annotate).and_then(|python| Core::named(python).ok());
+            let parts = read_as.map(|core| annotate(&report, &bytes, core.profile()));
+            Ok(Checked { report: Report { shown, ..report }, parts, dump })
         })
     }
 }

@@ -24,7 +24,8 @@ pub(crate) struct Normalize {
     /// Change nothing; say which files would change
     #[arg(long)]
     check: bool,
-    /// In file names of code objects, NEW in the place of OLD at the beginning (repeatable; the first that fits is taken)
+    /// In file names of code objects, NEW in the place of OLD at the beginning; OLD ends where a part of the path does
+    /// (repeatable; the first that fits is taken)
     #[arg(long, value_name = "OLD=NEW", value_parser = pair)]
     remap: Vec<(String, String)>,
     /// Write this time of the source file into headers, in seconds since 1970: an import takes such a file only if the source has

@@ -36,7 +36,7 @@ pub struct View {
 pub struct CandidateView {
     /// `3.12`
     pub python: String,
-    /// `CPython`
+    /// `CPython` or `PyPy`
     pub implementation: &'static str,
     /// Where the stream is.
     pub offset: usize,
@@ -79,7 +79,7 @@ impl View {
         let magic = Magic::at_start(found.restored.as_deref().unwrap_or(bytes)).map(Magic::number);
         let view = |it: &Candidate| CandidateView {
             python: it.profile.version.to_string(),
-            implementation: "CPython",
+            implementation: it.implementation(),
             offset: it.offset,
             length: it.length,
             confidence: it.confidence,
@@ -129,9 +129,10 @@ impl fmt::Display for View {
             Some(first) => {
                 let tied: Vec<&str> = self.candidates.iter().take(self.tied).map(|it| it.python.as_str()).collect();
                 let versions = tied.join(" or ");
+                let whose = if first.implementation == "CPython" { "Python" } else { first.implementation };
                 writeln!(
                     f,
-                    "Python {versions}, at byte {:#x}, {} % sure",
+                    "{whose} {versions}, at byte {:#x}, {} % sure",
                     first.offset,
                     usize::from(first.confidence) * tied.len()
                 )?;

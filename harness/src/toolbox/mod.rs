@@ -6,6 +6,7 @@
 //! prints no more than what is wrong. After more than one file there is a summary line. Exit status: 0 all is well; 1 some
 //! file is bad, or the answer is no; 2 the command was wrong, or something is broken.
 
+pub mod annotate;
 pub mod answer;
 mod archive;
 pub mod clean;

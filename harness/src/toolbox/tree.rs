@@ -229,7 +229,8 @@ fn is_compound(value: &Value<'_>) -> bool {
     matches!(value, Value::Code(_)) || !items(value).is_empty() || matches!(value, Value::List(_) | Value::Dict(_))
 }
 
-fn kind(value: &Value<'_>) -> &'static str {
+/// What a value is, in a word.
+pub(super) fn kind(value: &Value<'_>) -> &'static str {
     match value {
         Value::Null => "null",
         Value::None => "none",

@@ -82,6 +82,14 @@ impl Candidate {
         self.weighed.codes
     }
 
+    /// Who implements the Python that wrote it: `PyPy` if every instruction that CPython's version has not is one of PyPy's own,
+    /// otherwise `CPython`, whose versions are the ones that are modelled.
+    #[must_use]
+    pub fn implementation(&self) -> &'static str {
+        let pypy = self.weighed.pypy;
+        if pypy > 0 && pypy == self.weighed.count(Doubt::Opcode) { "PyPy" } else { "CPython" }
+    }
+
     /// What is against it, and how often.
     pub fn doubts(&self) -> impl Iterator<Item = (Doubt, usize)> + '_ {
         DOUBTS.iter().map(|(doubt, ..)| (*doubt, self.weighed.count(*doubt))).filter(|(_, count)| *count > 0)
@@ -102,6 +110,9 @@ impl Candidate {
         }
         if self.behind > 0 {
             said.push(format!("{} bytes follow the stream", self.behind));
+        }
+        if self.weighed.pypy > 0 {
+            said.push(format!("{} instructions are of those that only PyPy has", self.weighed.pypy));
         }
         let doubts = DOUBTS.iter().filter(|(doubt, ..)| self.weighed.count(*doubt) > 0);
         said.extend(doubts.map(|(doubt, _, what)| format!("{} {what}", self.weighed.count(*doubt))));

@@ -45,6 +45,8 @@ pub(super) static DOUBTS: [(Doubt, u64, &str); 11] = [
 pub(super) struct Weighed {
     pub(super) codes: usize,
     pub(super) instructions: usize,
+    /// Instructions that PyPy has and no CPython of that version.
+    pub(super) pypy: usize,
     doubts: [usize; DOUBTS.len()],
 }
 
@@ -62,6 +64,10 @@ impl Weighed {
         self.doubts[doubt as usize] += 1;
     }
 }
+
+/// Opcodes that PyPy adds to those of CPython, which has none of these up to 3.10: BUILD_LIST_FROM_ARG is 203 (PyPy's
+/// lib_pypy and lib-python/3/opcode.py, 2.7 to 3.11).
+const PYPY: core::ops::RangeInclusive<u8> = 201..=205;
 
 /// Looks at every code object once.
 pub(super) fn weigh(graph: &Graph, profile: &Profile) -> Weighed {
@@ -95,6 +101,8 @@ fn weigh_code<'g>(graph: &'g Graph<'g>, code: &Code<'g>, profile: &'g Profile, w
         match body.argument(it) {
             _ if matches!(it.flaw, Some(Flaw::Truncated | Flaw::Unassigned | Flaw::CachesPastEnd)) => {
                 weighed.doubt(Doubt::Opcode);
+                let is_pypy = it.flaw == Some(Flaw::Unassigned) && !profile.has_positions() && PYPY.contains(&it.code);
+                weighed.pypy += usize::from(is_pypy);
             }
             Argument::OutOfRange(_) => weighed.doubt(Doubt::Argument),
             Argument::Target(target) if out_of_code(target) => weighed.doubt(Doubt::Argument),
