@@ -182,7 +182,7 @@ impl Notes<'_> {
                 let fields = code::fields(self.profile.code_layout);
                 fields.get(item.position).map_or_else(|| item.position.to_string(), |field| field.name().into())
             }
-            Some(b'{' | b'}') => (if item.position % 2 == 0 { "key" } else { "value" }).into(),
+            Some(b'{' | b'}') => (if item.position.is_multiple_of(2) { "key" } else { "value" }).into(),
             Some(b':') => ["start", "stop", "step"][item.position.min(2)].into(),
             Some(_) => item.position.to_string(),
         }
