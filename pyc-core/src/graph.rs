@@ -375,6 +375,24 @@ impl<'a> Graph<'a> {
         }
     }
 
+    /// The items of a tuple.
+    pub(crate) fn tuple_at(&self, id: NodeId) -> Option<&[NodeId]> {
+        let node = self.node(id);
+        matches!(node.code, b'(' | b')').then(|| self.edges_of(node))
+    }
+
+    /// The bytes of a bytes object.
+    pub(crate) fn bytes_at(&self, id: NodeId) -> Option<&[u8]> {
+        let node = self.node(id);
+        (node.code == b's' || node.code == b't' && self.python2).then(|| self.payload(node))
+    }
+
+    /// The bytes of what can be a name.
+    pub(crate) fn text_at(&self, id: NodeId) -> Option<&[u8]> {
+        let node = self.node(id);
+        matches!(node.code, b's' | b't' | b'u' | b'a' | b'A' | b'z' | b'Z').then(|| self.payload(node))
+    }
+
     /// What a node says; of a node of another graph, that it is NULL.
     #[must_use]
     pub fn value(&self, id: NodeId) -> Value<'_> {

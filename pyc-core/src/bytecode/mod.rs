@@ -115,6 +115,11 @@ impl<'c> Instruction<'c> {
         self.flaw != Some(Flaw::CachesPastEnd)
     }
 
+    /// Whether the code ends inside it or its caches.
+    pub(in crate::bytecode) fn is_cut(&self) -> bool {
+        matches!(self.flaw, Some(Flaw::Truncated | Flaw::CachesPastEnd))
+    }
+
     /// Where it jumps to, in bytes; it may be outside of the code. `None` if it does not jump.
     #[must_use]
     pub fn target(&self) -> Option<i64> {

@@ -5,7 +5,6 @@ use super::machine::{Checked, Flow, Machine, NOWHERE, small};
 use super::rules::{Act, Rule};
 use super::value::{BUILT, Is, Value};
 use super::violation::{Detail, Kind, Violation};
-use crate::bytecode::Operand;
 use crate::code::flag;
 use crate::prelude::*;
 
@@ -13,20 +12,19 @@ impl Machine<'_, '_> {
     /// Follows one instruction.
     pub(super) fn step(&mut self) -> Checked<Flow> {
         let Some(step) = self.steps.get(self.now) else { return self.run_off() };
-        if step.is_cut {
-            return Err(self.wrong(Kind::CutInstruction, Detail::None));
-        }
         let (argument, target) = (step.argument, step.target);
+        if step.is_odd {
+            self.check_alone(step)?;
+        }
         let was_copy = core::mem::replace(&mut self.is_copy, false);
         let rule = self.rule(self.now);
-        self.check_operand(argument)?;
         match rule.act {
-            // A compiler writes none for nothing, and an assertion counts on that.
-            _ if step.is_prefix && argument == 0 && self.asserts_prefixes() => return Err(self.operand(0)),
             Act::Plain => {
                 self.take(rule)?;
                 self.give(rule)?;
             }
+            Act::LoadConst => self.load_constant(argument)?,
+            Act::CallFunction | Act::Call => self.call(rule.act, argument as usize)?,
             Act::Jump => {
                 if !rule.quiet {
                     self.raise()?;
@@ -67,11 +65,14 @@ impl Machine<'_, '_> {
             }
             Act::ForIter => self.for_iter(target)?,
             Act::Send => self.send(argument, target)?,
-            Act::LoadFast
-            | Act::LoadFastCheck
-            | Act::LoadFastAndClear
-            | Act::LoadBorrow
-            | Act::StoreFast
+            Act::LoadFast => self.load(argument as usize, false)?,
+            Act::LoadBorrow => self.load(argument as usize, true)?,
+            Act::LoadFastCheck => return self.load_checked(argument as usize),
+            Act::StoreFast => {
+                self.take(rule)?;
+                self.store(argument as usize, self.taken[0])?;
+            }
+            Act::LoadFastAndClear
             | Act::DeleteFast
             | Act::LoadPair
             | Act::BorrowPair
@@ -131,10 +132,11 @@ impl Machine<'_, '_> {
                 self.push(Value::new(Is::Index, data))?;
             }
             Act::Yield | Act::YieldFrom | Act::ReturnGenerator | Act::Resume => self.generate(rule, argument)?,
-            Act::LoadConst | Act::KwNames => self.constant(rule.act, argument)?,
+            Act::KwNames => self.name_arguments(argument)?,
+            Act::LoadCommon => self.load_common(argument)?,
             Act::BuildTuple => self.build_tuple(argument as usize)?,
             Act::BuildTemplate => self.build_template(rule)?,
-            Act::CallFunction | Act::Call | Act::CallKw | Act::CallNames => self.call(rule.act, argument as usize)?,
+            Act::CallKw | Act::CallNames => self.call(rule.act, argument as usize)?,
             Act::MakeFunction => self.make_function(rule)?,
             Act::SetAttribute => self.set_attribute(argument)?,
             Act::Intrinsic1 | Act::Intrinsic2 => {
@@ -163,51 +165,6 @@ impl Machine<'_, '_> {
         }
         self.raise()?;
         Ok(Flow::Stop)
-    }
-
-    fn check_operand(&self, argument: u32) -> Checked<()> {
-        let frame: &Frame<'_> = self.frame;
-        let Some(step) = self.steps.get(self.now) else { return Ok(()) };
-        let data = frame.set.data;
-        let index = argument as usize;
-        let below = |index: usize, most: usize, kind: Kind| {
-            if index < most { Ok(()) } else { Err(self.wrong(kind, Detail::Numbers(index as i64, most as i64))) }
-        };
-        let one_of = |index: usize, most: usize| {
-            if index < most { Ok(()) } else { Err(self.wrong(Kind::Operand, Detail::Number(argument.into()))) }
-        };
-        match frame.set.opcode(step.opcode).operand {
-            // 2.7 reads an argument behind a prefix, whatever comes there.
-            Operand::None if frame.profile.is_python2() && self.is_prefixed() => {
-                Err(self.unclear(Kind::Sequence, Detail::Word("behind no prefix")))
-            }
-            Operand::Const => below(index, frame.consts.len(), Kind::ConstantIndex),
-            Operand::Name => below(index, frame.names, Kind::NameIndex),
-            Operand::NameAndNull | Operand::NameAndSelf => below(index >> 1, frame.names, Kind::NameIndex),
-            Operand::SuperName | Operand::ImportName => below(index >> 2, frame.names, Kind::NameIndex),
-            Operand::Local => below(index, frame.fast, Kind::VariableIndex),
-            Operand::LocalPair => {
-                below(index >> 4, frame.fast, Kind::VariableIndex)?;
-                below(index & 15, frame.fast, Kind::VariableIndex)
-            }
-            Operand::Free if frame.profile.has_localsplus() => below(index, frame.fast, Kind::VariableIndex),
-            Operand::Free => below(index, frame.cells + frame.frees, Kind::VariableIndex),
-            Operand::Compare => {
-                let bad = usize::from(data.compare.last() == Some(&"BAD"));
-                one_of(index >> frame.profile.comparison_shift(), data.compare.len() - bad)
-            }
-            Operand::Binary => one_of(index, data.binary.len()),
-            Operand::Convert => one_of(index.wrapping_sub(1), 3),
-            Operand::Intrinsic1 => one_of(index, data.intrinsics_1.len()),
-            // The first one is none, and a NULL.
-            Operand::Intrinsic2 => one_of(index.wrapping_sub(1), data.intrinsics_2.len().saturating_sub(1)),
-            Operand::Special => one_of(index, data.special.len()),
-            Operand::Common => one_of(index, data.common.len()),
-            Operand::SmallInt => {
-                one_of(index, usize::try_from(frame.profile.largest_small_int()).unwrap_or(0).saturating_add(1))
-            }
-            _ => Ok(()),
-        }
     }
 
     /// Whether the instruction is behind a prefix.
@@ -443,28 +400,35 @@ impl Machine<'_, '_> {
         self.raise()
     }
 
-    fn constant(&mut self, act: Act, argument: u32) -> Checked<()> {
+    fn load_constant(&mut self, argument: u32) -> Checked<()> {
+        let value = self.constant(argument);
+        self.push(value)
+    }
+
+    /// One of the interpreter's own constants.
+    fn load_common(&mut self, argument: u32) -> Checked<()> {
+        self.push(Value::of(match self.frame.set.data.common.get(argument as usize) {
+            Some(&"None") => Is::None,
+            Some(&("True" | "False")) => Is::Bool,
+            Some(&"''") => Is::Str,
+            _ => Is::Object,
+        }))
+    }
+
+    fn constant(&self, argument: u32) -> Value {
         let frame: &Frame<'_> = self.frame;
-        let opcode = self.steps.get(self.now).map_or(0, |step| step.opcode);
-        if frame.set.opcode(opcode).operand == Operand::Common {
-            return self.push(Value::of(match frame.set.data.common.get(argument as usize) {
-                Some(&"None") => Is::None,
-                Some(&("True" | "False")) => Is::Bool,
-                Some(&"''") => Is::Str,
-                _ => Is::Object,
-            }));
-        }
-        let value = match frame.constant_type(argument) {
+        match frame.constant_type(argument) {
             b'N' => Value::of(Is::None),
             b'T' | b'F' => Value::of(Is::Bool),
             b't' | b'u' | b'a' | b'A' | b'z' | b'Z' if !frame.profile.is_python2() => Value::of(Is::Str),
             b'(' | b')' => Value::new(Is::Tuple, argument + 1),
             b'c' => Value::new(Is::Code, argument),
             _ => Value::of(Is::Object),
-        };
-        if act == Act::LoadConst {
-            return self.push(value);
         }
+    }
+
+    fn name_arguments(&mut self, argument: u32) -> Checked<()> {
+        let value = self.constant(argument);
         if value.is() != Is::Tuple {
             return Err(self.wrong(Kind::ValueKind, Detail::Words("a tuple", value.name())));
         }
@@ -545,10 +509,6 @@ impl Machine<'_, '_> {
             return Err(self.wrong(Kind::ValueKind, Detail::Words("None", returned.name())));
         }
         Ok(())
-    }
-
-    fn asserts_prefixes(&self) -> bool {
-        self.frame.profile.debug && self.frame.profile.has_localsplus() && !self.is_prefixed()
     }
 
     /// The target of an instruction, if there is such a place.

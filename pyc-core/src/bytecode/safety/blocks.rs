@@ -1,6 +1,6 @@
 //! Blocks: how frames of 3.10 and earlier handle exceptions, and up to 3.7 everything that leaves a `try` or a loop.
 
-use super::machine::{Block, BlockKind, Checked, Flow, Machine, State, small};
+use super::machine::{Block, BlockKind, Checked, Flow, Machine, State};
 use super::rules::{Act, Rule};
 use super::value::{Is, Value, why};
 use super::violation::{Detail, Kind};
@@ -190,7 +190,7 @@ impl Machine<'_, '_> {
                 return Ok(Flow::Stop);
             }
             Act::CallFinally => {
-                let value = Value::new(Is::Place, small(self.now) + 1);
+                let value = Value::new(Is::Place, self.mark_next());
                 self.go(target, |state| state.slots.push(value))?;
                 return Ok(Flow::Stop);
             }
@@ -339,7 +339,7 @@ impl Machine<'_, '_> {
         }
         self.raise()?;
         if above == 3 {
-            let next = small(self.now) + 1;
+            let next = self.mark_next();
             let length = self.state.slots.len() - 3;
             self.go(next, |state| {
                 state.slots.truncate(length);
@@ -392,7 +392,7 @@ impl Machine<'_, '_> {
             }
         }
         self.raise()?;
-        let next = small(self.now) + 1;
+        let next = self.mark_next();
         if self.frame.profile.unwinds_by_reasons() {
             return self.go(next, |state| state.slots.push(Value::new(Is::Why, why::SILENCED)));
         }

@@ -134,10 +134,11 @@ impl Machine<'_, '_> {
 
     /// Whether a call of this gives a generator, which a loop may go on with at once (3.14 and later).
     pub(super) fn gives_generator(&self, callable: Value) -> bool {
-        let knows =
-            matches!(callable.is(), Is::Function | Is::Comprehension) && self.frame.profile.borrows_references();
+        if !matches!(callable.is(), Is::Function | Is::Comprehension) || !self.frame.profile.borrows_references() {
+            return false;
+        }
         match self.frame.constant(callable.data()) {
-            Some(graph::Value::Code(code)) if knows => begins_generator(self.frame.graph, &code, self.frame.profile),
+            Some(graph::Value::Code(code)) => begins_generator(self.frame.graph, &code, self.frame.profile),
             _ => false,
         }
     }

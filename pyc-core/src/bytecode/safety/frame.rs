@@ -47,17 +47,11 @@ pub(super) struct Frame<'g> {
 pub(super) const GENERATORS: i32 = flag::GENERATOR | flag::COROUTINE | flag::ASYNC_GENERATOR;
 
 fn bytes<'g>(graph: &'g Graph<'_>, code: &Code<'g>, field: Field) -> &'g [u8] {
-    match code.object(field).map(|id| graph.value(graph.resolve(id))) {
-        Some(Value::Bytes(bytes) | Value::InternedBytes(bytes)) => bytes,
-        _ => &[],
-    }
+    code.object(field).and_then(|id| graph.bytes_at(graph.resolve(id))).unwrap_or_default()
 }
 
 pub(super) fn tuple<'g>(graph: &'g Graph<'_>, code: &Code<'g>, field: Field) -> &'g [NodeId] {
-    match code.object(field).map(|id| graph.value(graph.resolve(id))) {
-        Some(Value::Tuple(items)) => items,
-        _ => &[],
-    }
+    code.object(field).and_then(|id| graph.tuple_at(graph.resolve(id))).unwrap_or_default()
 }
 
 /// Whether a variable is counted as a free one: only if it is nothing else.
@@ -76,11 +70,7 @@ pub(super) fn free_variables(graph: &Graph<'_>, code: &Code<'_>, profile: &Profi
 
 /// The text of a name.
 fn text<'g>(graph: &'g Graph<'_>, id: NodeId) -> &'g [u8] {
-    match graph.value(graph.resolve(id)) {
-        Value::Str(text) => text.bytes,
-        Value::Bytes(text) | Value::InternedBytes(text) => text,
-        _ => &[],
-    }
+    graph.text_at(graph.resolve(id)).unwrap_or_default()
 }
 
 /// What the code trusts its first arguments to be, by the letters of the rules (0: nothing). The compiler makes such code for

@@ -5,10 +5,10 @@
 //! be joined, make another [`Shape`] of the same place.
 
 use super::frame::{Frame, GENERATORS};
+use super::operands::Limits;
 use super::rules::{Act, Item, Rule};
 use super::value::{Is, Need, Needs, Value, given};
 use super::violation::{Certainty, Detail, Kind, Sink, Violation};
-use crate::bytecode::Flaw;
 use crate::prelude::*;
 use crate::profile::Profile;
 use alloc::collections::BinaryHeap;
@@ -36,7 +36,8 @@ pub(super) fn small(number: usize) -> u32 {
 }
 
 /// A violation is rare and large.
-pub(super) type Checked<T> = Result<T, Box<Violation>>;
+pub(super) type Wrong = Box<Violation>;
+pub(super) type Checked<T> = Result<T, Wrong>;
 
 /// Whether the way goes on with the next instruction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +54,8 @@ pub(super) struct Step {
     pub(super) opcode: u8,
     pub(super) is_prefix: bool,
     pub(super) is_cut: bool,
+    /// Something may be wrong with the instruction by itself: most need no closer look.
+    pub(super) is_odd: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,10 +115,12 @@ struct Region {
 pub(in crate::bytecode) struct Memory {
     needs: Needs,
     steps: Vec<Step>,
+    jumps: Vec<(u32, i64)>,
     starts: Vec<u32>,
     places: Vec<u32>,
     shapes: Vec<Shape>,
     spare: Vec<State>,
+    queue: BinaryHeap<Reverse<(u32, u32)>>,
     state: State,
 }
 
@@ -124,10 +129,12 @@ impl Memory {
         Memory {
             needs: Needs::of(profile),
             steps: Vec::new(),
+            jumps: Vec::new(),
             starts: Vec::new(),
             places: Vec::new(),
             shapes: Vec::new(),
             spare: Vec::new(),
+            queue: BinaryHeap::new(),
             state: State::default(),
         }
     }
@@ -141,7 +148,10 @@ const PLACE: u32 = 1;
 pub(super) struct Machine<'f, 'g> {
     pub(super) frame: &'f Frame<'g>,
     needs: &'f Needs,
+    pub(super) limits: Limits,
     pub(super) steps: &'f mut Vec<Step>,
+    /// The instructions that jump, and to which offsets.
+    jumps: &'f mut Vec<(u32, i64)>,
     /// The instruction that begins at each unit.
     starts: &'f mut Vec<u32>,
     /// For each instruction the shape that was found last.
@@ -149,7 +159,7 @@ pub(super) struct Machine<'f, 'g> {
     shapes: &'f mut Vec<Shape>,
     /// States that are not used at present.
     spare: &'f mut Vec<State>,
-    queue: BinaryHeap<Reverse<(u32, u32)>>,
+    queue: &'f mut BinaryHeap<Reverse<(u32, u32)>>,
     /// The state of the way that is followed.
     pub(super) state: &'f mut State,
     /// How many variables are before the stack.
@@ -171,20 +181,24 @@ pub(super) struct Machine<'f, 'g> {
 
 impl<'f, 'g> Machine<'f, 'g> {
     pub(super) fn new(frame: &'f Frame<'g>, memory: &'f mut Memory) -> Machine<'f, 'g> {
-        let Memory { needs, steps, starts, places, shapes, spare, state } = memory;
+        let Memory { needs, steps, jumps, starts, places, shapes, spare, queue, state } = memory;
         steps.clear();
+        jumps.clear();
+        queue.clear();
         spare.extend(shapes.drain(..).map(|shape| shape.state));
         let plus = frame.profile.has_localsplus();
         let base = if plus { frame.fast } else { usize::from(frame.trusts[0] == b'i') };
         let mut machine = Machine {
             frame,
             needs,
+            limits: Limits::of(frame),
             steps,
+            jumps,
             starts,
             places,
             shapes,
             spare,
-            queue: BinaryHeap::new(),
+            queue,
             state,
             base,
             now: 0,
@@ -208,39 +222,45 @@ impl<'f, 'g> Machine<'f, 'g> {
     }
 
     fn decode(&mut self) {
-        let width = self.unit();
+        let (frame, shift) = (self.frame, self.shift());
+        let units = frame.code.len() >> shift;
         self.starts.clear();
-        self.starts.resize(self.frame.code.len() / width + 1, NOWHERE);
-        let (rules, mut is_prefixed) = (&self.frame.set.rules, false);
-        let (mut jumps, mut splits) = (Vec::new(), Vec::new());
-        for it in self.frame.instructions() {
-            let place = small(self.steps.len());
-            if let Some(start) = self.starts.get_mut(it.offset / width) {
+        self.starts.resize(units + 1, NOWHERE);
+        self.steps.reserve(units);
+        let (mut place, mut is_prefixed) = (0, false);
+        for it in frame.instructions() {
+            if let Some(start) = self.starts.get_mut(it.offset >> shift) {
                 *start = if is_prefixed { BEHIND_PREFIX } else { place };
             }
-            is_prefixed = it.is_prefix();
-            if it.opcode().operand.is_place() {
-                jumps.push((place, it.target()));
+            let operand = frame.set.opcode(it.code).operand;
+            if operand.is_place()
+                && let Some(target) = it.target()
+            {
+                self.jumps.push((place, target));
             }
-            // What follows these is reached in two ways.
-            if matches!(rules[usize::from(it.code)].act, Act::WithCleanup | Act::WithCleanupFinish | Act::CallFinally) {
-                splits.push(place + 1);
-            }
-            let is_cut = matches!(it.flaw, Some(Flaw::Truncated | Flaw::CachesPastEnd));
+            let (is_cut, is_prefix) = (it.is_cut(), it.code == frame.set.extended_arg);
             let (offset, argument) = (small(it.offset), it.operand.unwrap_or(0));
-            let (opcode, is_prefix) = (it.code, is_prefixed);
-            self.steps.push(Step { offset, argument, target: NOWHERE, opcode, is_prefix, is_cut });
+            let is_odd = is_cut | is_prefix | is_prefixed | !self.limits.allow(operand, argument);
+            let target = NOWHERE;
+            self.steps.push(Step { offset, argument, target, opcode: it.code, is_prefix, is_cut, is_odd });
+            (place, is_prefixed) = (place + 1, is_prefix);
         }
-        let end = small(self.steps.len());
-        if self.frame.code.len().is_multiple_of(width)
+        if frame.code.len() == units << shift
             && let Some(start) = self.starts.last_mut()
         {
-            *start = end;
+            *start = place;
         }
+        self.mark_places();
+    }
+
+    /// Finds out which instructions are reached from elsewhere.
+    fn mark_places(&mut self) {
+        let rules = &self.frame.set.rules;
         self.places.clear();
         self.places.resize(self.steps.len() + 2, NO_PLACE);
-        for (place, target) in jumps {
-            let target = target.map_or(NOWHERE, |target| self.at_offset(target));
+        for number in 0..self.jumps.len() {
+            let Some((place, target)) = self.jumps.get(number).copied() else { break };
+            let target = self.at_offset(target);
             self.mark(target);
             if let Some(step) = self.steps.get_mut(place as usize) {
                 step.target = target;
@@ -251,7 +271,6 @@ impl<'f, 'g> Machine<'f, 'g> {
                 }
             }
         }
-        splits.into_iter().for_each(|place| self.mark(place));
         for handler in &self.frame.handlers {
             let target = self.at_offset(handler.target.cast_signed());
             self.mark(target);
@@ -261,22 +280,31 @@ impl<'f, 'g> Machine<'f, 'g> {
     /// Other ways lead to this instruction, too.
     fn mark(&mut self, place: u32) {
         if let Some(place) = self.places.get_mut(place as usize) {
-            *place = PLACE;
+            *place = (*place).max(PLACE);
         }
     }
 
-    fn unit(&self) -> usize {
-        if self.frame.profile.has_wordcode() { 2 } else { 1 }
+    /// The next instruction is reached in another way, too; until now only this one led to it.
+    pub(super) fn mark_next(&mut self) -> u32 {
+        let next = small(self.now) + 1;
+        self.mark(next);
+        next
+    }
+
+    /// Instructions are as long as one unit or more, which is two bytes or one.
+    fn shift(&self) -> u32 {
+        u32::from(self.frame.profile.has_wordcode())
     }
 
     /// The instruction that begins at an offset.
     fn at_offset(&self, offset: i64) -> u32 {
-        let width = self.unit();
+        let shift = self.shift();
         let Ok(offset) = usize::try_from(offset) else { return NOWHERE };
-        if !offset.is_multiple_of(width) {
+        let unit = offset >> shift;
+        if offset != unit << shift {
             return NOWHERE;
         }
-        self.starts.get(offset / width).copied().unwrap_or(NOWHERE)
+        self.starts.get(unit).copied().unwrap_or(NOWHERE)
     }
 
     pub(super) fn rule(&self, place: usize) -> &'static Rule {
@@ -605,18 +633,16 @@ impl<'f, 'g> Machine<'f, 'g> {
     fn take_fixed(&mut self, rule: &Rule) -> Checked<()> {
         let [keeps, takes, _] = rule.sizes.map(usize::from);
         self.has(takes + keeps)?;
-        let letters = rule.takes.iter().take(takes).rev().chain(rule.keeps.iter().take(keeps).rev());
-        let values = self.state.slots.iter().rev();
-        for (number, (&(letter, _), &value)) in letters.zip(values).enumerate() {
-            let need = self.needs.get(letter);
-            if value.bit() & need.mask == 0 {
-                self.demand(value, need)?;
-            }
-            if let (true, Some(taken)) = (number < takes, self.taken.get_mut(number)) {
-                *taken = value;
+        let letters = rule.letters.get(..takes + keeps).unwrap_or_default();
+        for (&letter, &value) in letters.iter().zip(self.state.slots.iter().rev()) {
+            if !self.needs.allow(letter, value) {
+                self.demand(value, self.needs.get(letter))?;
             }
         }
-        self.state.slots.truncate(self.state.slots.len() - takes);
+        let rest = self.state.slots.len() - takes;
+        for (taken, value) in self.taken.iter_mut().zip(self.state.slots.drain(rest..).rev()) {
+            *taken = value;
+        }
         self.touch(self.depth());
         Ok(())
     }
@@ -653,15 +679,22 @@ impl<'f, 'g> Machine<'f, 'g> {
     }
 
     pub(super) fn give(&mut self, rule: &Rule) -> Checked<()> {
+        let results = rule.results.iter().zip(&rule.gives).take(rule.sizes[2].into());
+        if rule.is_fixed {
+            for (value, _) in results {
+                self.push(*value)?;
+            }
+            return Ok(());
+        }
         let argument = self.argument();
-        for &(letter, count) in rule.gives.iter().take(rule.sizes[2].into()) {
+        for (value, (_, count)) in results {
             let count = count.of(argument);
             let depth = self.depth().saturating_add(count);
             if depth > self.frame.stack {
                 return Err(self.wrong(Kind::StackOverflow, Detail::Numbers(depth as i64, self.frame.stack as i64)));
             }
             for _ in 0..count {
-                self.push(given(letter))?;
+                self.push(*value)?;
             }
         }
         Ok(())

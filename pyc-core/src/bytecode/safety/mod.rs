@@ -22,6 +22,7 @@ mod blocks;
 mod calls;
 mod frame;
 mod machine;
+mod operands;
 mod rules;
 mod value;
 mod variables;
@@ -98,10 +99,6 @@ pub fn verify_all(graph: &Graph<'_>, profile: &Profile) -> Vec<Verdict> {
     let mut work = vec![(graph.root(), false)];
     while let Some((id, is_constant)) = work.pop() {
         let id = graph.resolve(id);
-        // Most values hold no others.
-        if !matches!(graph.type_byte(id), b'c' | b'(' | b')' | b'[' | b'<' | b'>' | b'{' | b'}' | b':') {
-            continue;
-        }
         if seen.get_mut(id.index()).is_none_or(|seen| mem::replace(seen, true)) {
             continue;
         }
@@ -115,18 +112,25 @@ pub fn verify_all(graph: &Graph<'_>, profile: &Profile) -> Vec<Verdict> {
                 }
                 verdicts.push(Verdict { code: id, result });
                 let constants = frame::tuple(graph, &code, Field::Consts);
-                work.extend(constants.iter().rev().map(|id| (*id, true)));
+                work.extend(containers(graph, constants).map(|id| (id, true)));
             }
             Value::Tuple(items) | Value::List(items) | Value::Set(items) | Value::FrozenSet(items) => {
-                work.extend(items.iter().rev().map(|id| (*id, is_constant)));
+                work.extend(containers(graph, items).map(|id| (id, is_constant)));
             }
             Value::Dict(items) | Value::FrozenDict(items) | Value::Slice(items) => {
-                work.extend(items.iter().rev().map(|id| (*id, is_constant)));
+                work.extend(containers(graph, items).map(|id| (id, is_constant)));
             }
             _ => {}
         }
     }
     verdicts
+}
+
+/// Those that hold other values, which most do not; the last comes first, so that the first is taken first.
+fn containers<'g>(graph: &'g Graph<'_>, items: &'g [NodeId]) -> impl Iterator<Item = NodeId> + 'g {
+    let holds =
+        |id: &NodeId| matches!(graph.type_byte(*id), b'c' | b'(' | b')' | b'[' | b'<' | b'>' | b'{' | b'}' | b':');
+    items.iter().rev().map(|id| graph.resolve(*id)).filter(holds)
 }
 
 fn closure_missing(frees: usize) -> Violations {

@@ -36,6 +36,8 @@
 //! | `j` | how far an iteration got | – |
 //! | `e` `v` `y` | an exception's type, value, traceback (up to 3.10) | the same |
 
+use super::value::{Value, given};
+
 /// What an instruction does besides its effect on the stack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::bytecode) enum Act {
@@ -59,6 +61,7 @@ pub(in crate::bytecode) enum Act {
     Return,
     Raise,
     LoadConst,
+    LoadCommon,
     ReturnConst,
     /// A name whose value may be trusted.
     Named,
@@ -176,6 +179,10 @@ pub(in crate::bytecode) struct Rule {
     pub(super) keeps: [Item; 7],
     pub(super) takes: [Item; 6],
     pub(super) gives: [Item; 3],
+    /// What is there once: the letters of what it takes and keeps, the top first ...
+    pub(super) letters: [u8; 8],
+    /// ... and what it gives.
+    pub(super) results: [Value; 3],
 }
 
 impl Rule {
@@ -187,6 +194,8 @@ impl Rule {
         keeps: [NO_ITEM; 7],
         takes: [NO_ITEM; 6],
         gives: [NO_ITEM; 3],
+        letters: [0; 8],
+        results: [given(0); 3],
     };
 
     /// Those that are there.
@@ -268,7 +277,25 @@ impl Rule {
             }
             at += 1;
         }
-        rule
+        rule.with_order()
+    }
+
+    /// With the same in the order in which it is looked at.
+    const fn with_order(mut self) -> Rule {
+        let [keeps, takes, gives] = [self.sizes[0] as usize, self.sizes[1] as usize, self.sizes[2] as usize];
+        let mut place = 0;
+        while place < takes + keeps && place < self.letters.len() {
+            let items =
+                if place < takes { self.takes[takes - 1 - place] } else { self.keeps[takes + keeps - 1 - place] };
+            self.letters[place] = items.0;
+            place += 1;
+        }
+        place = 0;
+        while place < gives {
+            self.results[place] = given(self.gives[place].0);
+            place += 1;
+        }
+        self
     }
 }
 
@@ -397,7 +424,7 @@ static ROWS: &[Row] = &[
     Row("LOAD_CONST", 0, ALL, ".", LoadConst),
     Row("RETURN_CONST", 0, ALL, ".", ReturnConst),
     Row("LOAD_SMALL_INT", 0, ALL, ">o.", Plain),
-    Row("LOAD_COMMON_CONSTANT", 0, ALL, ">o.", LoadConst),
+    Row("LOAD_COMMON_CONSTANT", 0, ALL, ">o.", LoadCommon),
     Row("LOAD_LOCALS LOAD_BUILD_CLASS LOAD_ASSERTION_ERROR", 0, ALL, ">o", Plain),
     Row("LOAD_NAME", 0, 14, ">o", Plain),
     Row("LOAD_NAME", 15, ALL, ">o", Named),

@@ -101,7 +101,7 @@ pub(super) mod why {
 
 /// What is known of a value: what it is in the upper byte, and data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Value(u32);
+pub(in crate::bytecode) struct Value(u32);
 
 /// Data from here on are too large.
 pub(super) const DATA: u32 = 1 << 23;
@@ -231,7 +231,10 @@ pub(super) struct Need {
 }
 
 /// The demands of a profile, by the letters of the rules.
-pub(super) struct Needs([Need; 128]);
+pub(super) struct Needs {
+    masks: [u32; 128],
+    names: [&'static str; 128],
+}
 
 impl Needs {
     pub(super) fn of(profile: &Profile) -> Needs {
@@ -248,7 +251,7 @@ impl Needs {
             some &= !bit(Is::Previous);
         }
         let null = bit(Is::Null) | bit(Is::Maybe);
-        let mut needs = [Need { mask: 0, name: "" }; 128];
+        let mut needs = Needs { masks: [0; 128], names: [""; 128] };
         let iterators = bit(Is::Iterator);
         for (letter, mask, name) in [
             (b'o', object, "an object"),
@@ -279,18 +282,23 @@ impl Needs {
             (b'v', bit(Is::Value), "an exception's value"),
             (b'y', bit(Is::Traceback), "an exception's traceback"),
         ] {
-            needs[usize::from(letter & 127)] = Need { mask, name };
+            (needs.masks[usize::from(letter & 127)], needs.names[usize::from(letter & 127)]) = (mask, name);
         }
-        Needs(needs)
+        needs
     }
 
     pub(super) fn get(&self, letter: u8) -> Need {
-        self.0[usize::from(letter & 127)]
+        let place = usize::from(letter & 127);
+        Need { mask: self.masks[place], name: self.names[place] }
+    }
+
+    pub(super) fn allow(&self, letter: u8, value: Value) -> bool {
+        value.bit() & self.masks[usize::from(letter & 127)] != 0
     }
 }
 
 /// The value that a letter of the rules gives.
-pub(super) fn given(letter: u8) -> Value {
+pub(super) const fn given(letter: u8) -> Value {
     Value::of(match letter {
         b'_' => Is::Null,
         b'n' => Is::Maybe,

@@ -56,29 +56,29 @@ impl Machine<'_, '_> {
         self.set_local(index, if kept { value } else { Value::of(Is::Object) })
     }
 
+    pub(super) fn load_checked(&mut self, index: usize) -> Checked<Flow> {
+        let value = self.local(index).unwrap_or(Value::of(Is::Maybe));
+        if !matches!(value.is(), Is::Null | Is::Maybe) {
+            self.push(value)?;
+            return Ok(Flow::Next);
+        }
+        self.raise()?;
+        if value.is() == Is::Null {
+            return Ok(Flow::Stop);
+        }
+        // It has a value, else it would not go on.
+        self.set_local(index, Value::of(Is::Object))?;
+        self.push(Value::of(Is::Object))?;
+        Ok(Flow::Next)
+    }
+
     pub(super) fn variable(&mut self, rule: &Rule, argument: u32) -> Checked<Flow> {
         let index = argument as usize;
         let (first, second) = (index >> 4, index & 15);
         match rule.act {
-            Act::LoadFast => self.load(index, false)?,
-            Act::LoadBorrow => self.load(index, true)?,
             Act::LoadPair | Act::BorrowPair => {
                 self.load(first, rule.act == Act::BorrowPair)?;
                 self.load(second, rule.act == Act::BorrowPair)?;
-            }
-            Act::LoadFastCheck => {
-                let value = self.local(index).unwrap_or(Value::of(Is::Maybe));
-                if matches!(value.is(), Is::Null | Is::Maybe) {
-                    self.raise()?;
-                    if value.is() == Is::Null {
-                        return Ok(Flow::Stop);
-                    }
-                    // It has a value, else it would not go on.
-                    self.set_local(index, Value::of(Is::Object))?;
-                    self.push(Value::of(Is::Object))?;
-                } else {
-                    self.push(value)?;
-                }
             }
             Act::LoadFastAndClear => {
                 let value = self.local(index).unwrap_or(Value::of(Is::Maybe));
@@ -94,10 +94,6 @@ impl Machine<'_, '_> {
                     return Ok(Flow::Stop);
                 }
                 self.set_local(index, Value::of(Is::Null))?;
-            }
-            Act::StoreFast => {
-                self.take(rule)?;
-                self.store(index, self.taken[0])?;
             }
             Act::StoreLoad => {
                 self.take(rule)?;
