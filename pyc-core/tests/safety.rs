@@ -92,6 +92,14 @@ fn rows() -> Vec<Row> {
             ".stacksize 1; JUMP_FORWARD #99",
             "JUMP_FORWARD a; a:; LOAD_CONST None; RETURN_VALUE",
         ),
+        // They jump in units of two bytes, too, and drop the rest.
+        (
+            JumpTarget,
+            CRASH,
+            span("3.6", "3.9"),
+            ".stacksize 1; JUMP_ABSOLUTE #99",
+            ".stacksize 1; JUMP_ABSOLUTE #3; LOAD_CONST None; RETURN_VALUE",
+        ),
         (RunsOff, CRASH, new, ".stacksize 1; LOAD_CONST None", DONE),
         (CutInstruction, CRASH, &["2.7"], ".stacksize 1; .tail b\"d\"", DONE),
         (InternalOpcode, CRASH, new, ".stacksize 1; CACHE", DONE),

@@ -1,7 +1,7 @@
 //! What operands an instruction can have, whatever is before and behind it.
 
 use super::frame::Frame;
-use super::machine::{Checked, Machine, Step, small};
+use super::machine::{Checked, Machine, Step, Wrong, small};
 use super::violation::{Detail, Kind};
 use crate::bytecode::Operand;
 
@@ -102,7 +102,7 @@ impl Machine<'_, '_> {
         Ok(())
     }
 
-    fn beyond(&self, operand: Operand, argument: u32) -> super::machine::Wrong {
+    fn beyond(&self, operand: Operand, argument: u32) -> Wrong {
         let kind = match operand {
             Operand::Const => Kind::ConstantIndex,
             Operand::Name | Operand::NameAndNull | Operand::NameAndSelf | Operand::SuperName | Operand::ImportName => {
