@@ -161,7 +161,26 @@ pub struct Place {
     pub interpreters: Vec<(String, String)>,
 }
 
-/// docs/PERFORMANCE.md, without the section about hunts.
+/// How the section about the verifier begins.
+pub const VERIFIER: &str = "## The verifier\n";
+
+/// The section of docs/PERFORMANCE.md about the verifier.
+#[must_use]
+pub fn verifier(rows: &[Row], made: &str) -> String {
+    format!(
+        "{VERIFIER}
+`cargo provost bench --only verify` measures this table and replaces this section: how many MB of `co_code` of the standard library
+the verifier takes a second, of graphs that are read already, and, as the reference, how many are read. At least 50 are wanted.
+
+{made}
+
+{LEGEND}
+{}",
+        markdown(rows)
+    )
+}
+
+/// docs/PERFORMANCE.md, without the sections about the verifier and about hunts.
 #[must_use]
 pub fn document(rows: &[Row], command: &str, place: &Place) -> String {
     let Place { machine, date, compiler, interpreters } = place;

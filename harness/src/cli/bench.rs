@@ -1,11 +1,10 @@
 //! `provost bench`: ratios, measured side by side.
 
 use super::{MORE, Places, root, select, target_dir};
-use crate::bench::Name;
 use crate::bench::inputs::Input;
-use crate::bench::report::{Place, Row, document, table};
+use crate::bench::report::{self, Place, Row, document, table};
 use crate::bench::run::{Runner, Target};
-use crate::bench::{campaign, toolbox};
+use crate::bench::{Name, Race, campaign, toolbox};
 use crate::record::rfc3339;
 use crate::subjects::core::Core;
 use anyhow::{Context, Result};
@@ -32,7 +31,7 @@ pub(crate) struct Bench {
     /// One JSON object for each row, as soon as it is measured
     #[arg(long)]
     json: bool,
-    /// Where to write the table, as Markdown [default: docs/PERFORMANCE.md, unless --only is given]
+    /// Where to write the table, as Markdown [default: docs/PERFORMANCE.md, unless --only is given; its section about the verifier with --only verify alone]
     #[arg(long, value_name = "PATH", conflicts_with = "no_write")]
     out: Option<PathBuf>,
     /// Write no file
@@ -96,11 +95,18 @@ impl Bench {
             write!(std::io::stdout(), "{}", table(&rows))?;
         }
         if let Some(path) = self.file() {
-            // What hunts cost is measured by itself, and stays.
+            // What is measured by itself stays.
             let old = std::fs::read_to_string(&path).unwrap_or_default();
-            let hunts = old.find(campaign::TITLE).map_or("", |at| &old[at..]);
-            let gap = if hunts.is_empty() { "" } else { "\n" };
-            let text = document(&rows, &self.command(), &place(&targets)) + gap + hunts;
+            let [_, verifier, hunts] = sections(&old);
+            let parts = if self.is_verifier() {
+                let Place { machine, date, .. } = place(&targets);
+                let made = format!("Written by `{}`, {date}, {machine}.", self.command());
+                [sections(&old)[0].to_owned(), report::verifier(&rows, &made), hunts.to_owned()]
+            } else {
+                [document(&rows, &self.command(), &place(&targets)), verifier.to_owned(), hunts.to_owned()]
+            };
+            let parts: Vec<&str> = parts.iter().map(|part| part.trim_end()).filter(|part| !part.is_empty()).collect();
+            let text = parts.join("\n\n") + "\n";
             let write = || {
                 path.parent().map_or(Ok(()), std::fs::create_dir_all)?;
                 std::fs::write(&path, text)
@@ -180,9 +186,13 @@ impl Bench {
     }
 
     fn file(&self) -> Option<PathBuf> {
-        // A few rows must not take the place of a whole table.
-        let writes = !self.no_write && self.only.is_empty();
+        // A few rows must not take the place of a whole table; those of the verifier have a section of their own.
+        let writes = !self.no_write && (self.only.is_empty() || self.is_verifier());
         self.out.clone().or_else(|| writes.then(|| root().join("docs").join("PERFORMANCE.md")))
+    }
+
+    fn is_verifier(&self) -> bool {
+        self.only == [Race::Verify.name()] && self.out.is_none()
     }
 
     fn command(&self) -> String {
@@ -191,6 +201,13 @@ impl Bench {
         };
         format!("cargo provost bench{}{}", words("--only", &self.only), words("--subject", &self.subject))
     }
+}
+
+/// What docs/PERFORMANCE.md is made of: what all rows are told in, the section about the verifier, and that about hunts.
+fn sections(text: &str) -> [&str; 3] {
+    let (before, hunts) = text.split_at(text.find(campaign::TITLE).unwrap_or(text.len()));
+    let (before, verifier) = before.split_at(before.find(report::VERIFIER).unwrap_or(before.len()));
+    [before, verifier, hunts]
 }
 
 /// One for each CPython that pyc-core knows; pyc-core as the newest of them if there is none.
