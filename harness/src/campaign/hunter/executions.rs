@@ -2,7 +2,7 @@
 
 use super::Hunter;
 use crate::case::Case;
-use crate::execution::verify;
+use crate::execution::{ended, verify};
 use crate::observation::Observation;
 use crate::oracle;
 use crate::subjects::Broken;
@@ -34,7 +34,9 @@ impl Hunter<'_> {
         }
         for ((case, predicted), observed) in cases.iter().zip(&predicted).zip(&observed) {
             let verdict = oracle::safe(self.member.pair.family(), predicted, observed);
-            self.ledger.look(case, predicted, observed);
+            // A program that ends in an exception was executed as well as one that returns.
+            let looked = if matches!(observed, Observation::Rejected(_)) { &ended() } else { observed };
+            self.ledger.look(case, predicted, looked);
             self.ledger.settle(case, predicted, observed, vec![verdict]);
         }
         Ok(())
