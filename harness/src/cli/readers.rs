@@ -10,7 +10,7 @@ use crate::readers::found::{self, Found};
 use crate::readers::{Plan, Row, ask, document};
 use crate::stdlib::{Cache, Library};
 use crate::subjects::core::{Core, payload};
-use crate::subjects::{Compiled, Reality};
+use crate::subjects::{Compiled, Reality, Subject};
 use anyhow::{Context, Result};
 use clap::Args;
 use interpreters::{Interpreter, Limits, adapters};
@@ -102,6 +102,11 @@ impl Readers {
             let among = if is_python(bug) { &pythons } else { readers };
             let mut asked = false;
             for interpreter in among.iter().filter(|one| bug.is_about(&one.facts)) {
+                if bug.is_executed() {
+                    asked |= interpreter.clone().executing().is_ok();
+                    gone += usize::from(!still_dies(bug, interpreter)?);
+                    continue;
+                }
                 let core = Core::for_interpreter(interpreter).map_err(anyhow::Error::msg)?;
                 let subject = Box::new(Reality::new(interpreter, Limits::default()));
                 let mut pair = Pair::new(&interpreter.facts.implementation, core, subject);
@@ -167,6 +172,17 @@ impl Readers {
         }
         Ok(libraries)
     }
+}
+
+/// Whether a bug that shows in what is executed is still there, as far as this interpreter can be asked.
+fn still_dies(bug: &Found, interpreter: &Interpreter) -> Result<bool> {
+    let Ok(executing) = interpreter.clone().executing() else { return Ok(true) };
+    let observed = Reality::new(&executing, Limits::default()).execute(&[bug.bytes.clone()])?;
+    let dies = matches!(observed[..], [Observation::Faulted(_)]);
+    if !dies {
+        println!("{}: gone: {} does not die of it", bug.name, interpreter.id);
+    }
+    Ok(dies)
 }
 
 fn is_python(bug: &Found) -> bool {
