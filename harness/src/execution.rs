@@ -1,5 +1,6 @@
 //! What the verifier says of code objects, beside what becomes of an interpreter that executes them.
 
+pub mod fixtures;
 mod forgotten;
 
 pub use forgotten::{FORGOTTEN, Forgotten};
@@ -91,6 +92,13 @@ impl Refusal {
         self.violations.first().expect("what is refused has a violation")
     }
 
+    /// What is counted, with its place.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        let violation = self.first();
+        violation.offset.map_or_else(|| violation.to_string(), |offset| format!("at {offset}: {violation}"))
+    }
+
     /// Whether the verifier says that it does crash; otherwise it cannot tell.
     #[must_use]
     pub fn crashes(&self) -> bool {
@@ -127,7 +135,9 @@ impl Verified {
     }
 }
 
-fn ended() -> Observation {
+/// It ran to its end.
+#[must_use]
+pub fn ended() -> Observation {
     Observation::Accepted(Accepted { consumed: None, canon: Canon::Unasked, dumps: Vec::new() })
 }
 

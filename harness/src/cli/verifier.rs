@@ -1,8 +1,11 @@
 //! `provost verifier`: what the bytecode verifier says, beside what becomes of interpreters that execute it.
 
+mod fixtures;
+
 use super::hunt::executing;
 use super::{Places, root, select, target_dir};
 use crate::case::hex;
+use crate::execution::fixtures::{FOLDER, Fixture, ONLY_DOUBTED, read as read_fixtures};
 use crate::execution::{FORGOTTEN, Refusal, Verified, Written, verify, written};
 use crate::generators::execution::{OF_EACH, case, program};
 use crate::observation::{Fault, Observation};
@@ -13,6 +16,7 @@ use crate::subjects::{Compiled, Reality, Subject};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use interpreters::{Interpreter, Limits};
+use pyc_core::bytecode::safety::Certainty;
 use pyc_core::{Profile, read};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -42,6 +46,9 @@ pub(crate) struct Verifier {
     /// Of what the verifier refuses for one kind of violation, each Nth is executed
     #[arg(long, value_name = "N", default_value_t = 32)]
     every: u64,
+    /// Only make the fixtures that corpus/unsafe lacks: for each kind of violation a small code object that ends an interpreter
+    #[arg(long)]
+    fixtures: bool,
     /// Decides the code objects
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -96,16 +103,6 @@ struct Kind {
     mutants: u64,
     executed: u64,
     died: u64,
-    /// The shortest one that ended the process.
-    example: Option<Example>,
-}
-
-#[derive(Debug)]
-struct Example {
-    index: u64,
-    stream: Vec<u8>,
-    refusal: Refusal,
-    fault: String,
 }
 
 /// A mutant that waits to be executed.
@@ -122,13 +119,20 @@ impl Verifier {
     pub(crate) fn run(&self) -> Result<u8> {
         let discovery = self.places.scripts().whole()?;
         let selected = select(&discovery.found.interpreters, &self.subject)?.into_iter().cloned().collect();
+        let model = |one: Interpreter| {
+            let core = Core::of(&one.facts).ok().filter(Core::is_model)?;
+            Some((one, core))
+        };
+        let selected: Vec<(Interpreter, Core)> = executing(selected)?.into_iter().filter_map(model).collect();
+        if self.fixtures {
+            fixtures::write(&selected, self.seed, self.cases)?;
+            return Ok(0);
+        }
         let mut tallies = Vec::new();
-        for interpreter in executing(selected)? {
-            let core = Core::of(&interpreter.facts).ok().filter(Core::is_model);
-            let Some(core) = core else { continue };
+        for (interpreter, core) in &selected {
             let mut tally = Tally { python: interpreter.id.replace("cpython:", ""), ..Tally::default() };
-            self.library(&mut tally, &interpreter, core.profile())?;
-            self.execute(&mut tally, &interpreter, &core)?;
+            self.library(&mut tally, interpreter, core.profile())?;
+            self.execute(&mut tally, interpreter, core)?;
             println!("{}", tally.line());
             tallies.push(tally);
         }
@@ -138,7 +142,8 @@ impl Verifier {
         let is_whole = self.subject.is_empty() && self.files.is_none();
         let out = self.out.clone().or_else(|| is_whole.then(|| root().join("docs").join("VERIFIER.md")));
         if let Some(out) = out {
-            std::fs::write(&out, document(&tallies, self.seed, self.files))
+            let fixtures = read_fixtures(&root().join("corpus").join(FOLDER))?;
+            std::fs::write(&out, document(&tallies, &fixtures, self.seed, self.files))
                 .with_context(|| format!("cannot write {}", out.display()))?;
             println!("{}", out.display());
         }
@@ -238,12 +243,7 @@ impl Tally {
                 }
                 let kind = self.refused.entry((refusal.first().kind.name(), refusal.crashes())).or_default();
                 kind.executed += 1;
-                let Some(fault) = died else { continue };
-                kind.died += 1;
-                if kind.example.as_ref().is_none_or(|known| stream.len() < known.stream.len()) {
-                    let (index, stream, refusal) = (*index, stream.clone(), refusal.clone());
-                    kind.example = Some(Example { index, stream, refusal, fault });
-                }
+                kind.died += u64::from(died.is_some());
                 continue;
             }
             *self.passed.entry(ending(&observation)).or_default() += 1;
@@ -368,7 +368,7 @@ fn ending(observation: &Observation) -> String {
     }
 }
 
-fn document(tallies: &[Tally], seed: u64, files: Option<usize>) -> String {
+fn document(tallies: &[Tally], fixtures: &[Fixture], seed: u64, files: Option<usize>) -> String {
     let files = files.map_or("all files".to_owned(), |files| format!("{files} files of each"));
     let row = |tally: &Tally| {
         let share = |[part, whole]: [usize; 2]| format!("{:.2} %", percent(part as u64, whole as u64));
@@ -394,7 +394,7 @@ fn document(tallies: &[Tally], seed: u64, files: Option<usize>) -> String {
     let rows: String = tallies.iter().map(row).collect();
     include_str!("verifier.md")
         .replace("ROWS\n", &rows)
-        .replace("KINDS\n", &kinds(tallies))
+        .replace("KINDS\n", &kinds(tallies, fixtures))
         .replace("FAULTS\n", &faults(tallies))
         .replace("SEED", &seed.to_string())
         .replace("FILES", &files)
@@ -414,28 +414,30 @@ fn faults(tallies: &[Tally]) -> String {
     FORGOTTEN.iter().map(|fault| fault.name).enumerate().map(row).collect()
 }
 
-/// A row for each kind: in which versions it ends the process, and the shortest example of all.
-fn kinds(tallies: &[Tally]) -> String {
-    let names: BTreeSet<(&str, bool)> = tallies.iter().flat_map(|tally| tally.refused.keys().copied()).collect();
+/// A row for each kind and verdict, with the fixture that ends a process or the reason why there is none.
+fn kinds(tallies: &[Tally], fixtures: &[Fixture]) -> String {
+    let mut names: BTreeSet<(&str, bool)> = tallies.iter().flat_map(|tally| tally.refused.keys().copied()).collect();
+    names.extend(ONLY_DOUBTED.iter().map(|(kind, _)| (kind.name(), false)));
     let row = |(name, crashes): (&str, bool)| {
         let of =
             |tally: &Tally| tally.refused.get(&(name, crashes)).map(|kind| [kind.mutants, kind.executed, kind.died]);
         let [mutants, executed, died] =
             tallies.iter().filter_map(of).fold([0; 3], |[a, b, c], [x, y, z]| [a + x, b + y, c + z]);
-        let shown = tallies.iter().filter_map(|tally| {
-            let example = tally.refused.get(&(name, crashes))?.example.as_ref()?;
-            Some((example.stream.len(), tally, example))
-        });
-        let shown = shown.min_by_key(|(length, ..)| *length).map_or("-".into(), |(_, tally, example)| {
-            let Example { index, refusal, fault, .. } = example;
-            format!("{}, case {index}: {refusal}: {fault}", tally.python)
-        });
-        let certainty = if crashes { "does crash" } else { "cannot tell" };
-        format!(
-            "| {name} | {certainty} | {mutants} | {executed} | {:.0} % | {} |\n",
-            percent(died, executed),
-            shown.replace('|', "\\|")
-        )
+        let certainty = if crashes { Certainty::Crash } else { Certainty::CannotTell };
+        let reason = ONLY_DOUBTED.iter().find(|(kind, _)| kind.name() == name).map(|(_, reason)| (*reason).to_owned());
+        let shown = fixtures.iter().find(|it| it.about.kind == name && it.about.verdict == certainty.name()).map(link);
+        let told: Vec<String> = reason.into_iter().chain(shown).collect();
+        let told = if told.is_empty() { "-".into() } else { told.join("; ") };
+        let verdict = if crashes { "does crash" } else { "cannot tell" };
+        format!("| {name} | {verdict} | {mutants} | {executed} | {:.0} % | {told} |\n", percent(died, executed))
     };
     names.into_iter().map(row).collect()
+}
+
+fn link(fixture: &Fixture) -> String {
+    let (name, about) = (fixture.name(), &fixture.about);
+    let python = about.subject.replace("cpython:", "");
+    let sentence = about.sentence.replace('|', "\\|");
+    let length = fixture.stream.len();
+    format!("[{name}](../corpus/{FOLDER}/{name}.marshal), {length} bytes, {python}: {sentence}: {}", about.signal)
 }
