@@ -66,7 +66,8 @@ fn each_ends_the_interpreter_that_it_was_found_with() {
         };
         match interpreter.clone().executing() {
             Ok(executing) => {
-                let observed = Reality::new(&executing, Limits::default()).execute(&[fixture.stream.clone()]).unwrap();
+                let mut subject = Reality::new(&executing, Limits::default());
+                let observed = subject.execute(std::slice::from_ref(&fixture.stream)).unwrap();
                 assert_eq!(signal(&observed[0]), Some(&*fixture.about.signal), "{}", fixture.name());
             }
             Err(why) => println!("skipped: {}: {why}", fixture.name()),

@@ -177,7 +177,7 @@ impl Readers {
 /// Whether a bug that shows in what is executed is still there, as far as this interpreter can be asked.
 fn still_dies(bug: &Found, interpreter: &Interpreter) -> Result<bool> {
     let Ok(executing) = interpreter.clone().executing() else { return Ok(true) };
-    let observed = Reality::new(&executing, Limits::default()).execute(&[bug.bytes.clone()])?;
+    let observed = Reality::new(&executing, Limits::default()).execute(std::slice::from_ref(&bug.bytes))?;
     let dies = matches!(observed[..], [Observation::Faulted(_)]);
     if !dies {
         println!("{}: gone: {} does not die of it", bug.name, interpreter.id);
