@@ -279,13 +279,7 @@ fn string(text: Text<'_>, profile: &Profile, out: &mut String) {
     let python2 = profile.is_python2();
     out.push_str(if python2 { "u" } else { "" });
     out.push(quote);
-    let mut points = text.code_points().peekable();
-    while let Some(mut point) = points.next() {
-        // 2.7 shows a pair of surrogates as the character that it stands for.
-        let is_high = python2 && (0xD800..0xDC00).contains(&point);
-        if let Some(low) = points.next_if(|next| is_high && (0xDC00..0xE000).contains(next)) {
-            point = 0x10000 + ((point - 0xD800) << 10 | (low - 0xDC00));
-        }
+    for point in text.code_points() {
         escape(point, quote, out, |character| profile.is_printable(character));
     }
     out.push(quote);

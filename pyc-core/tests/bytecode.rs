@@ -242,6 +242,10 @@ fn positions_are_those_of_the_table() {
     ];
     assert_eq!(positions, expected);
     assert_eq!(Positions::new(&table, 5, profile(3, 10)).count(), 0);
+    // A column of eight groups: the seventh is shifted by 36 bits, which is 4, the eighth by 42, which is 10.
+    let table = [0xF0, 0, 0, 2, 64, 64, 64, 64, 64, 64, 65, 1];
+    let columns = Positions::new(&table, 5, profile(3, 12)).map(|it| (it.column, it.end_column));
+    assert_eq!(columns.collect::<Vec<_>>(), [(Some(1), Some((1 << 4 | 1 << 10) - 1))]);
 }
 
 /// The example of `Objects/exception_handling_notes.txt`: 20 to 28 goes to 100 with depth 3, but no last instruction.
@@ -319,5 +323,8 @@ fn values_are_written_as_python_writes_them() {
     check(new, &sets, "{(frozenset({1}),): [frozenset({1}), frozenset(), {1}, set()]}");
     let unicode = pyc_core::read(b"u\x06\0\0\0\xc3\xa9\xf0\x9f\x98\x80", old).unwrap();
     assert_eq!(unicode.repr(unicode.root(), old, 1000), r"u'\xe9\U0001f600'");
+    // Where a character of 2.7 has 21 bits, two surrogates are two.
+    let pair = pyc_core::read(b"u\x06\0\0\0\xed\xa0\xbd\xed\xb8\x80", old).unwrap();
+    assert_eq!(pair.repr(pair.root(), old, 1000), r"u'\ud83d\ude00'");
     check(old, &sets, "{(frozenset([1]),): [frozenset([1]), frozenset([]), set([1]), set([])]}");
 }

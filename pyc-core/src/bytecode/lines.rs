@@ -178,9 +178,10 @@ fn unsigned<'t>(bytes: &mut impl Iterator<Item = &'t u8>) -> Option<u32> {
     let (mut value, mut shift) = (0_u32, 0_u32);
     loop {
         let byte = *bytes.next()?;
-        // The interpreter shifts a 32-bit number; what does not fit is lost.
-        value |= u32::from(byte & 63).checked_shl(shift).unwrap_or(0);
-        shift += 6;
+        // The interpreter shifts a 32-bit number, however far. C leaves it open what comes of more than 31; processors look at
+        // the lowest five bits.
+        value |= u32::from(byte & 63).wrapping_shl(shift);
+        shift = shift.wrapping_add(6);
         if byte & 64 == 0 {
             return Some(value);
         }
