@@ -277,6 +277,41 @@ fn an_index_that_is_too_large_is_the_exception_of_dis() {
     check(profile(2, 7), &[9, 100, 9], "", Some("string index out of range"));
 }
 
+/// Asked of 3.10 and 3.12: prefixes before LOAD_CONST and LOAD_FAST that make a number of more bits than an index has, and since
+/// 3.11 more than the number of a variable.
+#[test]
+fn an_argument_that_is_no_index_is_the_exception_of_dis() {
+    let check = |minor: u8, prefix: u8, times: usize, opcode: u8, class: &str, message: &str| {
+        let code = [[144, prefix].repeat(times), vec![opcode, 0]].concat();
+        let graph = build(profile(3, minor), &code, b"", b"");
+        let raised = listing(&graph, graph.root(), profile(3, minor)).raised;
+        assert_eq!(raised.map(|raised| (raised.class, raised.message)), Some((class, message)));
+    };
+    check(10, 255, 6, 100, "IndexError", "tuple index out of range");
+    check(10, 255, 7, 100, "IndexError", "cannot fit 'int' into an index-sized integer");
+    check(12, 127, 8, 100, "IndexError", "cannot fit 'int' into an index-sized integer");
+    check(12, 127, 8, 124, "OverflowError", "Python int too large to convert to C int");
+    check(12, 255, 9, 124, "IndexError", "tuple index out of range");
+}
+
+/// Asked of 2.7, which takes a string of characters for `co_code`, too.
+#[test]
+fn characters_can_be_code() {
+    let check = |code: &str, text: &str, raised: Option<&str>, is_cut: bool| {
+        let length = u8::try_from(code.len()).unwrap();
+        let names = b"(\0\0\0\0(\0\0\0\0(\0\0\0\0(\0\0\0\0(\0\0\0\0s\x01\0\0\0fs\x01\0\0\0n\x07\0\0\0s\0\0\0\0";
+        let stream = [&b"c"[..], &[0; 16], &[b'u', length, 0, 0, 0], code.as_bytes(), names].concat();
+        let graph = pyc_core::read(&stream, profile(2, 7)).unwrap();
+        let listing = listing(&graph, graph.root(), profile(2, 7));
+        let message = listing.raised.map(|raised| raised.message);
+        assert_eq!((listing.text.as_str(), message, listing.is_cut), (text, raised, is_cut));
+    };
+    let nop = "  7           0 NOP                 \n";
+    check("\t\t", &format!("{nop}              1 NOP                 \n"), None, false);
+    check("ab", "", Some("string index out of range"), false);
+    check("\t\u{100}", &format!("{nop}              1 STOP_CODE           \n"), None, true);
+}
+
 /// `repr`, as the interpreters print it.
 #[test]
 fn values_are_written_as_python_writes_them() {

@@ -3,7 +3,7 @@
 //! Only what depends on the process is other: addresses are 0, and the members of sets are in the order of the stream.
 
 use super::{Body, Handler, InstructionSet, Lines, Operand};
-use crate::code::Code;
+use crate::code::{Code, Field};
 use crate::error::Cause;
 use crate::graph::{Graph, NodeId, Value};
 use crate::opcode;
@@ -20,8 +20,8 @@ pub struct Listing {
     pub text: String,
     /// The exception that ends it, if one does.
     pub raised: Option<Raised>,
-    /// Something is not as it is printed: a text of more than a megabyte was cut, or an argument with 16 prefixes and more is a
-    /// number of more than 128 bits (up to 3.10).
+    /// Something is not as it is printed: a text of more than a megabyte was cut, an argument with 16 prefixes and more is a
+    /// number of more than 128 bits (up to 3.10), or `co_code` has characters that are no bytes (2.7).
     pub is_cut: bool,
     /// The interpreter does not survive what it would have to print next.
     pub undefined: Option<Cause>,
@@ -40,6 +40,9 @@ const OUT_OF_TUPLE: Raised = Raised { class: "IndexError", message: "tuple index
 const OUT_OF_LIST: Raised = Raised { class: "IndexError", message: "list index out of range" };
 const OUT_OF_BYTES: Raised = Raised { class: "IndexError", message: "index out of range" };
 const OUT_OF_STRING: Raised = Raised { class: "IndexError", message: "string index out of range" };
+const NO_INDEX: Raised = Raised { class: "IndexError", message: "cannot fit 'int' into an index-sized integer" };
+const NO_INDEX_OF_2: Raised = Raised { class: "IndexError", message: "cannot fit 'long' into an index-sized integer" };
+const NO_C_INT: Raised = Raised { class: "OverflowError", message: "Python int too large to convert to C int" };
 
 /// No constant is shown with more bytes: parts that are shared are written again and again.
 const LONGEST: usize = 1 << 20;
@@ -98,7 +101,13 @@ struct Dis<'g> {
 impl<'g> Dis<'g> {
     fn new(graph: &'g Graph<'g>, code: &Code<'g>, profile: &'g Profile) -> Result<Self, Cause> {
         let body = Body::new(graph, code, profile);
-        let shown = opcode::shown(body.code, body.flags, profile)?;
+        // 2.7 takes any buffer for code, and `dis` the characters of a string of them.
+        let characters = match code.object(Field::Code).map(|id| graph.value(graph.resolve(id))) {
+            Some(Value::Str(text)) if profile.is_python2() => text.code_points().map(u8::try_from).collect(),
+            _ => Vec::new(),
+        };
+        let bytes: Vec<u8> = characters.iter().copied().map(Result::unwrap_or_default).collect();
+        let shown = if bytes.is_empty() { opcode::shown(body.code, body.flags, profile)? } else { bytes };
         Ok(Dis {
             graph,
             profile,
@@ -106,7 +115,7 @@ impl<'g> Dis<'g> {
             starts: starts(body.lines(), body.first_line, shown.len(), profile),
             handlers: body.handlers().collect(),
             code: shown,
-            is_cut: Cell::new(false),
+            is_cut: Cell::new(characters.iter().any(Result::is_err)),
             body,
         })
     }
@@ -309,15 +318,14 @@ impl<'g> Dis<'g> {
     fn argument(&self, item: &Item, argument: i128) -> Result<Option<String>, Raised> {
         let data = self.set.data;
         let low = |bits: u32| argument & ((1 << bits) - 1);
-        let index =
-            |list: &[&str], place: i128| list.get(python_index(place, list.len())?).map(|text| (*text).to_string());
+        let index = |list: &[&str], out| Ok(list[self.index(argument, list.len(), out)?].to_string());
         let newer = self.profile.dis_has_labels();
         Ok(Some(match self.set.opcode(item.code).operand {
             Operand::None | Operand::Number | Operand::SmallInt => return Ok(None),
             Operand::Const if !self.profile.dis_shows_constant(self.set.opcode(item.code).name) => return Ok(None),
             Operand::Function if !self.profile.dis_stops_at_end() => return Ok(None),
             Operand::Const => {
-                let constant = python_index(argument, self.body.consts.len()).ok_or(OUT_OF_TUPLE)?;
+                let constant = self.index(argument, self.body.consts.len(), OUT_OF_TUPLE)?;
                 let text = self.graph.repr(self.body.consts[constant], self.profile, LONGEST);
                 self.is_cut.set(self.is_cut.get() || text.len() > LONGEST);
                 text
@@ -343,7 +351,7 @@ impl<'g> Dis<'g> {
             }
             Operand::Compare => {
                 let place = argument >> self.profile.comparison_shift();
-                let name = index(data.compare, place).ok_or(OUT_OF_TUPLE)?;
+                let name = data.compare[self.index(place, data.compare.len(), OUT_OF_TUPLE)?].to_string();
                 if newer && argument & 16 != 0 { format!("bool({name})") } else { name }
             }
             Operand::Format => {
@@ -351,18 +359,18 @@ impl<'g> Dis<'g> {
                 let conversion = [None, Some("str"), Some("repr"), Some("ascii")][low(2) as usize];
                 conversion.into_iter().chain(format).collect::<Vec<_>>().join(", ")
             }
-            Operand::Convert => index(&["", "str", "repr", "ascii"], argument).ok_or(OUT_OF_TUPLE)?,
+            Operand::Convert => index(&["", "str", "repr", "ascii"], OUT_OF_TUPLE)?,
             Operand::Function => {
                 let kinds = ["defaults", "kwdefaults", "annotations", "closure", "annotate"];
                 let kinds = &kinds[..if self.profile.dis_shows_end_of_async_for() { 5 } else { 4 }];
                 let given = kinds.iter().enumerate().filter(|(bit, _)| argument >> bit & 1 != 0);
                 given.map(|(_, kind)| *kind).collect::<Vec<_>>().join(", ")
             }
-            Operand::Binary => index(data.binary, argument).ok_or(OUT_OF_LIST)?,
-            Operand::Intrinsic1 => index(data.intrinsics_1, argument).ok_or(OUT_OF_LIST)?,
-            Operand::Intrinsic2 => index(data.intrinsics_2, argument).ok_or(OUT_OF_LIST)?,
-            Operand::Special => index(data.special, argument).ok_or(OUT_OF_LIST)?,
-            Operand::Common => index(data.common, argument).ok_or(OUT_OF_LIST)?,
+            Operand::Binary => index(data.binary, OUT_OF_LIST)?,
+            Operand::Intrinsic1 => index(data.intrinsics_1, OUT_OF_LIST)?,
+            Operand::Intrinsic2 => index(data.intrinsics_2, OUT_OF_LIST)?,
+            Operand::Special => index(data.special, OUT_OF_LIST)?,
+            Operand::Common => index(data.common, OUT_OF_LIST)?,
             Operand::Is => if argument == 0 { "is" } else { "is not" }.to_string(),
             Operand::Contains => if argument == 0 { "in" } else { "not in" }.to_string(),
         }))
@@ -380,19 +388,26 @@ impl<'g> Dis<'g> {
 
     /// Since 3.11 a function in C gives the name, and an index below zero is none.
     fn variable(&self, names: &[NodeId], place: i128) -> Result<String, Raised> {
-        if place < 0 && self.profile.dis_shows_handlers() { Err(OUT_OF_TUPLE) } else { self.text(names, place) }
+        match i32::try_from(place) {
+            Err(_) if self.profile.dis_shows_handlers() => Err(NO_C_INT),
+            Ok(..0) if self.profile.dis_shows_handlers() => Err(OUT_OF_TUPLE),
+            _ => self.text(names, place),
+        }
     }
 
     fn text(&self, names: &[NodeId], place: i128) -> Result<String, Raised> {
-        let place = python_index(place, names.len()).ok_or(OUT_OF_TUPLE)?;
-        Ok(self.graph.text(names[place]))
+        Ok(self.graph.text(names[self.index(place, names.len(), OUT_OF_TUPLE)?]))
     }
-}
 
-/// Python's index of a sequence: below zero it counts from the end.
-fn python_index(index: i128, length: usize) -> Option<usize> {
-    let index = if index < 0 { index + length as i128 } else { index };
-    usize::try_from(index).ok().filter(|index| *index < length)
+    /// Python's index of a sequence: below zero it counts from the end. It must fit into a `Py_ssize_t`.
+    fn index(&self, index: i128, length: usize, out: Raised) -> Result<usize, Raised> {
+        let most = 1 << (self.profile.pointer_bits - 1);
+        if !(-most..most).contains(&index) {
+            return Err(if self.profile.is_python2() { NO_INDEX_OF_2 } else { NO_INDEX });
+        }
+        let index = if index < 0 { index + length as i128 } else { index };
+        usize::try_from(index).ok().filter(|index| *index < length).ok_or(out)
+    }
 }
 
 /// Which lines begin where (`dis.findlinestarts`). Up to 3.9 `dis` adds the lines up by itself, and its numbers do not run over.
