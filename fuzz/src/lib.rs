@@ -14,10 +14,11 @@ mod mutators;
 pub use mutators::{Cross, Mutate, command, cross_pycs, cross_streams, mutate_pyc, mutate_stream};
 
 use arbitrary::Unstructured;
+use harness::case::{Case, Origin};
 use harness::comparison::Pair;
 use harness::generators::{normal, values};
 use harness::observation::{Accepted, Observation};
-use harness::oracle::Verdict;
+use harness::oracle::{Relation, Verdict};
 use harness::roundtrip::chosen;
 use harness::subjects::Reality;
 use harness::subjects::core::Core;
@@ -255,10 +256,15 @@ fn check_text(given: &str) {
     }
 }
 
+/// FNV-1a.
+fn fnv(data: &[u8]) -> u32 {
+    data.iter().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
+}
+
 /// Texts with one line less, with two lines exchanged, and with two words exchanged; the bytes decide which.
 fn changed(whole: &str, data: &[u8]) -> Vec<String> {
     let lines: Vec<&str> = whole.lines().collect();
-    let mut luck = data.iter().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193));
+    let mut luck = fnv(data);
     let mut below = |limit: usize| {
         luck = luck.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         (luck >> 8) as usize % limit.max(1)
@@ -298,7 +304,11 @@ fn refused_inside(error: &PycError, data: &[u8]) -> bool {
     error.offset() <= data.len() && !error.to_string().is_empty()
 }
 
-/// The profile predicts the interpreter: one of those that are found on this machine.
+/// Of so many code objects an interpreter is asked about the instructions of one, which its bytes decide: `dis` takes it as long as
+/// loading a hundred.
+const INSTRUCTIONS: u32 = 64;
+
+/// The profile predicts the interpreter, and of some code objects their instructions: one of those that are found on this machine.
 ///
 /// Without any the target says so once and does nothing.
 pub fn marshal_differential(data: &[u8]) {
@@ -345,6 +355,24 @@ impl Interpreter {
         match pair.ask_one(&question, data, CanonMode::Text) {
             Ok(observed) => judge(&self.id, &pair.judge(&prediction, &observed)),
             Err(broken) => panic!("{}: {broken:?}", self.id),
+        }
+        let is_code = data.first().is_some_and(|byte| byte & 0x7F == b'c');
+        if is_code
+            && matches!(prediction.observation, Observation::Accepted(_))
+            && fnv(data).is_multiple_of(INSTRUCTIONS)
+        {
+            self.compare_instructions(&mut pair, data);
+        }
+    }
+
+    /// What `dis` says, and what the core takes apart and puts together.
+    fn compare_instructions(&self, pair: &mut Pair, data: &[u8]) {
+        let case = [Case::stream(data.to_vec(), Origin::File("an input".into()))];
+        for family in ["core".to_owned(), pair.family().to_owned()] {
+            match pair.compare_in(Relation::Bytecode, &family, &case) {
+                Ok(compared) => judge(&self.id, &compared[0].verdict),
+                Err(broken) => panic!("{}: {broken:?}", self.id),
+            }
         }
     }
 }

@@ -2,12 +2,73 @@
 //!
 //! The text that both make is specified in interpreters/PROTOCOL.md, under `disassemble`.
 
-use crate::dis::File;
-use crate::observation::{Fault, Observation};
+use crate::dis::{File, Taken};
+use crate::observation::{Accepted, Canon, Fault, Observation};
+use crate::subjects::core::{Core, guard};
 use protocol::Exception;
-use pyc_core::bytecode::{Body, Position};
+use pyc_core::bytecode::{Assembled, Body, Position, text};
+use pyc_core::model::Loaded;
 use pyc_core::{Profile, Value};
 use std::fmt::Write;
+
+/// What the core predicts of an interpreter that is asked for the instructions in a stream: a text in the place of the canon; or
+/// why it should not be asked.
+#[must_use]
+pub fn predict(core: &Core, stream: &[u8]) -> Observation {
+    let nothing = |why: &str| Observation::Skipped(why.into());
+    if !core.is_model() {
+        return nothing("its instructions are its own");
+    }
+    guard(|| {
+        let Ok(file) = File::stream(stream, core.profile()) else { return nothing("it is refused") };
+        if let Some(cause) = Loaded::new(file.graph(), core.profile()).hazard() {
+            return Observation::Undefined(cause.name().into());
+        }
+        expected(&file).map_or_else(Observation::Skipped, said)
+    })
+    .unwrap_or_else(|message| Observation::Faulted(Fault::Panic(message)))
+}
+
+/// The observation that a text about instructions is.
+pub(crate) fn said(text: String) -> Observation {
+    Observation::Accepted(Accepted { consumed: None, canon: Canon::Text(text), dumps: Vec::new() })
+}
+
+/// What gets lost of a stream whose code objects are taken apart and put together: a word for what is taken apart, and how it
+/// fails.
+pub type Lost = (&'static str, String);
+
+/// Takes the code objects of a stream apart and puts them together: as steps and residue, and as text.
+///
+/// # Errors
+/// When other bytes come of it.
+pub fn reassemble(core: &Core, stream: &[u8]) -> Result<(), Lost> {
+    let profile = core.profile();
+    guard(|| {
+        let Ok(file) = File::stream(stream, profile) else { return Ok(()) };
+        for (path, id) in file.codes(None).unwrap_or_default() {
+            let is_whole = |taken: Taken<'_>| taken.assembly.assemble().is_ok_and(|it| is_same(&it, &taken.body));
+            if !file.taken(id).is_none_or(is_whole) {
+                return Err(("code", format!("{path} assembles to other bytes")));
+            }
+        }
+        let stream = &stream[..file.graph().consumed()];
+        let lost = |how: String| Err(("text", how));
+        match text::disassemble(stream, Some(profile)).map(|document| text::assemble(&text::print(&document))) {
+            Ok(Ok(again)) if again == stream => Ok(()),
+            Ok(Ok(_)) => lost("the text assembles to other bytes".into()),
+            Ok(Err(error)) => lost(format!("the text is refused: {error}")),
+            Err(error) => lost(format!("there is no text: {error:?}")),
+        }
+    })
+    .unwrap_or_else(|message| Err(("panic", message)))
+}
+
+/// Whether what was put together is what was taken apart.
+pub(crate) fn is_same(assembled: &Assembled, body: &Body<'_>) -> bool {
+    let Assembled { code, line_table, exception_table } = assembled;
+    code == body.code && line_table == body.line_table && exception_table == body.exception_table
+}
 
 /// What pyc-core expects of an interpreter: the text, or why nothing can be expected.
 ///

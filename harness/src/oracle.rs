@@ -1,6 +1,6 @@
 //! Oracles: pure functions from observations to verdicts. They do no I/O and read neither clock nor environment.
 //!
-//! Seven relations are owed, each for a reason of its own:
+//! Eight relations are owed, each for a reason of its own:
 //!
 //! * **model**: under an interpreter's own profile pyc-core must predict that interpreter: acceptance, exception class and
 //!   message, bytes consumed, canon, and each dump's bytes. The profile is a specification that runs; a difference is a
@@ -12,16 +12,20 @@
 //! * **[reader]**: a reader of somebody else does what it declares to do.
 //! * **[header]**: the core says of a .pyc file's header what the interpreter's import says of it.
 //! * **[safe]**: what the verifier passes does not end the process that executes it.
+//! * **[bytecode]**: the core says of the instructions of a code object what `dis` and the code object itself say; and it puts
+//!   together what it takes apart.
 //!
 //! What the surroundings decide (memory, time, kills, the size of a pointer) is *inconclusive*: neither agreement nor
 //! divergence. Where the model says that an interpreter's behaviour is undefined, nothing can be compared: *refused*.
 
+mod bytecode;
 mod header;
 mod reader;
 mod safe;
 mod tree;
 mod value;
 
+pub use bytecode::{bytecode, reassembled};
 pub use header::header;
 pub use reader::{Came, reader};
 pub use safe::{assertion, safe};
@@ -53,6 +57,8 @@ pub enum Relation {
     Header,
     /// What the verifier passes does not end the process that executes it.
     Safe,
+    /// The core says of instructions what the interpreter says, and puts together what it takes apart.
+    Bytecode,
 }
 
 /// What makes two divergences the same finding. No hashes and no message texts.
@@ -115,6 +121,7 @@ impl fmt::Display for Relation {
             Relation::Reader => "reader",
             Relation::Header => "header",
             Relation::Safe => "safe",
+            Relation::Bytecode => "bytecode",
         })
     }
 }

@@ -28,6 +28,8 @@ pub struct Totals {
     pub skipped: u64,
     /// Not answered.
     pub faulted: u64,
+    /// Of which also the instructions were compared.
+    pub instructions: u64,
     /// Processes started in place of one that died.
     pub restarts: u64,
     /// Time spent, in milliseconds.
@@ -46,6 +48,7 @@ impl Totals {
             inconclusive: t.inconclusive + c.inconclusive.values().sum::<u64>(),
             skipped: t.skipped + c.skipped.values().sum::<u64>(),
             faulted: t.faulted + c.faulted,
+            instructions: t.instructions + c.instructions,
             restarts: t.restarts + c.restarts,
             ms: t.ms + c.ms,
         })

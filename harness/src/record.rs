@@ -12,7 +12,7 @@ use crate::case::{Form, Origin, hex, sha256_hex};
 use crate::expected::Expected;
 use crate::generators::pyc::Source;
 use crate::observation::Observation;
-use crate::repro::{self, Kept};
+use crate::repro::{self, Kept, Shown};
 use crate::statistics::Statistics;
 use anyhow::{Context, Result};
 use reports::{
@@ -547,8 +547,8 @@ fn commands(found: &Found, file: &str) -> [String; 2] {
     let program = repro::program(subject, version);
     match &case.form {
         Form::Stream => [
-            repro::python(&program, version, &case.bytes, divergence.dump, Kept::whole(file)),
-            repro::rust(version, &case.bytes, divergence.dump, Kept::whole(file)),
+            repro::python(&program, version, &case.bytes, Shown::of(divergence), Kept::whole(file)),
+            repro::rust(version, &case.bytes, Shown::of(divergence), Kept::whole(file)),
         ],
         Form::Pyc(source) => repro::import(&program, version, &case.bytes, source.as_ref(), file, "case"),
     }

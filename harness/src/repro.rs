@@ -5,6 +5,7 @@
 use crate::case::hex;
 use crate::generators::pyc::Source;
 use crate::observation::Observation;
+use crate::oracle::{Divergence, Relation};
 
 /// Longer cases are read from their file: a terminal takes a hundred times as much, a reader does not.
 const INLINE: usize = 200;
@@ -47,26 +48,58 @@ fn numbers(version: &str) -> (u8, u8) {
     (numbers.next().unwrap_or(3), numbers.next().unwrap_or(0))
 }
 
-/// A command that shows what a program of this version ("3.12.1") does with a case: its value, or its dump at a version.
+/// What a command shows of a case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shown {
+    /// Its value.
+    Value,
+    /// Its dump at a version.
+    Dump(u8),
+    /// Its instructions, and where they come from.
+    Instructions,
+}
+
+impl Shown {
+    /// What a divergence is about.
+    #[must_use]
+    pub fn of(divergence: &Divergence) -> Shown {
+        match divergence.dump {
+            Some(version) => Shown::Dump(version),
+            None if divergence.signature.relation == Relation::Bytecode => Shown::Instructions,
+            None => Shown::Value,
+        }
+    }
+}
+
+/// A command that shows what a program of this version ("3.12.1") does with a case.
 #[must_use]
-pub fn python(program: &str, version: &str, case: &[u8], dump: Option<u8>, kept: Kept<'_>) -> String {
+pub fn python(program: &str, version: &str, case: &[u8], shown: Shown, kept: Kept<'_>) -> String {
     let old = numbers(version) < (3, 0);
     let stream = python_bytes(case, old, kept);
-    let shown = match (dump, old) {
-        (None, _) => format!("marshal.loads({stream})"),
-        (Some(v), false) => format!("marshal.dumps(*(marshal.loads({stream}), {v})).hex()"),
-        (Some(v), true) => format!("marshal.dumps(*(marshal.loads({stream}), {v})).encode('hex')"),
+    let shown = match (shown, old) {
+        (Shown::Value, _) => format!("print(marshal.loads({stream}))"),
+        (Shown::Dump(v), false) => format!("print(marshal.dumps(*(marshal.loads({stream}), {v})).hex())"),
+        (Shown::Dump(v), true) => format!("print(marshal.dumps(*(marshal.loads({stream}), {v})).encode('hex'))"),
+        (Shown::Instructions, _) => {
+            let places = match numbers(version) {
+                (3, 11..) => "; print(*c.co_lines(), *c.co_positions())",
+                (3, 10) => "; print(*c.co_lines())",
+                _ => "",
+            };
+            format!("import dis; c = marshal.loads({stream}); dis.dis(c){places}")
+        }
     };
-    format!("{program} -c {}", shell(&format!("import marshal; print({shown})")))
+    format!("{program} -c {}", shell(&format!("import marshal; {shown}")))
 }
 
 /// One line of Rust that shows what pyc-core does with a case under the profile of this version.
 #[must_use]
-pub fn rust(version: &str, case: &[u8], dump: Option<u8>, kept: Kept<'_>) -> String {
+pub fn rust(version: &str, case: &[u8], shown: Shown, kept: Kept<'_>) -> String {
     let stream = rust_bytes(case, kept);
-    let shown = match dump {
-        None => "pyc_core::model::Loaded::new(&g, &p).canon()".to_owned(),
-        Some(v) => format!("pyc_core::model::Loaded::new(&g, &p).dump({v})"),
+    let shown = match shown {
+        Shown::Value => "pyc_core::model::Loaded::new(&g, &p).canon()".to_owned(),
+        Shown::Dump(v) => format!("pyc_core::model::Loaded::new(&g, &p).dump({v})"),
+        Shown::Instructions => "pyc_core::bytecode::listing(&g, g.root(), &p)".to_owned(),
     };
     format!("let p = {}; println!(\"{{:?}}\", pyc_core::read({stream}, &p).map(|g| {shown}));", profile(version))
 }
@@ -188,17 +221,19 @@ mod tests {
     fn commands_are_words_of_a_shell_and_of_the_right_python() {
         let x = Kept::whole("x");
         assert_eq!(
-            python(&program("cpython:3.12", "3.12.1"), "3.12.1", b"N", None, x),
+            python(&program("cpython:3.12", "3.12.1"), "3.12.1", b"N", Shown::Value, x),
             r#"python3.12 -c "import marshal; print(marshal.loads(bytes.fromhex('4e')))""#
         );
         assert_eq!(
-            python("python2.7", "2.7.18", b"N", Some(2), x),
+            python("python2.7", "2.7.18", b"N", Shown::Dump(2), x),
             r#"python2.7 -c "import marshal; print(marshal.dumps(*(marshal.loads('4e'.decode('hex')), 2)).encode('hex'))""#
         );
+        let shown = python("python3.10", "3.10.1", b"N", Shown::Instructions, x);
+        assert!(shown.ends_with("('4e')); dis.dis(c); print(*c.co_lines())\""), "{shown}");
         assert_eq!(program("pypy:3.9", "3.9.16"), "pypy3.9");
         assert_eq!(["/opt/py-3.9/bin/python", "/a b/$c"].map(shell_path), ["/opt/py-3.9/bin/python", "'/a b/$c'"]);
         let kept = Kept { path: "a'b$c", from: 16 };
-        let long = python("python3.9", "3.9.1", &[b'N'; 2000], None, kept);
+        let long = python("python3.9", "3.9.1", &[b'N'; 2000], Shown::Value, kept);
         assert_eq!(
             long,
             r"python3.9 -c 'import marshal; print(marshal.loads(open('\''a\'\''b$c'\'', '\''rb'\'').read()[16:]))'"
@@ -223,9 +258,9 @@ mod tests {
 
     #[test]
     fn the_line_of_rust_is_a_byte_string() {
-        let line = rust("3.12", b"\"\\\x80N", Some(4), Kept::whole("x"));
+        let line = rust("3.12", b"\"\\\x80N", Shown::Dump(4), Kept::whole("x"));
         assert!(line.contains(r#"read(b"\"\\\x80N", &p)"#) && line.contains("dump(4)"), "{line}");
-        let line = rust("3.12", &[b'N'; 2000], None, Kept { path: "x", from: 16 });
+        let line = rust("3.12", &[b'N'; 2000], Shown::Value, Kept { path: "x", from: 16 });
         assert!(line.contains(r#"read(&std::fs::read("x").unwrap()[16..], &p)"#), "{line}");
     }
 }

@@ -36,6 +36,15 @@ pub trait Subject: Send {
         Ok(files.iter().map(|_| Observation::Skipped("the subject imports nothing".into())).collect())
     }
 
+    /// Asks for the instructions of the code objects in streams: exactly one observation for each, in order, with the text in the
+    /// place of the canon.
+    ///
+    /// # Errors
+    /// When the subject can no longer be asked anything.
+    fn disassemble(&mut self, streams: &[Vec<u8>]) -> Result<Vec<Observation>, Broken> {
+        Ok(streams.iter().map(|_| Observation::Skipped("the subject disassembles nothing".into())).collect())
+    }
+
     /// Executes the code objects in streams, if it was started for that: exactly one observation for each, in order.
     ///
     /// # Errors

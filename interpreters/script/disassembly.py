@@ -10,6 +10,10 @@ import re
 import sys
 import types
 
+# What `code.replace` takes (3.8 and later), and gives back.
+FIELDS = """co_argcount co_posonlyargcount co_kwonlyargcount co_nlocals co_stacksize co_flags co_firstlineno co_code co_consts co_names
+co_varnames co_freevars co_cellvars co_filename co_name co_qualname co_exceptiontable""".split()
+
 ADDRESS = re.compile(r"\bat 0x[0-9A-Fa-f]+")
 
 
@@ -53,8 +57,23 @@ def runs(items):
     return " ".join(out)
 
 
+def replaced(code):
+    """The names of the fields that are others after `replace` with all of them; none if it refuses them."""
+    names = FIELDS + ["co_linetable" if hasattr(code, "co_linetable") else "co_lnotab"]
+    fields = dict([(name, getattr(code, name)) for name in names if hasattr(code, name)])
+    try:
+        again = code.replace(**fields)
+        values = [(name, fields[name], getattr(again, name)) for name in sorted(fields)]
+        # Since 3.11 a cell and a local variable of one name become one, and cells take the order of these.
+        values = [(n, set(a), set(b)) if n == "co_cellvars" else (n, a, b) for n, a, b in values]
+        return [name for name, before, after in values if before is not after and before != after]
+    except Exception:
+        return []
+
+
 def disassembly(code):
-    """One text: what is printed, the exception that ends it, and since 3.10 the lines and positions of each code object."""
+    """One text: what is printed, the exception that ends it, and since 3.10 the lines and positions of each code object; since 3.8
+    also the fields that get lost when a code object is made of all of them, which should be none."""
     file = io.StringIO() if sys.version_info >= (3,) else io.BytesIO()
     raised = ""
     try:
@@ -68,5 +87,9 @@ def disassembly(code):
             out.append("lines %s\n" % runs(one.co_lines()))
         if hasattr(one, "co_positions"):
             out.append("positions %s\n" % runs(one.co_positions()))
+        # 3.11 does not always survive `replace`: seen of 3.11.2, with variables of one name.
+        lost = replaced(one) if hasattr(one, "replace") and sys.version_info[:2] != (3, 11) else []
+        if lost:
+            out.append("replaced %s\n" % " ".join(lost))
     text = "".join(out)
     return text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")

@@ -184,6 +184,9 @@ pub struct Counts {
     pub accepted: u64,
     /// Cases that the subject rejected, whatever the oracles said.
     pub rejected: u64,
+    /// Cases of which also the instructions were compared.
+    #[serde(default)]
+    pub instructions: u64,
     /// How often its process had to be started again.
     pub restarts: u64,
     /// Wall-clock time that the subject took for these cases, in milliseconds.

@@ -350,6 +350,7 @@ pub(crate) fn add(mut sum: Counts, one: &Counts) -> Counts {
         (&mut sum.accepted, one.accepted),
         (&mut sum.rejected, one.rejected),
         (&mut sum.not_compiled, one.not_compiled),
+        (&mut sum.instructions, one.instructions),
         (&mut sum.restarts, one.restarts),
         (&mut sum.ms, one.ms),
     ];

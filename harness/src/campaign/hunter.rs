@@ -9,6 +9,7 @@
 
 mod executions;
 mod headers;
+mod instructions;
 
 use super::gate::{Gate, Over};
 use super::ledger::Ledger;
@@ -183,9 +184,11 @@ impl<'a> Hunter<'a> {
         };
         let predictions: Vec<Prediction> = cases.iter().zip(&samples).map(predict).collect();
         let observations = self.observe(cases, &samples, &predictions)?;
+        let mut instructions = self.instructions(cases, &predictions)?;
         let mut owned = Vec::new();
-        for ((case, prediction), observation) in cases.iter().zip(&predictions).zip(observations) {
-            let Judged { verdicts, observation, dump } = self.judge(case, prediction, observation, reread)?;
+        for (place, ((case, prediction), observation)) in cases.iter().zip(&predictions).zip(observations).enumerate() {
+            let Judged { mut verdicts, observation, dump } = self.judge(case, prediction, observation, reread)?;
+            verdicts.extend(instructions.remove(&place).unwrap_or_default());
             owned.extend(dump.map(|dump| (case, prediction, dump)));
             self.ledger.count(case, prediction, &observation, verdicts);
         }

@@ -1,10 +1,12 @@
 //! `provost bytecode`: what pyc-core says of the instructions of whole standard libraries, beside what their interpreters say.
 
 use super::{Search, root, select, target_dir};
-use crate::bytecode::{Sets, answered, around, difference, expected};
-use crate::case::hex;
+use crate::bytecode::{Sets, answered, around, difference, expected, is_same};
+use crate::case::{Case, Origin, hex, sha256_hex};
+use crate::comparison::Pair;
 use crate::dis::Taken;
 use crate::generators::{Generator, generate};
+use crate::oracle::{Relation, Verdict};
 use crate::repro::excerpt;
 use crate::stdlib::{Cache, Library};
 use crate::subjects::core::{Core, payload};
@@ -13,12 +15,16 @@ use anyhow::{Context, Result};
 use clap::Args;
 use interpreters::{Interpreter, Limits, Supervisor};
 use pyc_core::Profile;
-use pyc_core::bytecode::{Assembled, Body, text};
+use pyc_core::bytecode::text;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 /// How many streams a worker is asked about at once.
 const BATCH: usize = 16;
+
+/// How many compiled files are looked at for the mutators, and how long they may be.
+const BASES_TRIED: usize = 60;
+const LONGEST_BASE: usize = 3 << 10;
 
 /// Arguments of `bytecode`.
 #[derive(Debug, Args)]
@@ -32,7 +38,7 @@ pub(crate) struct Bytecode {
     /// Only so many files of each library, chosen at random but always the same
     #[arg(long, value_name = "N")]
     files: Option<usize>,
-    /// Also so many code objects of the generator `codes`, legal and wrong ones
+    /// Also so many generated code objects, legal and wrong ones: of the generator `codes`, and mutations of compiled files
     #[arg(long, value_name = "N", default_value_t = 0)]
     cases: u64,
     /// Decides the generated code objects
@@ -120,8 +126,7 @@ impl Bytecode {
 
     fn library(&self, interpreter: &Interpreter, profile: &Profile) -> Result<Tally> {
         let mut library = Library::open(&interpreter.facts.stdlib).context(interpreter.id.clone())?;
-        let folder = self.cache.clone().unwrap_or_else(|| target_dir().join("provost").join("stdlib"));
-        let cache = Cache::new(&folder, &interpreter.facts);
+        let cache = self.cache(interpreter);
         let mut subject = Reality::new(interpreter, Limits::default());
         let mut supervisor = Supervisor::new(interpreter, Limits::default());
         let mut tally = Tally { python: interpreter.facts.version.clone(), ..Tally::default() };
@@ -170,6 +175,21 @@ impl Tally {
         false
     }
 
+    /// Counts a generated code object and says what does not hold of it.
+    fn judged(&mut self, family: &str, verdict: &Verdict, case: &Case) {
+        let is_asked = family != "core";
+        match verdict {
+            Verdict::Agree => self.generated[0] += usize::from(is_asked),
+            Verdict::Diverge(divergence) => {
+                println!("{} {}: {divergence}\n  stream:  {}", self.python, case.origin, kept(&case.bytes));
+                // Without an answer it is one more that does not agree.
+                self.generated[1] += usize::from(!is_asked);
+            }
+            Verdict::Refused(_) | Verdict::Inconclusive(_) => return,
+        }
+        self.generated[1] += usize::from(is_asked);
+    }
+
     /// Takes a code object apart and puts it together.
     fn count(&mut self, code: &Taken<'_>, name: &str) {
         let Taken { body, assembly, stacksize } = code;
@@ -190,67 +210,54 @@ impl Tally {
 }
 
 impl Bytecode {
-    /// Asks about generated code objects. One that the interpreter does not survive, or whose text depends on how deep the
-    /// caller's stack is, tells nothing.
+    /// Asks about generated code objects: those of the generator `codes`, and one in eight is a mutation of a compiled file.
     fn generated(&self, tally: &mut Tally, interpreter: &Interpreter, core: &Core) -> Result<()> {
-        let mut supervisor = Supervisor::new(interpreter, Limits::default());
-        let profile = core.profile();
+        if self.cases == 0 {
+            return Ok(());
+        }
+        let bases = self.bases(interpreter)?;
+        let mut pair = Pair::new("cpython", core.clone(), Box::new(Reality::new(interpreter, Limits::default())));
         for first in (0..self.cases).step_by(BATCH) {
-            let made = (first..self.cases.min(first + BATCH as u64)).filter_map(|index| {
-                let stream = generate(Generator::Codes, core.target(), self.seed, index, &[]).bytes;
-                let file = crate::dis::File::stream(&stream, profile).ok()?;
-                for (_, id) in file.codes(None).unwrap_or_default() {
-                    let Taken { body, assembly, .. } = file.taken(id)?;
-                    let is_same = assembly.assemble().is_ok_and(|assembled| is_same(&assembled, &body));
-                    if !is_same {
-                        println!("{} codes seed {} index {index}: assembles to other bytes", tally.python, self.seed);
-                    }
-                }
-                let listing = expected(&file).ok()?;
-                if let Err(why) = check_text(&stream[..file.graph().consumed()], profile) {
-                    println!("{} codes seed {} index {index}: its text {why}", tally.python, self.seed);
-                    tally.generated[1] += 1;
-                }
-                drop(file);
-                Some((index, listing, stream))
-            });
-            let (mut ours, mut streams) = (Vec::new(), Vec::new());
-            for (index, listing, stream) in made {
-                ours.push((index, listing));
-                streams.push(stream);
-            }
-            let answers = supervisor.disassemble(&streams).map_err(|e| anyhow::anyhow!("{e}"))?;
-            for (((index, ours), stream), answer) in ours.iter().zip(&streams).zip(answers) {
-                let Ok(theirs) = answered(answer) else { continue };
-                if theirs.contains("raised RecursionError") || theirs.contains("raised MemoryError") {
-                    continue;
-                }
-                let difference = difference(ours, &theirs, Sets::Ignored);
-                let is_equal = tally.tell(&format!("codes seed {} index {index}", self.seed), difference);
-                if !is_equal {
-                    println!("  stream  {}", excerpt(&hex(stream)));
-                }
-                tally.generated[0] += usize::from(is_equal);
-                tally.generated[1] += 1;
+            let make = |index: u64| {
+                let generator = if index % 8 == 7 { Generator::Streams } else { Generator::Codes };
+                let bytes = generate(generator, core.target(), self.seed, index, &bases).bytes;
+                Case::stream(bytes, Origin::generated(generator, self.seed, index))
+            };
+            let cases: Vec<Case> = (first..self.cases.min(first + BATCH as u64)).map(make).collect();
+            for family in ["core", "cpython"] {
+                let compared = pair.compare_in(Relation::Bytecode, family, &cases)?;
+                compared.iter().zip(&cases).for_each(|(one, case)| tally.judged(family, &one.verdict, case));
             }
         }
         Ok(())
     }
-}
 
-/// Whether the text of a stream assembles to the stream, and if not, why.
-fn check_text(stream: &[u8], profile: &Profile) -> Result<(), String> {
-    let document = text::disassemble(stream, Some(profile)).map_err(|error| format!("is not there: {error:?}"))?;
-    match text::assemble(&text::print(&document)) {
-        Ok(again) if again == stream => Ok(()),
-        Ok(_) => Err("assembles to other bytes".into()),
-        Err(error) => Err(format!("is refused: {error}")),
+    /// Compiled files of the library for the mutators: short ones.
+    fn bases(&self, interpreter: &Interpreter) -> Result<Vec<Vec<u8>>> {
+        let mut library = Library::open(&interpreter.facts.stdlib).context(interpreter.id.clone())?;
+        let cache = self.cache(interpreter);
+        let mut subject = Reality::new(interpreter, Limits::default());
+        let mut bases = Vec::new();
+        for item in library.items(&[0], self.seed).iter().take(BASES_TRIED) {
+            let source = library.read(&item.path)?;
+            let Compiled::Pyc(pyc) = cache.compile(&mut subject, item, source)? else { continue };
+            bases.extend(payload(&pyc).ok().filter(|stream| stream.len() <= LONGEST_BASE));
+        }
+        Ok(bases)
+    }
+
+    fn cache(&self, interpreter: &Interpreter) -> Cache {
+        let folder = self.cache.clone().unwrap_or_else(|| target_dir().join("provost").join("stdlib"));
+        Cache::new(&folder, &interpreter.facts)
     }
 }
 
-fn is_same(assembled: &Assembled, body: &Body<'_>) -> bool {
-    let Assembled { code, line_table, exception_table } = assembled;
-    code == body.code && line_table == body.line_table && exception_table == body.exception_table
+/// Where a stream was written for whoever wants to look at it, or the stream if it could not be.
+fn kept(stream: &[u8]) -> String {
+    let folder = target_dir().join("provost").join("bytecode");
+    let file = folder.join(format!("{}.marshal", sha256_hex(stream)));
+    let written = std::fs::create_dir_all(&folder).and_then(|()| std::fs::write(&file, stream));
+    written.map_or_else(|_| excerpt(&hex(stream)), |()| file.display().to_string())
 }
 
 fn compare(

@@ -35,6 +35,9 @@ pub(crate) struct Promote {
     search: Search,
 }
 
+/// What the core can break by itself.
+const OF_CORE: [Relation; 3] = [Relation::Preserve, Relation::Reread, Relation::Bytecode];
+
 impl Promote {
     pub(crate) fn run(&self) -> Result<u8> {
         let case = look_up(&self.finding, self.number)?;
@@ -42,7 +45,7 @@ impl Promote {
         let mut subjects: Vec<(String, Pair)> = chosen.into_iter().map(|one| (one.id, one.pair)).collect();
         let is_of_core = |relation: Relation| case.finding.relation == relation.to_string();
         ensure!(
-            !subjects.is_empty() || is_of_core(Relation::Preserve) || is_of_core(Relation::Reread),
+            !subjects.is_empty() || OF_CORE.into_iter().any(is_of_core),
             "no interpreter was found, and without one nothing fails\n{MORE}"
         );
         let corpus = corpus(self.corpus.as_deref());

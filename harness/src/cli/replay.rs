@@ -2,12 +2,12 @@
 
 use super::subjects::Chosen;
 use super::{MORE, Search};
-use crate::case::sha256_hex;
+use crate::case::{Case, Origin, sha256_hex};
 use crate::comparison::Compared;
 use crate::generators::pyc::Source;
 use crate::input::Content;
 use crate::observation::{Dump, Observation, explained};
-use crate::oracle::Verdict;
+use crate::oracle::{Relation, Verdict};
 use crate::progress::table;
 use crate::repro::{self, Kept};
 use crate::subjects::core::Core;
@@ -73,6 +73,14 @@ impl Replay {
             if let Some(stream) = &stream {
                 let Compared { prediction, observation, verdict } = pair.compare(stream)?;
                 answers.push(answer(prediction.observation, observation, verdict));
+                let case = Case::stream(stream.clone(), Origin::File(self.case.display().to_string()));
+                let family = pair.family().to_owned();
+                // They are told only if they differ.
+                for one in pair.compare_in(Relation::Bytecode, &family, &[case])? {
+                    if matches!(one.verdict, Verdict::Diverge(_)) {
+                        answers.push(answer(one.prediction.observation, one.observation, one.verdict));
+                    }
+                }
             }
         }
         let mut out = std::io::stdout().lock();
@@ -110,13 +118,13 @@ impl Replay {
             let kept = Kept { path: &file, from: header };
             writeln!(out, "{gap}{}: {}\n", self.case.display(), described(stream))?;
             let commands = |answer: &Answer| {
-                let dump = match &answer.verdict {
-                    Verdict::Diverge(divergence) => divergence.dump,
-                    _ => None,
+                let shown = match &answer.verdict {
+                    Verdict::Diverge(divergence) => repro::Shown::of(divergence),
+                    _ => repro::Shown::Value,
                 };
                 [
-                    repro::python(&answer.program, &answer.version, stream, dump, kept),
-                    repro::rust(&answer.version, stream, dump, kept),
+                    repro::python(&answer.program, &answer.version, stream, shown, kept),
+                    repro::rust(&answer.version, stream, shown, kept),
                 ]
             };
             show(&mut out, &answers, &|core| core.predict(stream).observation, &commands, &shown)?;

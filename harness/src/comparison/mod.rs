@@ -181,6 +181,17 @@ impl Pair {
         Ok(observations)
     }
 
+    /// What the subject says of the instructions of the code objects in streams: one observation for each, in order.
+    ///
+    /// # Errors
+    /// When the subject can no longer be asked anything.
+    pub fn disassemble(&mut self, streams: &[Vec<u8>]) -> Result<Vec<Observation>, Broken> {
+        match self.subject.as_deref_mut() {
+            Some(subject) => subject.disassemble(streams),
+            None => Ok(vec![Observation::Skipped("no interpreter".into()); streams.len()]),
+        }
+    }
+
     /// Executes streams: one observation for each, in order.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! The simplest case that shows a divergence.
 
 use super::{Compared, Pair, Question};
+use crate::bytecode::{predict, reassemble};
 use crate::case::{Case, Form, Origin};
 use crate::execution::verify;
 use crate::generators::{Generator, Target, generate, programs};
@@ -95,6 +96,8 @@ impl Pair {
             Relation::Model | Relation::Value | Relation::Reader => self.compare_all(cases),
             Relation::Header => self.compare_headers(cases),
             Relation::Safe => self.compare_executions(cases),
+            Relation::Bytecode if family == "core" => Ok(cases.iter().map(|case| self.reassemble(case)).collect()),
+            Relation::Bytecode => self.compare_instructions(cases),
             Relation::Preserve => Ok(cases.iter().map(|case| self.preserve(case)).collect()),
             Relation::Reread if family == "core" => Ok(cases.iter().map(|case| self.reread(case)).collect()),
             Relation::Reread => self.reread_all(cases),
@@ -112,8 +115,10 @@ impl Pair {
         };
         let family = self.family.clone();
         let mut found = Vec::new();
-        for (relation, family) in [(owed, family.as_str()), (Relation::Preserve, "core"), (Relation::Reread, "core")] {
-            if relation == Relation::Reread && owed == Relation::Header {
+        let alone = [Relation::Preserve, Relation::Reread, Relation::Bytecode].map(|relation| (relation, "core"));
+        let asked = [owed, Relation::Bytecode].map(|relation| (relation, family.as_str()));
+        for (relation, family) in asked.into_iter().chain(alone) {
+            if owed == Relation::Header && [Relation::Reread, Relation::Bytecode].contains(&relation) {
                 continue;
             }
             let compared = self.compare_in(relation, family, std::slice::from_ref(case))?.swap_remove(0);
@@ -188,6 +193,27 @@ impl Pair {
             refused => Compared { prediction, observation, verdict: Verdict::Inconclusive(refused.to_string()) },
         };
         Ok(originals.into_iter().zip(&values).zip(read).map(join).collect())
+    }
+
+    /// What the core takes apart and puts together.
+    fn reassemble(&self, case: &Case) -> Compared {
+        let came = reassemble(&self.core, &case.bytes);
+        Compared { verdict: oracle::reassembled(came), ..self.unasked(case) }
+    }
+
+    fn compare_instructions(&mut self, cases: &[Case]) -> Result<Vec<Compared>, Broken> {
+        let predicted: Vec<Observation> = cases.iter().map(|case| predict(&self.core, &case.bytes)).collect();
+        let is_asked = |predicted: &Observation| matches!(predicted, Observation::Accepted(_));
+        let asked: Vec<Vec<u8>> =
+            cases.iter().zip(&predicted).filter(|(_, one)| is_asked(one)).map(|(case, _)| case.bytes.clone()).collect();
+        let mut observed = self.disassemble(&asked)?.into_iter();
+        let judge = |predicted: Observation| {
+            let next = is_asked(&predicted).then(|| observed.next()).flatten();
+            let observation = next.unwrap_or_else(|| Observation::Skipped("it was not asked".into()));
+            let verdict = oracle::bytecode(&self.family, self.core.profile().pointer_bits, &predicted, &observation);
+            Compared { prediction: Prediction::of_header(predicted), observation, verdict }
+        };
+        Ok(predicted.into_iter().map(judge).collect())
     }
 
     fn compare_executions(&mut self, cases: &[Case]) -> Result<Vec<Compared>, Broken> {

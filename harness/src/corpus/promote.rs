@@ -246,7 +246,9 @@ pub fn try_all(path: &Path, subjects: &mut [(String, Pair)]) -> Result<Vec<Tried
         if owed != Relation::Header {
             // What the core dumped is read by the subject, too.
             let reread = pair.compare_in(Relation::Reread, &family, std::slice::from_ref(case))?;
-            compared.extend(reread.into_iter().filter(|one| relation_of(&one.verdict).is_some()));
+            let instructions = pair.compare_in(Relation::Bytecode, &family, std::slice::from_ref(case))?;
+            let others = reread.into_iter().chain(instructions);
+            compared.extend(others.filter(|one| relation_of(&one.verdict).is_some()));
         }
         tried.extend(compared.iter().map(|one| Tried {
             subject: id.clone(),

@@ -1,6 +1,7 @@
 //! A real interpreter as a subject.
 
 use super::{Broken, Compiled, Subject};
+use crate::bytecode::{answered, said};
 use crate::execution::observed;
 use crate::observation::{Accepted, Canon, Dump, Fault, Observation, flags};
 use interpreters::exec::Operation;
@@ -57,6 +58,14 @@ impl Subject for Reality {
             Outcome::Fault(fault) => Observation::Faulted(Fault::Worker(fault)),
         };
         Ok(outcomes.into_iter().map(seen).collect())
+    }
+
+    fn disassemble(&mut self, streams: &[Vec<u8>]) -> Result<Vec<Observation>, Broken> {
+        if self.interpreter.declaration().is_some() {
+            return Ok(streams.iter().map(|_| Observation::Skipped("a reader disassembles nothing".into())).collect());
+        }
+        let seen = |outcome| answered(outcome).map_or_else(|other| other, said);
+        Ok(self.supervisor.disassemble(streams)?.into_iter().map(seen).collect())
     }
 
     fn execute(&mut self, streams: &[Vec<u8>]) -> Result<Vec<Observation>, Broken> {

@@ -70,6 +70,7 @@ pub(crate) fn results(s: &Summary) -> Option<Markup> {
                 th.n scope="col" title="No oracle could decide" { "Inconclusive" }
                 th.n scope="col" { "Skipped" }
                 th.n scope="col" { "Faulted" }
+                th.n scope="col" title="Cases of which also the instructions were compared" { "Instructions" }
                 th.n scope="col" { "Restarts" }
                 th.n scope="col" { "Cases/s" }
             } }
@@ -81,7 +82,7 @@ pub(crate) fn results(s: &Summary) -> Option<Markup> {
                         td { (row.version().unwrap_or("\u{2013}")) }
                         td { span.badge.(tone(row.standing.tone())) { (row.standing.word()) } }
                         @if row.standing == Standing::Unusable {
-                            td.why colspan="10" { (row.subject.and_then(|s| s.reason.as_deref()).unwrap_or("no reason given")) }
+                            td.why colspan="11" { (row.subject.and_then(|s| s.reason.as_deref()).unwrap_or("no reason given")) }
                         } @else {
                             (number(row.total.cases, Tone::Calm))
                             (number(row.total.compared, Tone::Calm))
@@ -93,6 +94,7 @@ pub(crate) fn results(s: &Summary) -> Option<Markup> {
                             (number(all(&row.total.inconclusive), Tone::Calm))
                             (number(all(&row.total.skipped), Tone::Calm))
                             (number(row.total.faulted, faults))
+                            (number(row.total.instructions, Tone::Calm))
                             (number(row.total.restarts, Tone::Calm))
                             @if row.total.ms == 0 {
                                 td.n.zero data-v="-1" { "\u{2013}" }

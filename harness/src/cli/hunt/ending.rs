@@ -121,6 +121,7 @@ fn summary(recorder: &Recorder, ids: &[String]) -> String {
         "undecided",
         "skipped",
         "faulted",
+        "instructions",
         "restarts",
         "cases/s",
     ];
@@ -140,6 +141,7 @@ fn summary(recorder: &Recorder, ids: &[String]) -> String {
             t.inconclusive,
             t.skipped,
             t.faulted,
+            t.instructions,
             t.restarts,
             rate,
         ];
