@@ -71,7 +71,7 @@ def replaced(code):
         return []
 
 
-def disassembly(code):
+def disassembly(code, stream):
     """One text: what is printed, the exception that ends it, and since 3.10 the lines and positions of each code object; since 3.8
     also the fields that get lost when a code object is made of all of them, which should be none."""
     file = io.StringIO() if sys.version_info >= (3,) else io.BytesIO()
@@ -87,8 +87,9 @@ def disassembly(code):
             out.append("lines %s\n" % runs(one.co_lines()))
         if hasattr(one, "co_positions"):
             out.append("positions %s\n" % runs(one.co_positions()))
-        # 3.11 does not always survive `replace`: seen of 3.11.2, with variables of one name.
-        lost = replaced(one) if hasattr(one, "replace") and sys.version_info[:2] != (3, 11) else []
+        # Where co_code shows other opcodes than the stream has, which are specialized ones, it is other code: since 3.11 it can have
+        # caches behind its end, and making a code object of it writes there.
+        lost = replaced(one) if hasattr(one, "replace") and one.co_code in stream else []
         if lost:
             out.append("replaced %s\n" % " ".join(lost))
     text = "".join(out)

@@ -479,7 +479,7 @@ def disassemble(fields):
         except Exception as e:
             yield b"R" + exception(e)
             continue
-        yield b"D" + blob(disassembly(code))
+        yield b"D" + blob(disassembly(code, b))
 
 
 def execute(fields):

@@ -19,13 +19,14 @@ static MODULE: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
 pub(crate) fn disassemble(py: Python<'_>, stream: &[u8]) -> PyResult<Answer> {
     let make = || PyModule::from_code(py, SCRIPT, c"disassembly.py", c"disassembly").map(Bound::unbind);
     let module = MODULE.get_or_try_init(py, make)?.bind(py);
-    let code = match py.import("marshal")?.getattr("loads")?.call1((PyBytes::new(py, stream),)) {
+    let stream = PyBytes::new(py, stream);
+    let code = match py.import("marshal")?.getattr("loads")?.call1((&stream,)) {
         Ok(code) => code,
         Err(raised) => return Ok(Answer::Rejected(exception(py, raised)?)),
     };
     if !code.is_instance(&py.import("types")?.getattr("CodeType")?)? {
         return Ok(Answer::Rejected(Exception { class: "TypeError".into(), message: "not a code object".into() }));
     }
-    let text = module.getattr("disassembly")?.call1((code,))?;
+    let text = module.getattr("disassembly")?.call1((code, stream))?;
     Ok(Answer::Disassembled(text.cast_into::<PyBytes>()?.as_bytes().to_vec()))
 }
