@@ -40,9 +40,12 @@ pub(super) fn write(interpreters: &[(Interpreter, Core)], seed: u64, cases: u64)
     Ok(())
 }
 
-/// Mutants that the verifier refuses for one kind alone, with their numbers.
-fn mutants(subject: &mut Reality, core: &Core, seed: u64, cases: u64) -> Result<BTreeMap<What, Vec<(u64, Vec<u8>)>>> {
-    let mut found: BTreeMap<What, Vec<(u64, Vec<u8>)>> = BTreeMap::new();
+/// Mutants with their numbers.
+type Numbered = Vec<(u64, Vec<u8>)>;
+
+/// Mutants that the verifier refuses for one kind alone.
+fn mutants(subject: &mut Reality, core: &Core, seed: u64, cases: u64) -> Result<BTreeMap<What, Numbered>> {
+    let mut found: BTreeMap<What, Numbered> = BTreeMap::new();
     let mut donor: Option<Vec<u8>> = None;
     for number in 0..cases.div_ceil(OF_EACH) {
         let stream = match subject.compile(&program(core.target(), seed, number))? {
