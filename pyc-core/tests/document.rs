@@ -109,6 +109,25 @@ fn what_null_cuts_short_is_a_stream() {
     }
 }
 
+/// The names of a code object are those of another one, which comes later in the text and earlier in the stream.
+#[test]
+fn a_list_that_is_named_again_is_known() {
+    let given = module(
+        "    LOAD_CONST code module.f\n    STORE_NAME b\n    RETURN_CONST None\n\n.code module.f\n.field names &1 (\"a\", \"b\", \"b\")\n    LOAD_GLOBAL b\n    RETURN_VALUE",
+    )
+    .replace(".code module\n", ".code module\n.field names *1\n");
+    let bytes = text::assemble(&given).unwrap();
+    let graph = pyc_core::read(&bytes[16..], Profile::of(Version::new(3, 12)).unwrap()).unwrap();
+    let names = graph.code_objects().into_iter().map(|id| {
+        let names = graph.code_of(id).unwrap().object(pyc_core::code::Field::Names).unwrap();
+        graph.resolve(names)
+    });
+    assert_eq!(names.collect::<std::collections::BTreeSet<_>>().len(), 1);
+    let printed = text::print(&text::disassemble(&bytes, None).unwrap());
+    assert!(printed.contains("STORE_NAME              b"), "{printed}");
+    assert_eq!(text::assemble(&printed).unwrap(), bytes);
+}
+
 /// The directive says what the instructions do not, and nothing else.
 #[test]
 fn what_follows_is_left_out() {

@@ -221,12 +221,8 @@ impl Signature {
 
 /// The parts of a tuple; none if it is none.
 pub(super) fn parts(values: &Values, id: ValueId) -> Vec<ValueId> {
-    match values.item(id) {
+    match values.itself(id) {
         Item::List(_, parts) => parts.clone(),
-        Item::Anchor(_, inner) => match values.item(*inner) {
-            Item::List(_, parts) => parts.clone(),
-            _ => Vec::new(),
-        },
         _ => Vec::new(),
     }
 }

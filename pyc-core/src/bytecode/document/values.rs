@@ -39,11 +39,13 @@ pub struct Values {
     /// How much there is to write, references written out.
     sizes: Vec<usize>,
     known: BTreeMap<Arc<Item>, ValueId>,
+    /// The values of the anchors.
+    anchors: BTreeMap<u32, ValueId>,
 }
 
 impl Values {
     pub(super) fn new(profile: Profile) -> Values {
-        Values { profile, items: Vec::new(), sizes: Vec::new(), known: BTreeMap::new() }
+        Values { profile, items: Vec::new(), sizes: Vec::new(), known: BTreeMap::new(), anchors: BTreeMap::new() }
     }
 
     pub(crate) fn item(&self, id: ValueId) -> &Item {
@@ -81,12 +83,24 @@ impl Values {
             Item::Anchor(_, inner) => self.size(*inner),
             Item::Code(_) | Item::Again(_) => 1,
         };
+        if let Item::Anchor(name, inner) = &item {
+            self.anchors.insert(*name, *inner);
+        }
         let id = ValueId(crate::graph::index(self.items.len()));
         let item = Arc::new(item);
         self.items.push(item.clone());
         self.sizes.push(size);
         self.known.insert(item, id);
         id
+    }
+
+    /// The value itself, where it is named or an anchor's.
+    pub(super) fn itself(&self, id: ValueId) -> &Item {
+        match self.item(id) {
+            Item::Anchor(_, inner) => self.item(*inner),
+            Item::Again(name) => self.anchors.get(name).map_or(self.item(id), |inner| self.item(*inner)),
+            item => item,
+        }
     }
 
     fn leaf(&mut self, code: u8, payload: &[u8]) -> ValueId {
@@ -172,9 +186,8 @@ impl Values {
 
     /// The bytes of a value without parts.
     pub(super) fn payload(&self, id: ValueId) -> Option<&[u8]> {
-        match self.item(id) {
+        match self.itself(id) {
             Item::Leaf(_, payload) => Some(payload),
-            Item::Anchor(_, inner) => self.payload(*inner),
             _ => None,
         }
     }
