@@ -82,6 +82,8 @@ sys.base_prefix = HOME
 if ARGUMENTS[0] == "-c":
     exec(ARGUMENTS[1], {"__name__": "__main__"})
 elif ARGUMENTS[0].endswith("worker.py"):
+    # As for a script that Python runs: the worker imports what lies beside it.
+    sys.path.insert(0, os.path.dirname(WORKER))
     names = {"__name__": "worker"}
     with open(WORKER) as file:
         exec(compile(file.read(), WORKER, "exec"), names)
