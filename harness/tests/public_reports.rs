@@ -1,7 +1,5 @@
-//! What people filed about .pyc files in public, and the right answer to each report. Before each check: the repositories and
-//! numbers of the reports.
-
-mod found;
+//! What people filed about .pyc files in public and need more than `check` for, and the right answers; `reports` has the others.
+//! Before each check: the repositories and numbers of the reports.
 
 use pyc_core::Pyc;
 use std::path::Path;
@@ -10,12 +8,6 @@ use std::process::Command;
 /// The file of a version that an interpreter wrote.
 fn greet(python: &str) -> Vec<u8> {
     std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../corpus/seeds/greet-{python}.pyc"))).unwrap()
-}
-
-/// Its stream.
-fn stream(python: &str) -> Vec<u8> {
-    let file = greet(python);
-    Pyc::parse(&file).unwrap().payload.to_vec()
 }
 
 const PYTHONS: [&str; 11] = ["2.7", "3.6", "3.7", "3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.14", "3.15"];
@@ -68,49 +60,6 @@ fn file(bytes: &[u8], command: &[&str], status: i32, said: &[&str]) {
 }
 
 #[test]
-fn a_stream_is_found_behind_any_header() {
-    let of_311 = stream("3.11");
-    // zrax/pycdc#499, rocky/python-xdis#70, rpm-software-management/rpmlint#123, fedora-python/marshalparser#10 #26
-    let unknown = [&hex("a80d0d0a")[..], &[0; 12], &of_311].concat();
-    file(&unknown, &["check"], 1, &["behind 16 bytes of Python 3.11", "--as 3.11"]);
-    file(&unknown, &["check", "--as", "3.11"], 0, &["the stream begins at byte 0x10", "rewritten the same bytes"]);
-    for (magic, python) in
-        [(3430_u16, "3.10"), (3432, "3.10"), (3509, "3.12"), (3608, "3.14"), (3393, "3.7"), (3401, "3.8")]
-    {
-        let before_release = [&magic.to_le_bytes()[..], b"\r\n", &[0; 12], &stream(python)].concat();
-        file(&before_release, &["check"], 0, &[&format!("it is read as that of {python}"), "rewritten the same bytes"]);
-    }
-    // zrax/pycdc#197, thebjorn/pydeps#71 #191, AngelKitty/stegosaurus#2
-    for length in [8, 12] {
-        let short = [&greet("3.8")[..4], &vec![0; length - 4], &stream("3.8")].concat();
-        file(&short, &["check"], 1, &[&format!("this looks like a stream of Python 3.8 behind {length} bytes")]);
-        file(&short, &["check", "--as", "3.8"], 0, &[&format!("the stream begins at byte {length:#x}")]);
-    }
-    // rocky/python-uncompyle6#164 #356, WithSecureLabs/python-exe-unpacker#29
-    file(&of_311, &["check"], 1, &["a bare stream of Python 3.11", "--as 3.11"]);
-    file(&of_311, &["identify"], 0, &["Python 3.11, at byte 0x0"]);
-    // zrax/pycdc#441, Nuitka/Nuitka#1142
-    file(&[0; 300], &["check"], 1, &["nothing but zeros: what a crash leaves of a file that was being written"]);
-    file(&[&[0; 16][..], &of_311].concat(), &["check"], 1, &["behind 16 bytes of Python 3.11", "--as 3.11"]);
-}
-
-/// extremecoders-re/pyinstxtractor#2 #53 #54
-#[test]
-fn a_stream_behind_the_number_of_another_version_is_told() {
-    for (written, stream) in PYTHONS.map(|python| (python, stream(python))) {
-        for named in PYTHONS.iter().filter(|named| **named != written) {
-            let good = greet(named);
-            let header = good.len() - Pyc::parse(&good).unwrap().payload.len();
-            let said = harness::check::check(&[&good[..header], &stream].concat(), None).unwrap().to_string();
-            assert!(
-                said.contains(&format!("this looks like a stream of Python {written}")),
-                "{written} behind {named}:\n{said}"
-            );
-        }
-    }
-}
-
-#[test]
 fn damage_is_named_and_what_can_be_had_back_is_given_back() {
     // Wheels on a package index: bytes that were taken for Latin-1 text.
     let good = greet("3.11");
@@ -142,87 +91,22 @@ fn damage_is_named_and_what_can_be_had_back_is_given_back() {
     file(&good[..900], &["check"], 1, &["it is cut short after 884 bytes", "EOFError: marshal data too short"]);
 }
 
+/// python/cpython#118990 #121112: a stream that kills, and that another Python wrote.
 #[test]
-fn what_kills_an_interpreter_is_a_sentence_with_an_offset() {
-    let deadly = ["do not load this file", "at offset", "of co_code of"];
-    // python/cpython#118990 #121112
-    let as_311 = [&deadly[..], &["inline caches", "this looks like a stream of Python 3.12"]].concat();
+fn a_deadly_stream_is_no_advice_to_load_it() {
+    let as_311 = ["do not load this file; this looks like a stream of Python 3.12", "inline caches", "of co_code of"];
     file(&greet("3.12"), &["check", "--as", "3.11"], 1, &as_311);
     file(&greet("3.11"), &["check", "--as", "3.12"], 0, &["caution", "this looks like a stream of Python 3.11"]);
-    // python/cpython#155295
-    for (opcode, sentence) in
-        [("46", "ENTER_EXECUTOR"), ("f7", "an instrumented opcode"), ("fe", "an instrumented opcode")]
-    {
-        let bytes = replaced(&hex(ONE), &hex("95005300"), &hex(&format!("9500{opcode}00")));
-        let number = format!("opcode {} (", hex(opcode)[0]);
-        let said = ["do not load this file", sentence, &number, ") at offset 2 of co_code of <module>"];
-        file(&bytes, &["check", "--as", "3.13"], 1, &said);
-    }
-    // python/cpython#155901
-    let nested = hex(&format!("{}3e00000000", "3e01000000".repeat(22)));
-    for python in ["3.11", "3.13"] {
-        let slow = ["slow in that Python", "not compared", "115 bytes", "!undefined"];
-        file(&nested, &["check", "--as", python], 0, &slow);
-    }
-    // python/cpython#151830: one byte of localspluskinds is cut.
-    let code = replaced(pyc_core::code::EXAMPLE_312, b"s\x01\0\0\0 ", b"s\0\0\0\0");
-    let said =
-        ["localspluskinds has a wrong type, size or sign", "SystemError: Objects/codeobject.c: bad argument", "!:0:"];
-    file(&code, &["check", "--as", "3.12"], 1, &said);
-    // python/cpython#155315
-    let frozen = hex("5b02000000 fdda0161e901000000 30 7200000000");
-    file(&frozen, &["check", "--as", "3.15.0"], 1, &["invalid reference", "it loads there", "!was not written by"]);
 }
 
+/// RustPython/RustPython#6555, pypy/pypy#3782 #3105: PyPy's BUILD_LIST_FROM_ARG (203) behind CPython's number.
 #[test]
-fn both_conventions_of_dumps_are_predicted_and_named() {
-    // python/cpython#78274 #89349 #98819, PR#8226
-    for python in ["3.6", "3.11"] {
-        let said = [
-            "marshal.dumps(marshal.loads(stream)), in a new process:",
-            "marshal.dumps(*(marshal.loads(stream), N)), where",
-        ];
-        file(&greet(python), &["check"], 0, &said);
-    }
-}
-
-#[test]
-fn old_versions_and_other_implementations_are_named() {
-    // zrax/pycdc#113, rocky/python-xdis#34, python/cpython PR#169
-    file(&hex("160d0d0a 00000000 00000000"), &["check"], 1, &["CPython 3.5.0 to 3.5.2"]);
-    file(&hex("170d0d0a 00000000 00000000"), &["check"], 1, &["CPython 3.5.3 or later"]);
-    // Collections of files of 1.x, RustPython.
-    file(&hex("02999900 00000000 00000000"), &["check"], 1, &["CPython 1.0"]);
-    file(&hex("03999900 00000000 00000000"), &["check"], 1, &["CPython 1.1"]);
-    file(&hex("b30b0d0a 00000000 00000000"), &["check"], 1, &["RustPython"]);
-    // RustPython/RustPython#6555, pypy/pypy#3782 #3105: PyPy's BUILD_LIST_FROM_ARG (203) behind CPython's number.
+fn another_implementation_is_told_by_its_instructions() {
     let pypy = replaced(&hex(ONE_OF_39), b"d\0Z\0", b"d\0\xcb\0");
     let of_39 = [&greet("3.9")[..16], &pypy].concat();
     file(&of_39, &["identify"], 0, &["PyPy 3.9", "1 instructions are of those that only PyPy has"]);
     file(&of_39, &["check"], 0, &["this looks like a stream of PyPy 3.9"]);
     file(&greet("3.9"), &["identify", "--json"], 0, &["\"implementation\":\"CPython\"", "!PyPy"]);
-}
-
-/// zrax/pycdc#441 and eliben/pycparser#437, ostreedev/ostree#1469, python/cpython#75953: a file whose source changed; and files of
-/// distribution packages, under names that no import would look at.
-#[test]
-fn sources_are_looked_for_and_content_decides() {
-    let stale = greet("3.11");
-    let files = [("__pycache__/x.cpython-311.pyc", &stale[..]), ("x.py", b"a = 1\n")];
-    let path = ["verify", "__pycache__/x.cpython-311.pyc"];
-    check(&files, &path, 1, &["stale", "ImportError: bytecode is stale for 'x'"]);
-    let Some(python) = found::interpreters().into_iter().find(|it| it.facts.version.starts_with("3.11.")) else {
-        println!("skipped: no CPython 3.11 was found; replay is not asked");
-        return;
-    };
-    let only = ["--no-search", "--no-pyodide", "--python", python.path.to_str().unwrap()];
-    let replay = |name: &'static str| [&["replay", name], &only[..]].concat();
-    let said = ["compared with its source, ", "x.py", "agree", "bytecode is stale for 'x'"];
-    check(&files, &replay("__pycache__/x.cpython-311.pyc"), 0, &said);
-    for name in ["cpython.pyo", "UP.PYC", "x.pyc-notyet", "x.opt-2.pyc.backup"] {
-        check(&[(name, &stale)], &["check", name], 0, &["good"]);
-        check(&[(name, &stale)], &replay(name), 0, &["agree", "accepted, ", "!bad marshal data"]);
-    }
 }
 
 /// Two files, and why they differ.

@@ -202,11 +202,22 @@ fn bad_streams() -> Vec<Row> {
             with(second, 70),
             CHECK,
             1,
-            &["instrumented opcode", "opcode 70 at offset 2 of co_code of <module>", "value", "not asked"],
+            &[
+                "instrumented opcode",
+                "opcode 70 (ENTER_EXECUTOR) at offset 2 of co_code of <module>",
+                "value",
+                "not asked",
+            ],
         )
         .without(&["instrumented-opcode"]),
-        row(8, with(second, 247), CHECK, 1, &["opcode 247 at offset 2 of co_code of <module>"])
-            .without(&["instrumented-opcode"]),
+        row(
+            8,
+            with(second, 247),
+            CHECK,
+            1,
+            &["opcode 247 (INSTRUMENTED_INSTRUCTION) at offset 2 of co_code of <module>"],
+        )
+        .without(&["instrumented-opcode"]),
         row(
             9,
             nested.clone(),
