@@ -1,6 +1,6 @@
 //! `provost clean`: removes .pyc files that can be made again.
 
-use crate::toolbox::Trouble;
+use crate::toolbox::answer::Line;
 use crate::toolbox::clean::{Fate, Filter, clean, span};
 use anyhow::Result;
 use clap::Args;
@@ -47,13 +47,9 @@ fn version(text: &str) -> Result<Version, String> {
 }
 
 #[derive(Serialize)]
-struct Line<'a> {
-    file: &'a Path,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<&'a Trouble>,
+struct Told {
     /// `removed`, `would-remove`, `kept`
-    #[serde(skip_serializing_if = "Option::is_none")]
-    action: Option<&'static str>,
+    action: &'static str,
 }
 
 impl Clean {
@@ -67,29 +63,30 @@ impl Clean {
         let mut written = Ok(());
         let (verb, action) = if self.dry_run { ("would remove", "would-remove") } else { ("removed", "removed") };
         let mut tell = |path: &Path, fate: Fate| {
-            let (text, line) = match &fate {
+            let (text, answer) = match &fate {
                 Fate::Removed { bytes: length } => {
                     (files, bytes) = (files + 1, bytes + length);
-                    (format!("{verb} {}", path.display()), Line { file: path, error: None, action: Some(action) })
+                    (format!("{verb} {}", path.display()), Ok(Told { action }))
                 }
                 Fate::Emptied => {
                     folders += 1;
-                    (format!("{verb} {}/", path.display()), Line { file: path, error: None, action: Some(action) })
+                    (format!("{verb} {}/", path.display()), Ok(Told { action }))
                 }
                 Fate::Kept => {
                     kept += 1;
                     let text = format!("kept {}: there is no source to make it again from", path.display());
-                    (text, Line { file: path, error: None, action: Some("kept") })
+                    (text, Ok(Told { action: "kept" }))
                 }
                 Fate::Failed(trouble) => {
                     failed += 1;
-                    (String::new(), Line { file: path, error: Some(trouble), action: None })
+                    (String::new(), Err(trouble))
                 }
             };
             let mut write = || -> Result<()> {
                 if self.json {
-                    writeln!(out, "{}", serde_json::to_string(&line)?)?;
-                } else if let Some(trouble) = line.error {
+                    let (error, answer) = (answer.as_ref().err().copied(), answer.as_ref().ok());
+                    Line { file: path, error, answer }.write(&mut out)?;
+                } else if let Err(trouble) = &answer {
                     out.flush()?;
                     eprintln!("{}: {trouble}", path.display());
                 } else if !self.quiet {

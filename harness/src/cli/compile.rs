@@ -2,8 +2,9 @@
 
 use super::Places;
 use super::normalize::pair;
+use crate::toolbox::answer::Line;
 use crate::toolbox::compile::{Compiler, Made, Mode, Options, sources};
-use crate::toolbox::{Trouble, in_order};
+use crate::toolbox::in_order;
 use anyhow::{Result, ensure};
 use clap::{ArgAction, Args, ValueEnum};
 use interpreters::{Interpreter, Supervisor};
@@ -58,12 +59,8 @@ enum ModeName {
 }
 
 #[derive(Serialize)]
-struct Line<'a> {
-    file: &'a Path,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<&'a Trouble>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    python: Option<&'a str>,
+struct Told<'a> {
+    python: &'a str,
     /// `compiled` or `fresh`
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<&'static str>,
@@ -101,20 +98,19 @@ impl CompileArguments {
         };
         in_order(count, self.jobs, work, |at, made| {
             let ((source, _), compiler) = place(at);
-            let mut line = Line { file: source, error: None, python: Some(compiler.id()), status: None, pyc: None };
+            let mut told = Told { python: compiler.id(), status: None, pyc: None };
             match &made {
                 Ok((pyc, made)) => {
                     let is_new = *made == Made::Compiled;
                     *(if is_new { &mut compiled } else { &mut fresh }) += 1;
-                    line.pyc = Some(pyc);
-                    line.status = Some(if is_new { "compiled" } else { "fresh" });
+                    told.pyc = Some(pyc);
+                    told.status = Some(if is_new { "compiled" } else { "fresh" });
                     if !self.json && is_new && !self.quiet {
                         writeln!(out, "{}", pyc.display())?;
                     }
                 }
                 Err(trouble) => {
                     failed += 1;
-                    line.error = Some(trouble);
                     if !self.json {
                         out.flush()?;
                         eprintln!("{}: {trouble}", source.display());
@@ -122,7 +118,7 @@ impl CompileArguments {
                 }
             }
             if self.json {
-                writeln!(out, "{}", serde_json::to_string(&line)?)?;
+                Line { file: source.as_path(), error: made.as_ref().err(), answer: Some(told) }.write(&mut out)?;
             }
             Ok(())
         })?;

@@ -1,6 +1,7 @@
 //! `provost diff`: why two .pyc files, or two trees of them, differ.
 
 use crate::subjects::core::Core;
+use crate::toolbox::answer::Line;
 use crate::toolbox::diff::{Diff, causes, diff};
 use crate::toolbox::trees::{Tree, is_tree, relative};
 use crate::toolbox::{Archives, Entry, Paths, Trouble, each};
@@ -46,11 +47,8 @@ fn kinds() -> clap::builder::PossibleValuesParser {
 }
 
 /// One file of a tree, or the two files.
-#[derive(Serialize)]
-struct Line<'a> {
-    file: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<&'a Trouble>,
+#[derive(Default, Serialize)]
+struct Told<'a> {
     /// `left` or `right`, if only one tree has it.
     #[serde(skip_serializing_if = "Option::is_none")]
     only: Option<&'static str>,
@@ -91,8 +89,8 @@ impl DiffArguments {
         match diff(&contents[0], &contents[1], asked, ignored) {
             Ok(diff) => {
                 if self.json {
-                    let line = Line { file: &names[0], error: None, only: None, diff: Some(&diff) };
-                    writeln!(out, "{}", serde_json::to_string(&line)?)?;
+                    let answer = Some(Told { diff: Some(&diff), ..Told::default() });
+                    Line { file: names[0].as_str(), error: None, answer }.write(&mut out)?;
                 } else {
                     writeln!(out, "{}", diff.verdict)?;
                     if !self.quiet {
@@ -104,8 +102,7 @@ impl DiffArguments {
             Err((is_right, trouble)) => {
                 let file = &names[usize::from(is_right)];
                 if self.json {
-                    let line = Line { file, error: Some(&trouble), only: None, diff: None };
-                    writeln!(out, "{}", serde_json::to_string(&line)?)?;
+                    Line { file: file.as_str(), error: Some(&trouble), answer: None::<Told<'_>> }.write(&mut out)?;
                 } else {
                     eprintln!("{file}: {trouble}");
                 }
@@ -115,9 +112,9 @@ impl DiffArguments {
     }
 
     /// A line about a file of a tree.
-    fn tell(&self, out: &mut impl Write, line: &Line<'_>, text: &str) -> Result<()> {
+    fn tell(&self, out: &mut impl Write, line: &Line<'_, Told<'_>>, text: &str) -> Result<()> {
         if self.json {
-            writeln!(out, "{}", serde_json::to_string(line)?)?;
+            line.write(out)?;
         } else if !self.quiet {
             writeln!(out, "{}: {text}", line.file)?;
         }
@@ -142,7 +139,7 @@ impl DiffArguments {
         let summary = each(&paths, Archives::Read, work, |entry, pair| {
             let file = relative(&entry.name, &self.left);
             seen.insert(file.to_owned());
-            let mut line = Line { file, error: None, only: None, diff: None };
+            let (mut error, mut told) = (None, Told::default());
             let text = match &pair {
                 Pair::Compared(diff) if diff.same => {
                     same += 1;
@@ -150,25 +147,25 @@ impl DiffArguments {
                 }
                 Pair::Compared(diff) => {
                     *table.entry(diff.cause().unwrap_or("python")).or_default() += 1;
-                    line.diff = Some(diff);
+                    told.diff = Some(diff);
                     diff.verdict.clone()
                 }
                 Pair::Only => {
                     only[0] += 1;
-                    line.only = Some("left");
+                    told.only = Some("left");
                     format!("only in {}", self.left.display())
                 }
                 Pair::Trouble(trouble) => {
                     troubles += 1;
-                    line.error = Some(trouble);
+                    error = Some(trouble);
                     trouble.to_string()
                 }
             };
-            self.tell(&mut out, &line, &text)
+            self.tell(&mut out, &Line { file, error, answer: Some(told) }, &text)
         })?;
         for file in other.others(&seen) {
             only[1] += 1;
-            let line = Line { file, error: None, only: Some("right"), diff: None };
+            let line = Line { file, error: None, answer: Some(Told { only: Some("right"), diff: None }) };
             self.tell(&mut out, &line, &format!("only in {}", self.right.display()))?;
         }
         if !self.json {

@@ -1,6 +1,7 @@
 //! `provost normalize`: .pyc files that depend on nothing but the program.
 
 use super::Places;
+use crate::toolbox::answer::Line;
 use crate::toolbox::normalize::{FORM, Normal, Options, Verifier, normalize};
 use crate::toolbox::{Archives, Entry, Paths, Trouble, each, places, replace, wheel};
 use anyhow::Result;
@@ -65,15 +66,6 @@ pub(super) fn pair(text: &str) -> Result<(String, String), String> {
 
 /// What became of a file.
 #[derive(Debug, Serialize)]
-struct Line<'a> {
-    file: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<&'a Trouble>,
-    #[serde(skip_serializing_if = "Option::is_none", flatten)]
-    done: Option<&'a Done>,
-}
-
-#[derive(Debug, Serialize)]
 struct Done {
     /// `normal`, `changed`, or with --check `other`.
     status: &'static str,
@@ -117,7 +109,7 @@ impl Normalize {
                 }
             }
             if self.json {
-                writeln!(out, "{}", serde_json::to_string(&Line { file: &entry.name, error, done })?)?;
+                Line { file: entry.name.as_str(), error, answer: done }.write(&mut out)?;
             } else if let Some(trouble) = error {
                 out.flush()?;
                 eprintln!("{}: {trouble}", entry.name);

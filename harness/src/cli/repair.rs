@@ -1,6 +1,7 @@
 //! `provost repair`: damaged .pyc files.
 
 use crate::subjects::core::Core;
+use crate::toolbox::answer::Line;
 use crate::toolbox::repair::{Options, Repaired, repair};
 use crate::toolbox::replace::{create, replace};
 use crate::toolbox::{Archives, Entry, Paths, Trouble, each};
@@ -40,15 +41,11 @@ pub(crate) struct Repair {
 }
 
 #[derive(Serialize)]
-struct Line<'a> {
-    file: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<&'a Trouble>,
+struct Told<'a> {
     /// `good`, `repaired`, or `repairable` if nothing was written.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    status: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none", flatten)]
-    repaired: Option<&'a Repaired>,
+    status: &'static str,
+    #[serde(flatten)]
+    repaired: &'a Repaired,
 }
 
 impl Repair {
@@ -80,9 +77,8 @@ impl Repair {
             }
             let (error, done) = (written.as_ref().err(), written.as_ref().ok());
             if self.json {
-                let line =
-                    Line { file: &entry.name, error, status: done.map(|it| it.1), repaired: done.map(|it| &it.0) };
-                writeln!(out, "{}", serde_json::to_string(&line)?)?;
+                let answer = done.map(|(repaired, status)| Told { status, repaired });
+                Line { file: entry.name.as_str(), error, answer }.write(&mut out)?;
             } else if let Some(trouble) = error {
                 out.flush()?;
                 eprintln!("{}: {trouble}", entry.name);

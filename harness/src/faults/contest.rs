@@ -9,11 +9,37 @@ use crate::generators::{Generator, generate, seeds, tape, value_bases};
 use crate::subjects::core::{Core, payload};
 use arbitrary::Unstructured;
 use pyc_core::Profile;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 /// Cases that a worker takes at a time.
 const RUN: u64 = 500;
+
+/// Lets so many threads take runs of so many cases in turn, on each track. `look` hears the track, which of how many runs it is,
+/// and its cases.
+pub(super) fn take_turns(
+    threads: usize,
+    tracks: usize,
+    cases: u64,
+    length: u64,
+    look: &(dyn Fn(usize, (usize, usize), Range<u64>) + Sync),
+) {
+    let runs = usize::try_from(cases.div_ceil(length)).unwrap_or(usize::MAX);
+    let next = AtomicUsize::new(0);
+    let work = || {
+        loop {
+            let job = next.fetch_add(1, Ordering::Relaxed);
+            let (run, track) = (job / tracks, job % tracks);
+            if run >= runs {
+                break;
+            }
+            let first = run as u64 * length;
+            look(track, (run, runs), first..cases.min(first + length));
+        }
+    };
+    std::thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(work))));
+}
 
 /// Not found.
 const NEVER: u64 = u64::MAX;
@@ -137,25 +163,11 @@ impl Contest {
             self.seeds.iter().flat_map(|&seed| columns.iter().map(move |&column| (column, seed))).collect();
         let found: Vec<Vec<AtomicU64>> =
             tracks.iter().map(|_| self.faults.iter().map(|_| AtomicU64::new(NEVER)).collect()).collect();
-        let runs = usize::try_from(self.cases.div_ceil(RUN)).unwrap_or(usize::MAX);
-        let next = AtomicUsize::new(0);
-        std::thread::scope(|scope| {
-            for _ in 0..threads {
-                scope.spawn(|| {
-                    loop {
-                        let job = next.fetch_add(1, Ordering::Relaxed);
-                        let (run, track) = (job / tracks.len(), job % tracks.len());
-                        if run >= runs {
-                            break;
-                        }
-                        let (column, seed) = tracks[track];
-                        let first = run as u64 * RUN;
-                        self.look(column, seed, first..self.cases.min(first + RUN), &found[track]);
-                        if track == 0 {
-                            tell(run, runs);
-                        }
-                    }
-                });
+        take_turns(threads, tracks.len(), self.cases, RUN, &|track, (run, runs), turns| {
+            let (column, seed) = tracks[track];
+            self.look(column, seed, turns, &found[track]);
+            if track == 0 {
+                tell(run, runs);
             }
         });
         let rows = self.faults.iter().enumerate().map(|(index, fault)| {
@@ -176,7 +188,7 @@ impl Contest {
     }
 
     /// Looks for what is not found before these cases.
-    fn look(&self, column: Column, seed: u64, cases: std::ops::Range<u64>, found: &[AtomicU64]) {
+    fn look(&self, column: Column, seed: u64, cases: Range<u64>, found: &[AtomicU64]) {
         for index in cases {
             let turn = usize::try_from(index % self.members.len() as u64).unwrap_or(0);
             let member = &self.members[turn];

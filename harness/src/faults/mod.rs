@@ -22,6 +22,7 @@ pub mod subject;
 mod tables;
 mod walk;
 
+use contest::take_turns;
 pub use contest::{Column, Contest, Member, Row, columns, members};
 
 use crate::generators::Target;

@@ -25,13 +25,28 @@ pub trait Answer: Serialize + Display + Send {
     fn verdict(&self) -> (&'static str, bool);
 }
 
+/// What programs are told of one file. Its name is a text, or a path.
 #[derive(Serialize)]
-struct Line<'a, T> {
-    file: &'a str,
+pub struct Line<'a, T, F: ?Sized = str> {
+    /// The name of the file.
+    pub file: &'a F,
+    /// Why there is no answer, or none that is whole.
     #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<&'a Trouble>,
+    pub error: Option<&'a Trouble>,
+    /// The fields of the answer.
     #[serde(flatten)]
-    answer: Option<&'a T>,
+    pub answer: Option<T>,
+}
+
+impl<T: Serialize, F: Serialize + ?Sized> Line<'_, T, F> {
+    /// Writes it as one object on a line of its own.
+    ///
+    /// # Errors
+    /// When nobody can be told.
+    pub fn write(&self, mut out: impl Write) -> Result<()> {
+        serde_json::to_writer(&mut out, self)?;
+        Ok(writeln!(out)?)
+    }
 }
 
 /// Answers about every file, and tells the answers. The status that the command ends with: 1 if something is not well.
@@ -54,9 +69,8 @@ pub fn answer<T: Answer>(
         *verdicts.entry(verdict).or_default() += 1;
         status |= u8::from(!is_well);
         if output.json {
-            let line = Line { file: &entry.name, error: answer.as_ref().err(), answer: answer.as_ref().ok() };
-            serde_json::to_writer(&mut out, &line)?;
-            writeln!(out)?;
+            let line = Line { file: entry.name.as_str(), error: answer.as_ref().err(), answer: answer.as_ref().ok() };
+            line.write(&mut out)?;
         } else if !(output.quiet && is_well) {
             let text = match answer {
                 Ok(answer) => format!("{}: {answer}", entry.name),

@@ -1,6 +1,6 @@
 //! The program that compares mutants. It is built with the copy in place of pyc-core, and has [`run`] for its `main`.
 
-use super::super::{Column, Member, columns, members};
+use super::super::{Column, Member, columns, members, take_turns};
 use crate::comparison::Question;
 use crate::generators::{Generator, fnv, generate};
 use crate::subjects::core::{Core, Prediction, guard};
@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Cases that a worker takes at a time.
 const RUN: u64 = 200;
@@ -179,25 +179,11 @@ impl Contest {
     fn run(&self, switch: &Switch, mutants: &[u32], threads: usize) -> BTreeMap<u32, Vec<Option<u64>>> {
         let never = |_: &u64| AtomicU64::new(NEVER);
         let first: First = mutants.iter().map(|&id| (id, self.seeds.iter().map(never).collect())).collect();
-        let runs = usize::try_from(self.cases.div_ceil(RUN)).unwrap_or(usize::MAX);
-        let next = AtomicUsize::new(0);
-        std::thread::scope(|scope| {
-            for _ in 0..threads {
-                scope.spawn(|| {
-                    loop {
-                        let job = next.fetch_add(1, Ordering::Relaxed);
-                        let (run, seed) = (job / self.seeds.len(), job % self.seeds.len());
-                        if run >= runs {
-                            break;
-                        }
-                        if seed == 0 && run.is_multiple_of(runs.div_ceil(20)) {
-                            eprintln!("{} % of the cases", 100 * run / runs);
-                        }
-                        let turns = run as u64 * RUN..self.cases.min((run as u64 + 1) * RUN);
-                        turns.for_each(|turn| self.look(switch, seed, turn, &first));
-                    }
-                });
+        take_turns(threads, self.seeds.len(), self.cases, RUN, &|seed, (run, runs), turns| {
+            if seed == 0 && run.is_multiple_of(runs.div_ceil(20)) {
+                eprintln!("{} % of the cases", 100 * run / runs);
             }
+            turns.for_each(|turn| self.look(switch, seed, turn, &first));
         });
         let told = |first: AtomicU64| Some(first.into_inner()).filter(|first| *first != NEVER);
         first.into_iter().map(|(id, seeds)| (id, seeds.into_iter().map(told).collect())).collect()

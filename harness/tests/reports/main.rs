@@ -1,5 +1,7 @@
 //! What people bring to bug trackers, and the answers that they get: one table of rows.
 
+mod questions;
+
 use std::path::Path;
 use std::process::{Command, Stdio};
 

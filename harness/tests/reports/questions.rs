@@ -1,6 +1,7 @@
-//! What people filed about .pyc files in public and need more than `check` for, and the right answers; `reports` has the others.
+//! Reports that take more than a row of the table: several files, another command than `check`, or a change.
 //! Before each check: the repositories and numbers of the reports.
 
+use super::{COMPILED, compiled, unhex};
 use pyc_core::Pyc;
 use std::path::Path;
 use std::process::Command;
@@ -10,19 +11,13 @@ fn greet(python: &str) -> Vec<u8> {
     std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../corpus/seeds/greet-{python}.pyc"))).unwrap()
 }
 
-const PYTHONS: [&str; 11] = ["2.7", "3.6", "3.7", "3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.14", "3.15"];
-
 /// `a = 1`, compiled by 3.13.
 const ONE: &str = "6300000000000000000000000001000000000000 00f308000000950053007200670129 02e9010000004e2901da0161a900\
     f300000000da04612e7079da083c6d6f64756c653e720600000001000000730a000000f003010101d80203810172 04000000";
 
-/// The same by 3.9.
-const ONE_OF_39: &str = "63 00000000000000000000000000000000 01000000 40000000730800000064005a00640153002902e9010000004e29\
-    01da0161a90072020000007202000000fa04612e7079da083c6d6f64756c653e01000000f300000000";
-
+/// Hexadecimal digits, parted as one likes.
 fn hex(digits: &str) -> Vec<u8> {
-    let digits: String = digits.split_whitespace().collect();
-    (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap()).collect()
+    unhex(&digits.split_whitespace().collect::<String>())
 }
 
 /// Replaces the only place where these bytes are.
@@ -102,7 +97,7 @@ fn a_deadly_stream_is_no_advice_to_load_it() {
 /// RustPython/RustPython#6555, pypy/pypy#3782 #3105: PyPy's BUILD_LIST_FROM_ARG (203) behind CPython's number.
 #[test]
 fn another_implementation_is_told_by_its_instructions() {
-    let pypy = replaced(&hex(ONE_OF_39), b"d\0Z\0", b"d\0\xcb\0");
+    let pypy = replaced(&compiled("3.9"), b"d\0Z\0", b"d\0\xcb\0");
     let of_39 = [&greet("3.9")[..16], &pypy].concat();
     file(&of_39, &["identify"], 0, &["PyPy 3.9", "1 instructions are of those that only PyPy has"]);
     file(&of_39, &["check"], 0, &["this looks like a stream of PyPy 3.9"]);
@@ -158,7 +153,7 @@ fn a_difference_has_a_cause_and_a_normal_form_is_without_it() {
 /// pyinstaller/pyinstaller#1059, PR#9226, pypa/pip#7808: the build path in every co_filename, in every version.
 #[test]
 fn file_names_are_replaced_in_every_version() {
-    for python in PYTHONS {
+    for (python, _) in COMPILED {
         let file = greet(python);
         let remap = ["normalize", "--no-search", "--remap", "greet.py=/build/greet.py", "x.pyc"];
         let folder = tempfile::tempdir().unwrap();
@@ -208,7 +203,7 @@ fn instructions_and_the_parts_of_a_file_are_shown() {
 fn the_parts_of_a_file_leave_no_byte_out() {
     use harness::toolbox::annotate::annotate;
     let mut seen = 0;
-    for python in PYTHONS {
+    for (python, _) in COMPILED {
         let good = greet(python);
         let profile = pyc_core::Profile::for_release(&pyc_core::Release::parse(python).unwrap()).unwrap();
         let damaged = (0..good.len()).step_by(7).map(|at| {
