@@ -8,6 +8,18 @@ use crate::code::{CodeInts, fields};
 use crate::graph::{Graph, Node, NodeId, bit, index};
 use crate::prelude::*;
 
+/// The type that Python 3.4 and later write for a string with so many characters.
+pub(crate) fn string_code(is_ascii: bool, length: usize, is_interned: bool) -> u8 {
+    match (is_ascii, length, is_interned) {
+        (true, 0..256, true) => b'Z',
+        (true, 0..256, false) => b'z',
+        (true, _, true) => b'A',
+        (true, _, false) => b'a',
+        (false, _, true) => b't',
+        (false, _, false) => b'u',
+    }
+}
+
 impl Graph<'_> {
     fn add(&mut self, code: u8, bits: u8, start: u32, len: u32, extra: u32) -> NodeId {
         let id = NodeId(index(self.nodes.len()));
@@ -102,16 +114,11 @@ impl Graph<'_> {
 
     /// A string with these bytes: UTF-8 in which surrogates are encoded, too; in 2.7 any.
     pub(crate) fn text_of(&mut self, bytes: &[u8], interned: bool) -> NodeId {
-        let code = match (bytes.is_ascii(), bytes.len(), interned) {
-            _ if self.python2 => return self.add_payload(if interned { b't' } else { b's' }, 0, bytes, 0),
-            (true, 0..256, true) => b'Z',
-            (true, 0..256, false) => b'z',
-            (true, _, true) => b'A',
-            (true, _, false) => b'a',
-            (false, _, true) => b't',
-            (false, _, false) => b'u',
-        };
-        self.add_payload(code, if bytes.is_ascii() { bit::ASCII } else { 0 }, bytes, 0)
+        if self.python2 {
+            return self.add_payload(if interned { b't' } else { b's' }, 0, bytes, 0);
+        }
+        let is_ascii = bytes.is_ascii();
+        self.add_payload(string_code(is_ascii, bytes.len(), interned), if is_ascii { bit::ASCII } else { 0 }, bytes, 0)
     }
 
     /// tuple

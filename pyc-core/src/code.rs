@@ -272,3 +272,30 @@ impl<'g> Code<'g> {
         self.variables(graph).into_iter().filter(|(_, kind)| kind & wanted != 0).map(|(id, _)| id).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn integers_are_named_in_the_order_in_which_they_are_read() {
+        use CodeLayout::{Python27, Python30, Python38, Python311};
+        for layout in [Python27, Python30, Python38, Python311] {
+            let mut ints = CodeInts::default();
+            let (places, count) = leading_ints(layout, &mut ints);
+            places.into_iter().zip(1..).for_each(|(place, number)| *place = number);
+            let CodeInts { argcount, posonlyargcount, kwonlyargcount, nlocals, stacksize, flags, .. } = ints;
+            let mut named = [
+                (argcount, "argcount"),
+                (posonlyargcount, "posonlyargcount"),
+                (kwonlyargcount, "kwonlyargcount"),
+                (nlocals, "nlocals"),
+                (stacksize, "stacksize"),
+                (flags, "flags"),
+            ];
+            named.sort_unstable();
+            let names: Vec<&str> = named[..count].iter().map(|(_, name)| *name).collect();
+            assert_eq!(names, integers(layout));
+        }
+    }
+}

@@ -1,6 +1,7 @@
 //! The values of a document: each is there once, however often it is used.
 
 use super::Slot;
+use crate::build::string_code;
 use crate::prelude::*;
 use crate::profile::Profile;
 use alloc::collections::BTreeMap;
@@ -275,12 +276,5 @@ pub(crate) fn text_code(text: &[u32], slot: Slot, profile: &Profile) -> u8 {
         Slot::Filename | Slot::Qualname => profile.interns_paths() || slot == Slot::Qualname && looks,
         _ => looks || profile.interns_paths() && matches!(text, [0..256]),
     };
-    match (is_ascii, text.len(), is_interned) {
-        (true, 0..256, true) => b'Z',
-        (true, 0..256, false) => b'z',
-        (true, _, true) => b'A',
-        (true, _, false) => b'a',
-        (false, _, true) => b't',
-        (false, _, false) => b'u',
-    }
+    string_code(is_ascii, text.len(), is_interned)
 }
