@@ -17,7 +17,7 @@ use arbitrary::Unstructured;
 use harness::case::{Case, Origin};
 use harness::comparison::Pair;
 use harness::generators::{normal, values};
-use harness::observation::{Accepted, Observation};
+use harness::observation::{Accepted, Dump, Observation};
 use harness::oracle::{Relation, Verdict};
 use harness::roundtrip::chosen;
 use harness::subjects::Reality;
@@ -92,7 +92,18 @@ pub fn canon_roundtrip(data: &[u8]) {
         Observation::Accepted(Accepted { consumed, canon, dumps }) => {
             assert_eq!(consumed, Some(normal.len() as u64), "{}: {normal:02x?}", name(core));
             assert_eq!(canon, accepted.canon, "{}: {normal:02x?}", name(core));
-            assert_eq!(dumps, accepted.dumps, "{}: {normal:02x?}", name(core));
+            assert_eq!(dumps.len(), accepted.dumps.len(), "{}", name(core));
+            for (anew, before) in dumps.iter().zip(&accepted.dumps) {
+                // How far a value may expand is measured by the stream that it was read from, and the normal form is another.
+                let is_cut = [anew, before]
+                    .iter()
+                    .any(|(_, dump)| matches!(dump, Dump::Undefined(cause) if cause == "expansion"));
+                assert!(
+                    is_cut || anew == before,
+                    "{}: {before:?}, {anew:?} of the normal form {normal:02x?}",
+                    name(core)
+                );
+            }
         }
         other => panic!("{}: {other} of the normal form {normal:02x?}", name(core)),
     }
