@@ -580,11 +580,32 @@ fn rows() -> Vec<Row> {
             ".flags ASYNC_GENERATOR; RETURN_GENERATOR; POP_TOP; LOAD_CONST None; RETURN_VALUE",
         ),
         (
+            ValueKind,
+            CRASH,
+            &["3.13d"],
+            ".stacksize 4; LOAD_CONST None; LOAD_CONST code g; MAKE_FUNCTION; SET_FUNCTION_ATTRIBUTE #2; RETURN_VALUE; .code g; LOAD_CONST None; RETURN_VALUE",
+            ".stacksize 4; BUILD_MAP 0; LOAD_CONST code g; MAKE_FUNCTION; SET_FUNCTION_ATTRIBUTE #2; RETURN_VALUE; .code g; LOAD_CONST None; RETURN_VALUE",
+        ),
+        (
+            ValueKind,
+            CRASH,
+            &["3.11d", "3.12d"],
+            ".stacksize 4; LOAD_CONST None; LOAD_CONST code g; MAKE_FUNCTION #2; RETURN_VALUE; .code g; LOAD_CONST None; RETURN_VALUE",
+            ".stacksize 4; BUILD_MAP 0; LOAD_CONST code g; MAKE_FUNCTION #2; RETURN_VALUE; .code g; LOAD_CONST None; RETURN_VALUE",
+        ),
+        (
+            Sequence,
+            CRASH,
+            &["3.13d"],
+            ".stacksize 3; .flags GENERATOR; RETURN_GENERATOR; POP_TOP; LOAD_CONST None; LOAD_CONST None; YIELD_VALUE 1; RESUME 1; RETURN_VALUE",
+            ".stacksize 3; .flags GENERATOR; RETURN_GENERATOR; POP_TOP; LOAD_CONST None; LOAD_CONST None; YIELD_VALUE 1; RESUME 2; POP_TOP; RETURN_VALUE",
+        ),
+        (
             Sequence,
             CRASH,
             &["3.13d", "3.15d"],
             ".stacksize 4; LOAD_CONST (1,); LOAD_CONST (1,); LOAD_CONST code g; MAKE_FUNCTION; SET_FUNCTION_ATTRIBUTE #1; SET_FUNCTION_ATTRIBUTE #1; RETURN_VALUE; .code g; LOAD_CONST None; RETURN_VALUE",
-            ".stacksize 4; LOAD_CONST (1,); LOAD_CONST None; LOAD_CONST code g; MAKE_FUNCTION; SET_FUNCTION_ATTRIBUTE #2; SET_FUNCTION_ATTRIBUTE #1; RETURN_VALUE; .code g; LOAD_CONST None; RETURN_VALUE",
+            ".stacksize 4; LOAD_CONST (1,); BUILD_MAP 0; LOAD_CONST code g; MAKE_FUNCTION; SET_FUNCTION_ATTRIBUTE #2; SET_FUNCTION_ATTRIBUTE #1; RETURN_VALUE; .code g; LOAD_CONST None; RETURN_VALUE",
         ),
         (
             Sequence,

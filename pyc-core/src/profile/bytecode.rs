@@ -178,6 +178,18 @@ impl Profile {
         self.since(3, 9)
     }
 
+    /// A debug build ends where the defaults of keyword arguments are no dict (`MAKE_FUNCTION` of ceval.c and bytecodes.c, 3.13's
+    /// `SET_FUNCTION_ATTRIBUTE`).
+    pub(crate) fn asserts_keyword_defaults(&self) -> bool {
+        self.debug && !self.is_python2() && !self.since(3, 14)
+    }
+
+    /// A debug build ends where a generator that waits for another one does not go on with a RESUME that says so (`_PyGen_yf` of
+    /// genobject.c 3.13).
+    pub(crate) fn asserts_what_is_awaited(&self) -> bool {
+        self.debug && self.since(3, 13) && !self.since(3, 14)
+    }
+
     /// FOR_ITER goes on behind the END_FOR that it jumps to.
     pub(crate) fn skips_end_for(&self) -> bool {
         self.since(3, 12)

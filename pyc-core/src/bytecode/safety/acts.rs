@@ -391,6 +391,9 @@ impl Machine<'_, '_> {
                     return Err(self.operand(argument));
                 }
                 self.has(1 + argument as usize)?;
+                if argument == 1 && profile.asserts_what_is_awaited() && !self.waits_behind() {
+                    return Err(self.wrong(Kind::Sequence, Detail::Word("before a RESUME that waits")));
+                }
             }
             _ => {}
         }
@@ -398,6 +401,12 @@ impl Machine<'_, '_> {
         self.give(rule)?;
         // Who throws into a generator pushes a value before.
         self.raise()
+    }
+
+    /// Whether the next instruction is the RESUME of a generator that waits for another one.
+    fn waits_behind(&self) -> bool {
+        let next = self.now + 1;
+        self.rule(next).act == Act::Resume && self.steps.get(next).is_some_and(|step| step.argument & 3 >= 2)
     }
 
     fn load_constant(&mut self, argument: u32) -> Checked<()> {

@@ -227,7 +227,7 @@ impl Machine<'_, '_> {
         }
         let letter = match argument {
             1 => b't',
-            2 => b'o',
+            2 => b'K',
             4 => b'A',
             8 => b'q',
             16 if self.frame.profile.borrows_references() => b'o',

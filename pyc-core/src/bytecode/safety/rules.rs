@@ -19,6 +19,7 @@
 //! | `l` `s` `d` `t` `u` | a list, set, dict, tuple, string | one |
 //! | `b` | – | a bool |
 //! | `B` | a bool, where assertions are compiled in, else an object | – |
+//! | `K` | a dict, where an assertion looks at it, else an object | – |
 //! | `N` | – | None |
 //! | `A` | a tuple of names and what they stand for, by turns | – |
 //! | `m` | – | a part of a template string |
@@ -566,9 +567,9 @@ static ROWS: &[Row] = &[
     Row("KW_NAMES", 0, ALL, ".", KwNames),
     Row("MAKE_FUNCTION", 0, 0, "o*c>", MakeFunction),
     Row("MAKE_CLOSURE", 0, 0, "o*qc>", MakeFunction),
-    Row("MAKE_FUNCTION", 6, 9, "t0o1o2q3cu>", MakeFunction),
-    Row("MAKE_FUNCTION", 10, 10, "t0o1A2q3cu>", MakeFunction),
-    Row("MAKE_FUNCTION", 11, 12, "t0o1A2q3c>", MakeFunction),
+    Row("MAKE_FUNCTION", 6, 9, "t0K1o2q3cu>", MakeFunction),
+    Row("MAKE_FUNCTION", 10, 10, "t0K1A2q3cu>", MakeFunction),
+    Row("MAKE_FUNCTION", 11, 12, "t0K1A2q3c>", MakeFunction),
     Row("MAKE_FUNCTION", 13, ALL, "c>", MakeFunction),
     Row("SET_FUNCTION_ATTRIBUTE", 0, ALL, "", SetAttribute),
     Row("CALL_INTRINSIC_1", 0, ALL, "", Intrinsic1),

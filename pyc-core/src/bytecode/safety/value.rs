@@ -270,6 +270,7 @@ impl Needs {
             (b'q', bit(Is::Cells), "a tuple of cells"),
             (b'u', bit(Is::Str), "a string"),
             (b'B', if profile.debug { bit(Is::Bool) } else { object }, "a bool"),
+            (b'K', if profile.asserts_keyword_defaults() { bit(Is::Dict) } else { object }, "a dict"),
             (b'X', if profile.debug { bit(Is::Exception) } else { object }, "an exception"),
             (b'Z', if profile.debug { object & !bit(Is::Index) } else { all }, "an object"),
             (b'c', bit(Is::Code), "a code object of the constants"),
