@@ -6,6 +6,9 @@ import sys
 import threading
 
 
+NAMES = ["varnames", "freevars", "cellvars"]
+
+
 class Unsupported(Exception):
     """The reader does not claim to know this."""
 
@@ -18,6 +21,31 @@ class Record:
 
     def __init__(self, kind, holds):
         self.kind, self.holds = kind, holds
+
+
+class Same:
+    """What a reader has in place of an object that it refers to again."""
+
+    def __init__(self, target):
+        self.target = target
+
+
+def fields(python):
+    """The attributes of code objects of a Python, as far as streams have them."""
+    release = tuple(map(int, python.split(".")))
+    names = ["argcount", "nlocals", "stacksize", "flags", "code", "consts", "names", *NAMES, "filename", "name",
+             "firstlineno", "linetable" if release >= (3, 10) else "lnotab"]
+    since = {"kwonlyargcount": (3, 0), "posonlyargcount": (3, 8), "qualname": (3, 11), "exceptiontable": (3, 11)}
+    return names + [name for name, start in since.items() if start <= release]
+
+
+def code(python, held):
+    """A code object of a Python, of what its attributes hold; what else is in `held` is left out."""
+    held = {field: held[field] for field in fields(python) if field in held}
+    if "exceptiontable" in held:
+        # Streams since 3.11 have one table of names, from which these are made.
+        held.update((field, Record("names", list(held[field]))) for field in NAMES if field in held)
+    return Record("code", held)
 
 
 def _bits(number):
@@ -53,8 +81,9 @@ def plain(value, convert=lambda value: value, python2=False):
     alive = []
 
     def text(value):
-        given = value
-        value = convert(value)
+        given, value = value, convert(value)
+        if isinstance(value, Same):
+            return text(value.target)
         scalar = _scalar(value, python2)
         if scalar is not None:
             return scalar

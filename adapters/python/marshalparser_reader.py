@@ -1,11 +1,14 @@
-"""marshalparser: Fedora's tool for reproducible .pyc files. It has references as texts, so only what has none is compared."""
+"""marshalparser: Fedora's tool for reproducible .pyc files. It tells which object a reference means in a text."""
 import os
+import re
 from importlib.metadata import version
 
 import exec as adapter
 from marshalparser.marshalparser import MarshalParser
 
 PYTHONS = ["3.6", "3.7", "3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.14"]
+# What it notes of a text with one byte for each character: the type, and then the bytes.
+LATIN1 = re.compile(r"TYPE_\w*ASCII\w* [^\n]*\n *result=b[^\n]*\\x[89a-f]")
 
 
 def load(data, python):
@@ -25,17 +28,22 @@ def load(data, python):
     finally:
         os.close(scratch)
     consumed = next(parser.iterator, (len(data),))[0]
-    if parser.references:
-        raise adapter.Unsupported("references, of which it keeps a description")
-    if "TYPE_CODE" in parser.output:
-        raise adapter.Unsupported("code objects, of which it keeps nothing")
-    if max(data, default=0) >= 0x80 and "ASCII" in parser.output:
-        raise adapter.Unsupported("texts that may be Latin-1, of which it keeps the bytes")
-    return adapter.plain(value), consumed
+    if LATIN1.search(parser.output):
+        raise adapter.Unsupported("texts that are Latin-1, of which it keeps the bytes")
+
+    def convert(value):
+        # It has bytes for all texts of a stream.
+        if isinstance(value, str) and value.startswith("REF to "):
+            return adapter.Same(parser.flag_refs[int(re.match(r"REF to (\d+)", value)[1])].content)
+        if isinstance(value, dict) and "argcount" in value:
+            return adapter.code(python, {**value, "lnotab": value["linetable"]})
+        return value
+
+    return adapter.plain(value, convert), consumed
 
 
 if __name__ == "__main__":
     adapter.serve({
         "exec": 1, "name": "marshalparser", "version": version("marshalparser"), "pythons": PYTHONS,
-        "unknown": ["r", "c"], "owes": ["accept", "refuse", "consumed", "value"], "merges": {"str": "bytes"},
+        "owes": ["accept", "refuse", "consumed", "value"], "merges": {"str": "bytes"},
     }, load)

@@ -9,14 +9,6 @@ from xdis.magics import magic2int, magics
 from xdis.unmarshal import load_code
 
 PYTHONS = ["2.7", "3.6", "3.7", "3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.14", "3.15"]
-COMMON = ["argcount", "nlocals", "stacksize", "flags", "code", "consts", "names", "filename", "name", "firstlineno"]
-FIELDS = {
-    (2, 0): ["varnames", "freevars", "cellvars", "lnotab"],
-    (3, 0): ["kwonlyargcount", "varnames", "freevars", "cellvars", "lnotab"],
-    (3, 8): ["posonlyargcount", "kwonlyargcount", "varnames", "freevars", "cellvars", "lnotab"],
-    (3, 10): ["posonlyargcount", "kwonlyargcount", "varnames", "freevars", "cellvars", "linetable"],
-    (3, 11): ["posonlyargcount", "kwonlyargcount", "qualname", "linetable", "exceptiontable"],
-}
 
 
 def magic(python):
@@ -25,7 +17,7 @@ def magic(python):
 
 def load(data, python):
     release = tuple(map(int, python.split(".")))
-    fields = COMMON + FIELDS[max(start for start in FIELDS if start <= release)]
+    fields = adapter.fields(python)
 
     def convert(value):
         if isinstance(value, LongTypeForPython3):
@@ -35,7 +27,7 @@ def load(data, python):
         if release < (3, 0) and isinstance(value, str):
             return value.encode("utf-8", "surrogateescape")
         if hasattr(value, "co_code"):
-            return adapter.Record("code", {field: getattr(value, "co_" + field) for field in fields})
+            return adapter.code(python, {field: getattr(value, "co_" + field) for field in fields})
         return value
 
     stream = io.BytesIO(data)
