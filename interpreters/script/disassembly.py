@@ -27,13 +27,17 @@ def nested(code):
 
 
 def printed(code, write, file):
-    """Prints what `dis.dis` prints. 2.7 and 3.6 do not go into nested code, so here each is shown in turn."""
+    """Prints what `dis.dis` prints. 2.7 and 3.6 do not go into nested code, so here each is shown in turn, once."""
     if sys.version_info >= (3, 7):
         dis.dis(code, file=file)
         return
-    for place, one in enumerate(nested(code)):
-        if place:
+    shown = set()
+    for one in nested(code):
+        if id(one) in shown:
+            continue
+        if shown:
             write("\nDisassembly of %r:\n" % (one,))
+        shown.add(id(one))
         if sys.version_info >= (3,):
             dis.disassemble(one, file=file)
             continue
