@@ -579,6 +579,28 @@ fn rows() -> Vec<Row> {
             ".flags ASYNC_GENERATOR; RETURN_GENERATOR; POP_TOP; LOAD_CONST \"a\"; RETURN_VALUE",
             ".flags ASYNC_GENERATOR; RETURN_GENERATOR; POP_TOP; LOAD_CONST None; RETURN_VALUE",
         ),
+        // What a frame raises that a call entered is looked up before the call, and the rest where its caches end.
+        (
+            StackUnderflow,
+            CRASH,
+            span("3.13", "3.15"),
+            ".stacksize 3; LOAD_NAME f; a:; PUSH_NULL; b:; CALL 0; RETURN_VALUE; h:; POP_TOP; POP_TOP; LOAD_CONST None; RETURN_VALUE; .try a b h",
+            ".stacksize 3; a:; NOP; b:; LOAD_NAME f; PUSH_NULL; CALL 0; RETURN_VALUE; h:; POP_TOP; POP_TOP; LOAD_CONST None; RETURN_VALUE; .try a b h",
+        ),
+        (
+            StackUnderflow,
+            CRASH,
+            span("3.13", "3.15"),
+            ".stacksize 3; LOAD_CONST None; LOAD_ATTR a; RETURN_VALUE; POP_TOP; POP_TOP; LOAD_CONST None; RETURN_VALUE; .field exceptiontable b\"\\x82\\x09\\x0c\\x00\"",
+            ".stacksize 3; LOAD_CONST None; LOAD_ATTR a; RETURN_VALUE; POP_TOP; POP_TOP; LOAD_CONST None; RETURN_VALUE; .field exceptiontable b\"\\x8b\\x01\\x0c\\x00\"",
+        ),
+        (
+            StackUnderflow,
+            CRASH,
+            &["3.12"],
+            ".stacksize 3; PUSH_NULL; LOAD_NAME f; CALL 0; RETURN_VALUE; POP_TOP; POP_TOP; LOAD_CONST None; RETURN_VALUE; .field exceptiontable b\"\\x83\\x03\\x07\\x00\"",
+            ".stacksize 3; LOAD_CONST None; LOAD_CONST None; STORE_ATTR a; LOAD_CONST None; RETURN_VALUE; POP_TOP; POP_TOP; LOAD_CONST None; RETURN_VALUE; .field exceptiontable b\"\\x83\\x04\\x09\\x00\"",
+        ),
         (
             ValueKind,
             CRASH,

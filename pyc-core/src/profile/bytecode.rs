@@ -190,6 +190,11 @@ impl Profile {
         self.debug && self.since(3, 13) && !self.since(3, 14)
     }
 
+    /// The interpreter is behind the inline caches of an instruction as soon as it begins with it.
+    pub(crate) fn passes_caches_first(&self) -> bool {
+        self.since(3, 13)
+    }
+
     /// FOR_ITER goes on behind the END_FOR that it jumps to.
     pub(crate) fn skips_end_for(&self) -> bool {
         self.since(3, 12)

@@ -487,12 +487,34 @@ impl<'f, 'g> Machine<'f, 'g> {
         self.arrive(place, state)
     }
 
-    /// An exception goes from here to its handler.
+    /// An exception goes from here to its handler, or to one of two.
     pub(super) fn raise(&mut self) -> Checked<()> {
         if !self.frame.profile.has_localsplus() {
             return self.raise_by_blocks();
         }
         let offset = self.steps.get(self.now).map_or(0, |step| u64::from(step.offset));
+        let next = self.steps.get(self.now + 1).map_or(self.frame.code.len() as u64, |step| u64::from(step.offset));
+        let (before, last) = (offset.saturating_sub(2), next.saturating_sub(2));
+        let Region { start, end, .. } = self.region;
+        if start <= before && last < end {
+            return self.raise_at(offset);
+        }
+        // The table is asked about the unit before that where the interpreter goes on (`exception_unwind` of ceval.c). Up to 3.12
+        // it passes the caches when it is done, or enters a frame; since then at once, but an exception that comes from the frame
+        // finds it at the instruction. So does an opcode that nothing is known of.
+        let rule = self.rule(self.now);
+        let behind = (offset > 0).then_some(before);
+        let (usual, other) = match self.frame.profile.passes_caches_first() {
+            _ if rule.act == Act::Unassigned => (offset, behind),
+            true => (last, behind.filter(|_| rule.enters)),
+            false => (offset, rule.enters.then_some(last)),
+        };
+        self.raise_at(usual)?;
+        other.filter(|other| *other != usual).map_or(Ok(()), |other| self.raise_at(other))
+    }
+
+    /// An exception goes from here to the handler that the table has for an offset.
+    fn raise_at(&mut self, offset: u64) -> Checked<()> {
         if offset < self.region.start || offset >= self.region.end {
             self.region = self.region_of(offset);
             self.is_clean = false;

@@ -5,7 +5,8 @@
 //! opcodes, the first and the last minor version (0 is 2.7), and an effect that reads `keeps | takes > gives`, the top of the stack
 //! to the right. Each letter is a value, and what is behind it tells how often: nothing (once), `*` (as often as the argument says),
 //! `+` (twice that), `=` (if the argument is three), `0` to `4` (if that bit of it is set), `%` (the two bytes of an argument of
-//! UNPACK_EX), `#` (those of a call in 2.7). A `.` at the end: no exception comes from it.
+//! UNPACK_EX), `#` (those of a call in 2.7). A `.` at the end: no exception comes from it. A `^`: it may enter a frame of Python's
+//! without a call of the interpreter (3.11 and later), so that exceptions come from another place.
 //!
 //! | letter | as a demand | as a result |
 //! |---|---|---|
@@ -174,6 +175,8 @@ pub(in crate::bytecode) struct Rule {
     pub(super) act: Act,
     /// It raises no exception.
     pub(super) quiet: bool,
+    /// It may go on in a frame of Python's, from which exceptions come back.
+    pub(super) enters: bool,
     /// Every value is there once; how many it keeps, takes and gives.
     pub(super) is_fixed: bool,
     pub(super) sizes: [u8; 3],
@@ -190,6 +193,7 @@ impl Rule {
     pub(in crate::bytecode) const UNASSIGNED: Rule = Rule {
         act: Act::Unassigned,
         quiet: false,
+        enters: false,
         is_fixed: true,
         sizes: [0; 3],
         keeps: [NO_ITEM; 7],
@@ -252,6 +256,7 @@ impl Rule {
         while at < effect.len() {
             match effect[at] {
                 b'.' => rule.quiet = true,
+                b'^' => rule.enters = true,
                 b'|' => (part, place) = (1, 0),
                 b'>' => (part, place) = (2, 0),
                 letter => {
@@ -403,7 +408,7 @@ static ROWS: &[Row] = &[
     Row("UNARY_NOT", 0, 12, "o>b", Plain),
     Row("UNARY_NOT", 13, ALL, "B>b.", Plain),
     Row("TO_BOOL", 0, ALL, "o>b", Plain),
-    Row("BINARY_ADD BINARY_AND BINARY_DIVIDE BINARY_FLOOR_DIVIDE BINARY_LSHIFT BINARY_MATRIX_MULTIPLY BINARY_MODULO BINARY_MULTIPLY BINARY_OR BINARY_POWER BINARY_RSHIFT BINARY_SUBSCR BINARY_SUBTRACT BINARY_TRUE_DIVIDE BINARY_XOR BINARY_OP", 0, ALL, "oo>o", Plain),
+    Row("BINARY_ADD BINARY_AND BINARY_DIVIDE BINARY_FLOOR_DIVIDE BINARY_LSHIFT BINARY_MATRIX_MULTIPLY BINARY_MODULO BINARY_MULTIPLY BINARY_OR BINARY_POWER BINARY_RSHIFT BINARY_SUBSCR BINARY_SUBTRACT BINARY_TRUE_DIVIDE BINARY_XOR BINARY_OP", 0, ALL, "oo>o^", Plain),
     Row("INPLACE_ADD INPLACE_AND INPLACE_DIVIDE INPLACE_FLOOR_DIVIDE INPLACE_LSHIFT INPLACE_MATRIX_MULTIPLY INPLACE_MODULO INPLACE_MULTIPLY INPLACE_OR INPLACE_POWER INPLACE_RSHIFT INPLACE_SUBTRACT INPLACE_TRUE_DIVIDE INPLACE_XOR", 0, ALL, "oo>o", Plain),
     Row("COMPARE_OP", 0, ALL, "oo>", Compare),
     Row("IS_OP", 0, ALL, "oo>b.", Plain),
@@ -436,9 +441,9 @@ static ROWS: &[Row] = &[
     Row("LOAD_GLOBAL", 0, 10, ">o", Plain),
     Row("LOAD_GLOBAL", 11, 12, ">_0o", Plain),
     Row("LOAD_GLOBAL", 13, ALL, ">o_0", Plain),
-    Row("LOAD_ATTR", 0, 11, "o>o", Plain),
-    Row("LOAD_ATTR", 12, 12, "o>n0o", Plain),
-    Row("LOAD_ATTR", 13, ALL, "o>on0", Plain),
+    Row("LOAD_ATTR", 0, 11, "o>o^", Plain),
+    Row("LOAD_ATTR", 12, 12, "o>n0o^", Plain),
+    Row("LOAD_ATTR", 13, ALL, "o>on0^", Plain),
     Row("LOAD_METHOD", 0, ALL, "o>no", Plain),
     Row("LOAD_SUPER_ATTR", 12, 12, "ooo>n0o", Plain),
     Row("LOAD_SUPER_ATTR", 13, ALL, "ooo>on0", Plain),
@@ -516,7 +521,7 @@ static ROWS: &[Row] = &[
     Row("GET_ITER", 0, 14, "o>i", Plain),
     Row("GET_ITER", 15, ALL, "o>", GetIter),
     Row("GET_YIELD_FROM_ITER", 0, ALL, "o>w", Plain),
-    Row("FOR_ITER", 0, ALL, "", ForIter),
+    Row("FOR_ITER", 0, ALL, "^", ForIter),
     Row("END_FOR", 12, 12, "zz>.", Plain),
     Row("END_FOR", 13, 13, "z>.", Plain),
     Row("END_FOR", 14, ALL, "Z>.", Plain),
@@ -530,7 +535,7 @@ static ROWS: &[Row] = &[
     Row("YIELD_VALUE", 0, ALL, "o>o.", Yield),
     Row("YIELD_FROM", 0, 9, "wo>o.", YieldFrom),
     Row("YIELD_FROM", 10, ALL, "oo>o.", YieldFrom),
-    Row("SEND", 0, ALL, "", Send),
+    Row("SEND", 0, ALL, "^", Send),
     Row("END_SEND", 12, 14, "oo>o.", Plain),
     Row("END_SEND", 15, ALL, "oao>o.", Plain),
     Row("ASYNC_GEN_WRAP", 0, ALL, "o>o", Plain),
@@ -556,13 +561,13 @@ static ROWS: &[Row] = &[
     Row("CALL_FUNCTION_VAR_KW", 0, 0, "oo#oo>o", Plain),
     Row("CALL_FUNCTION", 0, ALL, "", CallFunction),
     Row("CALL_FUNCTION_KW", 6, ALL, "", CallKw),
-    Row("CALL_METHOD CALL", 0, ALL, "", Call),
-    Row("CALL_KW", 0, ALL, "", CallKw),
+    Row("CALL_METHOD CALL", 0, ALL, "^", Call),
+    Row("CALL_KW", 0, ALL, "^", CallKw),
     Row("CALL_FUNCTION_EX", 0, 10, "ooo0>o", Plain),
     Row("CALL_FUNCTION_EX", 11, 11, "nooo0>o", Plain),
-    Row("CALL_FUNCTION_EX", 12, 12, "nood0>o", CallUnpacked),
-    Row("CALL_FUNCTION_EX", 13, 13, "onod0>o", CallUnpacked),
-    Row("CALL_FUNCTION_EX", 14, ALL, "onoD>o", Plain),
+    Row("CALL_FUNCTION_EX", 12, 12, "nood0>o^", CallUnpacked),
+    Row("CALL_FUNCTION_EX", 13, 13, "onod0>o^", CallUnpacked),
+    Row("CALL_FUNCTION_EX", 14, ALL, "onoD>o^", Plain),
     Row("PRECALL", 0, ALL, "", CallNames),
     Row("KW_NAMES", 0, ALL, ".", KwNames),
     Row("MAKE_FUNCTION", 0, 0, "o*c>", MakeFunction),
