@@ -1,10 +1,13 @@
 """CPython's side of `cargo provost bench --only toolbox`: does what a command of the toolbox does, for the first files of a tree.
 
-    arguments       info|verify|identify FOLDER COUNT
+    arguments       info|verify|identify COUNT FOLDER
+                    normalize COUNT FOLDER, which it leaves as it is
+                    diff COUNT FOLDER FOLDER
     answer          12.3            seconds for COUNT files
 
 `info` counts the instructions of all code objects by opcode with `dis`; `verify` decides as importlib does, and loads the stream;
-`identify` only loads it: Python has nothing that tells who wrote a stream. Nothing is executed.
+`identify` only loads it: Python has nothing that tells who wrote a stream. `normalize` writes what `marshal.dumps` makes of it into
+another file, and `diff` compares what both files load as. Nothing is executed.
 """
 import collections
 import dis
@@ -13,6 +16,7 @@ import importlib.util as util
 import marshal
 import os
 import sys
+import tempfile
 import time
 import types
 
@@ -59,9 +63,22 @@ def identify(path):
         return marshal.loads(file.read()[16:])
 
 
-command = {"info": info, "verify": verify, "identify": identify}[sys.argv[1]]
-paths = files(sys.argv[2], int(sys.argv[3]))
+def normalize(path):
+    with open(path, "rb") as file:
+        data = file.read()
+    with tempfile.TemporaryFile() as file:
+        file.write(data[:16] + marshal.dumps(marshal.loads(data[16:])))
+
+
+def diff(path):
+    return identify(path) == identify(other + path[len(folder):])
+
+
+name, count, folder = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+other = sys.argv[-1]
+command = {"info": info, "verify": verify, "identify": identify, "normalize": normalize, "diff": diff}[name]
+paths = files(folder, count)
 begin = time.perf_counter()
 for path in paths:
     command(path)
-print((time.perf_counter() - begin) * int(sys.argv[3]) / max(1, len(paths)))
+print((time.perf_counter() - begin) * count / max(1, len(paths)))

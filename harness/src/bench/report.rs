@@ -1,6 +1,7 @@
 //! Rows, as a table for people, as JSON for programs, and as docs/PERFORMANCE.md.
 
 use super::contest::Timing;
+use super::{campaign, toolbox};
 use crate::progress;
 use serde::Serialize;
 
@@ -162,7 +163,50 @@ pub struct Place {
 }
 
 /// How the section about the verifier begins.
-pub const VERIFIER: &str = "## The verifier\n";
+const VERIFIER: &str = "## The verifier\n";
+
+/// A part of docs/PERFORMANCE.md that one command measures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// All races, and how to read the document: it has no title of its own.
+    Races,
+    /// The verifier.
+    Verifier,
+    /// Commands on a large tree.
+    Toolbox,
+    /// What hunts cost.
+    Hunts,
+}
+
+impl Part {
+    /// In the order of the document.
+    const ALL: [Part; 4] = [Part::Races, Part::Verifier, Part::Toolbox, Part::Hunts];
+
+    fn title(self) -> Option<&'static str> {
+        match self {
+            Part::Races => None,
+            Part::Verifier => Some(VERIFIER),
+            Part::Toolbox => Some(toolbox::TITLE),
+            Part::Hunts => Some(campaign::TITLE),
+        }
+    }
+
+    /// The document with a text in the place of this part.
+    #[must_use]
+    pub fn replace(self, old: &str, text: &str) -> String {
+        let mut rest = old;
+        let mut parts: Vec<&str> = Vec::new();
+        for part in Part::ALL.into_iter().rev() {
+            let start = part.title().map_or(Some(0), |title| rest.find(title)).unwrap_or(rest.len());
+            let kept = if part == self { text } else { &rest[start..] };
+            parts.push(kept.trim_end());
+            rest = &rest[..start];
+        }
+        parts.retain(|part| !part.is_empty());
+        parts.reverse();
+        parts.join("\n\n") + "\n"
+    }
+}
 
 /// The section of docs/PERFORMANCE.md about the verifier.
 #[must_use]
@@ -180,7 +224,7 @@ the verifier takes a second, of graphs that are read already, and, as the refere
     )
 }
 
-/// docs/PERFORMANCE.md, without the sections about the verifier and about hunts.
+/// docs/PERFORMANCE.md, without the parts that have a title.
 #[must_use]
 pub fn document(rows: &[Row], command: &str, place: &Place) -> String {
     let Place { machine, date, compiler, interpreters } = place;
@@ -259,6 +303,24 @@ mod tests {
     fn skipped() -> Row {
         let [bench, subject, reference] = ["py-marshal/tiny", "core:3.12", "py-marshal"].map(String::from);
         Row::skipped(bench, subject, reference, "it does not | build".into())
+    }
+
+    /// Whatever is there, a part that is written is there once, in its place, and the others stay.
+    #[test]
+    fn parts_of_the_document_are_replaced_one_by_one() {
+        let [verifier, toolbox, hunts] =
+            [VERIFIER, toolbox::TITLE, campaign::TITLE].map(|title| format!("{title}\nold\n"));
+        let old = ["# Performance\n", &verifier, &toolbox, &hunts].join("\n");
+        let check = |old: &str, part: Part, text: &str, expected: &[&str]| {
+            assert_eq!(part.replace(old, text), expected.join("\n"), "{part:?}");
+        };
+        let anew = toolbox.replace("old", "new");
+        check(&old, Part::Toolbox, &anew, &["# Performance\n", &verifier, &anew, &hunts]);
+        check(&old, Part::Races, "# New\n", &["# New\n", &verifier, &toolbox, &hunts]);
+        check(&old, Part::Hunts, &hunts, &[&old]);
+        check("# Performance\n", Part::Hunts, &hunts, &["# Performance\n", &hunts]);
+        check(&hunts, Part::Verifier, &verifier, &[&verifier, &hunts]);
+        check("", Part::Toolbox, &anew, &[&anew]);
     }
 
     #[test]

@@ -16,8 +16,25 @@ pub const FILES: usize = 30_000;
 /// The interpreter does as many, and the time is taken for all: it is that slow.
 const SAMPLE: usize = 1_000;
 
-/// The commands that are measured, each with the arguments that it has besides the tree.
-const COMMANDS: [(&str, &[&str]); 3] = [("info", &["--json"]), ("verify", &["--json"]), ("identify", &["--json"])];
+/// How the section of docs/PERFORMANCE.md begins.
+pub const TITLE: &str = "## Commands on a large tree\n";
+
+const HOW: &str = "\
+`cargo provost bench --only toolbox` measures this table and replaces this section. The tree has the compiled standard library of the
+interpreter as often as it takes, with sources. The program does all files, once, with a thread for each processor; the interpreter
+does the first 1,000 in one thread, and its time is taken for all (`bench/toolbox_loop.py`). Memory is the most that was resident.
+
+| row | what is compared |
+|---|---|
+| `info` | with `dis.get_instructions` over all code objects, counted by opcode |
+| `verify` | with what importlib asks of header and source, and `marshal.loads` |
+| `identify` | with `marshal.loads`: Python has nothing that tells who wrote a stream |
+| `normalize` | with `marshal.dumps(marshal.loads(...))` and a file that is written; ours checks what it writes, and puts it in the place of the file as a whole |
+| `diff` | the tree and its normal form, with two `marshal.loads` and a comparison, which does not say what differs |
+";
+
+/// The commands that are measured, in this order: `diff` compares the tree with the copy that `normalize` changed.
+const COMMANDS: [&str; 5] = ["info", "verify", "identify", "normalize", "diff"];
 
 /// What came of a command.
 #[derive(Debug, Clone, Serialize)]
@@ -45,26 +62,30 @@ pub fn measure(
 ) -> Result<Vec<Measured>> {
     let python = interpreter.executable().context("the interpreter has no executable")?;
     let folder = tempfile::tempdir()?;
-    plant(folder.path(), interpreter, cache, files)?;
+    let [tree, copy] = ["tree", "copy"].map(|name| folder.path().join(name));
+    let compiled = compiled(interpreter, cache)?;
+    for place in [&tree, &copy] {
+        plant(place, interpreter, &compiled, files)?;
+    }
     let mut rows = Vec::new();
-    for (command, arguments) in COMMANDS {
-        let (ours, megabytes) = ours(provost, command, arguments, folder.path())?;
+    for command in COMMANDS {
+        let trees = match command {
+            "normalize" => vec![&copy],
+            "diff" => vec![&tree, &copy],
+            _ => vec![&tree],
+        };
         let sample = SAMPLE.min(files);
-        let output = Command::new(python)
-            .arg(root.join("bench").join("toolbox_loop.py"))
-            .args([command, &folder.path().display().to_string(), &sample.to_string()])
-            .stdin(Stdio::null())
-            .output()?;
-        ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        let theirs: f64 = String::from_utf8_lossy(&output.stdout).trim().parse()?;
+        // What it does with files must find them as ours does.
+        let theirs = theirs(root, python, command, &trees, sample)?;
+        let (ours, megabytes) = ours(provost, command, &trees)?;
         let ratio = theirs / sample as f64 / (ours.as_secs_f64() / files as f64);
         rows.push(Measured { bench: format!("toolbox/{command}"), files, ratio, megabytes });
     }
     Ok(rows)
 }
 
-/// Fills a folder with packages of compiled files and their sources, until there are enough.
-fn plant(folder: &Path, interpreter: &Interpreter, cache: &Path, files: usize) -> Result<()> {
+/// The compiled files of a standard library, with their sources.
+fn compiled(interpreter: &Interpreter, cache: &Path) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
     let mut library = Library::open(&interpreter.facts.stdlib)?;
     let cache = Cache::new(cache, &interpreter.facts);
     let mut subject = Reality::new(interpreter, Limits::default());
@@ -76,6 +97,11 @@ fn plant(folder: &Path, interpreter: &Interpreter, cache: &Path, files: usize) -
         }
     }
     ensure!(!compiled.is_empty(), "the interpreter compiles nothing");
+    Ok(compiled)
+}
+
+/// Fills a folder with packages of compiled files and their sources, until there are enough.
+fn plant(folder: &Path, interpreter: &Interpreter, compiled: &[(Vec<u8>, Vec<u8>)], files: usize) -> Result<()> {
     let tag = interpreter.facts.version.split('.').take(2).collect::<String>();
     for (number, (source, pyc)) in compiled.iter().cycle().take(files).enumerate() {
         let package = folder.join(format!("package{:03}", number / 200));
@@ -94,13 +120,24 @@ fn plant(folder: &Path, interpreter: &Interpreter, cache: &Path, files: usize) -
     Ok(())
 }
 
+/// The seconds that the interpreter takes for so many files.
+fn theirs(root: &Path, python: &Path, command: &str, trees: &[&PathBuf], sample: usize) -> Result<f64> {
+    let output = Command::new(python)
+        .arg(root.join("bench").join("toolbox_loop.py"))
+        .args([command, &sample.to_string()])
+        .args(trees)
+        .stdin(Stdio::null())
+        .output()?;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Ok(String::from_utf8_lossy(&output.stdout).trim().parse()?)
+}
+
 /// The time that our program takes, and the most memory that it had.
-fn ours(provost: &Path, command: &str, arguments: &[&str], folder: &Path) -> Result<(Duration, f64)> {
+fn ours(provost: &Path, command: &str, trees: &[&PathBuf]) -> Result<(Duration, f64)> {
     let begin = Instant::now();
     let mut child = Command::new(provost)
-        .arg(command)
-        .args(arguments)
-        .arg(folder)
+        .args([command, "--json"])
+        .args(trees)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .spawn()?;
@@ -128,4 +165,15 @@ pub fn shown(rows: &[Measured]) -> String {
         vec![row.bench.clone(), row.files.to_string(), format!("{:.1}", row.ratio), format!("{:.0}", row.megabytes)]
     }));
     table(&cells)
+}
+
+/// The section of docs/PERFORMANCE.md.
+#[must_use]
+pub fn section(rows: &[Measured], beside: &str, made: &str) -> String {
+    let line =
+        |row: &Measured| format!("| `{}` | {} | {:.1} | {:.0} |\n", row.bench, row.files, row.ratio, row.megabytes);
+    let rows: String = rows.iter().map(line).collect();
+    format!(
+        "{TITLE}\n{HOW}\n{made} Beside {beside}.\n\n| row | files | times as fast | MB |\n|---|--:|--:|--:|\n{rows}"
+    )
 }

@@ -2,7 +2,7 @@
 
 use super::{MORE, Places, root, select, target_dir};
 use crate::bench::inputs::Input;
-use crate::bench::report::{self, Place, Row, document, table};
+use crate::bench::report::{self, Part, Place, Row, document, table};
 use crate::bench::run::{Runner, Target};
 use crate::bench::{Name, Race, campaign, toolbox};
 use crate::record::rfc3339;
@@ -95,24 +95,11 @@ impl Bench {
             write!(std::io::stdout(), "{}", table(&rows))?;
         }
         if let Some(path) = self.file() {
-            // What is measured by itself stays.
-            let old = std::fs::read_to_string(&path).unwrap_or_default();
-            let [_, verifier, hunts] = sections(&old);
-            let parts = if self.is_verifier() {
-                let Place { machine, date, .. } = place(&targets);
-                let made = format!("Written by `{}`, {date}, {machine}.", self.command());
-                [sections(&old)[0].to_owned(), report::verifier(&rows, &made), hunts.to_owned()]
+            if self.is_verifier() {
+                write_part(&path, Part::Verifier, &report::verifier(&rows, &self.made()))?;
             } else {
-                [document(&rows, &self.command(), &place(&targets)), verifier.to_owned(), hunts.to_owned()]
-            };
-            let parts: Vec<&str> = parts.iter().map(|part| part.trim_end()).filter(|part| !part.is_empty()).collect();
-            let text = parts.join("\n\n") + "\n";
-            let write = || {
-                path.parent().map_or(Ok(()), std::fs::create_dir_all)?;
-                std::fs::write(&path, text)
-            };
-            write().with_context(|| format!("cannot write {}", path.display()))?;
-            eprintln!("written {}", path.display());
+                write_part(&path, Part::Races, &document(&rows, &self.command(), &place(&targets)))?;
+            }
         }
         Ok(0)
     }
@@ -133,6 +120,11 @@ impl Bench {
             }
         } else {
             write!(out, "{}: {}\n{}", interpreter.id, interpreter.facts.version, toolbox::shown(&rows))?;
+        }
+        if !self.no_write && self.files == toolbox::FILES {
+            let path = self.out.clone().unwrap_or_else(|| root().join("docs").join("PERFORMANCE.md"));
+            let beside = format!("{} ({})", interpreter.id, interpreter.facts.version);
+            write_part(&path, Part::Toolbox, &toolbox::section(&rows, &beside, &self.made()))?;
         }
         Ok(0)
     }
@@ -163,14 +155,7 @@ impl Bench {
         }
         let path = self.out.clone().unwrap_or_else(|| root.join("docs").join("PERFORMANCE.md"));
         if !self.no_write {
-            let Place { machine, date, .. } = place(&[]);
-            let made = format!("Written by `{}`, {date}, {machine}.", self.command());
-            let old = std::fs::read_to_string(&path).unwrap_or_default();
-            let before = old.find(campaign::TITLE).map_or(&*old, |at| &old[..at]).trim_end();
-            let section = campaign::section(&rows, &whole, beside.as_ref(), &made);
-            std::fs::write(&path, format!("{before}\n\n{section}").trim_start())
-                .with_context(|| format!("cannot write {}", path.display()))?;
-            eprintln!("written {}", path.display());
+            write_part(&path, Part::Hunts, &campaign::section(&rows, &whole, beside.as_ref(), &self.made()))?;
         }
         Ok(0)
     }
@@ -191,6 +176,12 @@ impl Bench {
         self.out.clone().or_else(|| writes.then(|| root().join("docs").join("PERFORMANCE.md")))
     }
 
+    /// Where a section comes from.
+    fn made(&self) -> String {
+        let Place { machine, date, .. } = place(&[]);
+        format!("Written by `{}`, {date}, {machine}.", self.command())
+    }
+
     fn is_verifier(&self) -> bool {
         self.only == [Race::Verify.name()] && self.out.is_none()
     }
@@ -203,11 +194,16 @@ impl Bench {
     }
 }
 
-/// What docs/PERFORMANCE.md is made of: what all rows are told in, the section about the verifier, and that about hunts.
-fn sections(text: &str) -> [&str; 3] {
-    let (before, hunts) = text.split_at(text.find(campaign::TITLE).unwrap_or(text.len()));
-    let (before, verifier) = before.split_at(before.find(report::VERIFIER).unwrap_or(before.len()));
-    [before, verifier, hunts]
+/// Puts a part of docs/PERFORMANCE.md in the place of the one that is there. The others, which are measured by themselves, stay.
+fn write_part(path: &Path, part: Part, text: &str) -> Result<()> {
+    let old = std::fs::read_to_string(path).unwrap_or_default();
+    let write = || {
+        path.parent().map_or(Ok(()), std::fs::create_dir_all)?;
+        std::fs::write(path, part.replace(&old, text))
+    };
+    write().with_context(|| format!("cannot write {}", path.display()))?;
+    eprintln!("written {}", path.display());
+    Ok(())
 }
 
 /// One for each CPython that pyc-core knows; pyc-core as the newest of them if there is none.
