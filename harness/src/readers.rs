@@ -6,7 +6,7 @@
 mod document;
 pub mod found;
 
-pub use document::document;
+pub use document::{document, page};
 
 use crate::case::sha256_hex;
 use crate::comparison::{Compared, Pair};
@@ -68,12 +68,25 @@ pub struct Row {
     pub rewritten: [u64; 2],
     /// All generated streams, by the groups of rules that they reach.
     pub groups: BTreeMap<&'static str, Ends>,
+    /// The smallest of them that is not right, by group.
+    pub smallest: BTreeMap<&'static str, Smallest>,
     /// The most memory that it took for a case, in bytes.
     pub memory: u64,
     /// Why the first answer that cannot be used cannot.
     pub garbled: Option<String>,
     /// Why it was not asked to the end, if so.
     pub stopped: Option<String>,
+}
+
+/// A stream that is not read as CPython reads it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Smallest {
+    /// The stream.
+    pub stream: Vec<u8>,
+    /// What came of it.
+    pub came: Came,
+    /// Where they differ first, what CPython says there, and what the reader says.
+    pub sides: [String; 3],
 }
 
 /// Asks all of them; `told` hears of each that is done.
@@ -207,7 +220,20 @@ impl Asked<'_> {
         groups.dedup();
         for group in groups {
             *self.row.groups.entry(group).or_default().entry(came).or_default() += 1;
+            let is_smaller = self.row.smallest.get(group).is_none_or(|smallest| stream.len() < smallest.stream.len());
+            if came.is_fault() && is_smaller {
+                let smallest = Smallest { stream: stream.to_vec(), came, sides: sides(&compared) };
+                self.row.smallest.insert(group, smallest);
+            }
         }
         Ok(())
+    }
+}
+
+/// Where both sides differ first, and what each says there.
+fn sides(compared: &Compared) -> [String; 3] {
+    match &compared.verdict {
+        Verdict::Diverge(divergence) => [divergence.at.clone(), divergence.core.clone(), divergence.subject.clone()],
+        _ => [String::new(), compared.prediction.observation.to_string(), compared.observation.to_string()],
     }
 }

@@ -14,7 +14,7 @@ use crate::summary::{Summary, Tone, all, plural, word};
 use crate::{Level, RunLog};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use text::{duration, percent};
-pub(crate) use text::{grouped, moment, visible};
+pub(crate) use text::{grouped, hex_dump, moment, snippet, visible};
 
 const STYLE: &str = include_str!("html/style.css");
 const SCRIPT: &str = include_str!("html/script.js");

@@ -39,6 +39,7 @@ mod event;
 mod html;
 mod log;
 mod merge;
+mod readers;
 #[cfg(test)]
 mod schema;
 mod starvation;
@@ -53,4 +54,5 @@ pub use event::{
 pub use html::render;
 pub use log::{FILE_NAME, Gap, Log, ReadError, RunLog, read};
 pub use merge::{Unmergeable, caution, merge};
+pub use readers::{Cell, Reading, Smallest, readers};
 pub use trend::{Night, Regression, regressions, trend};

@@ -7,7 +7,7 @@ use crate::observation::Observation;
 use crate::oracle::{Came, Verdict};
 use crate::progress::table;
 use crate::readers::found::{self, Found};
-use crate::readers::{Plan, Row, ask, document};
+use crate::readers::{Plan, Row, ask, document, page};
 use crate::stdlib::{Cache, Library};
 use crate::subjects::core::{Core, payload};
 use crate::subjects::{Compiled, Reality, Subject};
@@ -15,7 +15,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 use interpreters::{Interpreter, Limits, adapters};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Arguments of `readers`.
 #[derive(Debug, Args)]
@@ -41,6 +41,10 @@ pub(crate) struct Readers {
     /// Where to write what came of it [default: docs/READERS.md, if all readers were asked]
     #[arg(long, short, value_name = "FILE")]
     out: Option<PathBuf>,
+    /// Where to write the matrix as a page, each cell of which leads to its smallest case [default: reports/out/readers.html, if
+    /// all readers were asked]
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
     #[command(flatten)]
     places: Places,
 }
@@ -78,16 +82,28 @@ impl Readers {
                     row.garbled.iter().for_each(|why| println!("{}:{}: {why}", row.reader, row.python));
                 }
             }
-            let out =
-                self.out.clone().or_else(|| self.adapter.is_empty().then(|| root().join("docs").join("READERS.md")));
-            if let Some(out) = out {
-                let text = document(&rows, &skipped, self.seed, self.cases, self.files);
-                std::fs::write(&out, text).with_context(|| format!("cannot write {}", out.display()))?;
-                println!("{}", out.display());
-            }
+            self.write(self.out.as_deref(), &["docs", "READERS.md"], || {
+                document(&rows, &skipped, self.seed, self.cases, self.files)
+            })?;
+            self.write(self.report.as_deref(), &["reports", "out", "readers.html"], || {
+                page(&rows, self.seed, self.cases)
+            })?;
         }
         skipped.iter().for_each(|(name, reason)| println!("{name}: skipped: {reason}"));
         Ok(if garbled > 0 { 2 } else { u8::from(gone > 0) })
+    }
+
+    /// Writes a text where it is wanted; to its usual place if all readers were asked.
+    fn write(&self, wanted: Option<&Path>, usual: &[&str], text: impl FnOnce() -> String) -> Result<()> {
+        let usual = || self.adapter.is_empty().then(|| root().join(usual.iter().collect::<PathBuf>()));
+        let Some(path) = wanted.map(Path::to_path_buf).or_else(usual) else { return Ok(()) };
+        let write = || {
+            path.parent().map_or(Ok(()), std::fs::create_dir_all)?;
+            std::fs::write(&path, text())
+        };
+        write().with_context(|| format!("cannot write {}", path.display()))?;
+        println!("{}", path.display());
+        Ok(())
     }
 
     /// Asks again what was found, and says what is gone.

@@ -54,6 +54,12 @@ impl Came {
         Came::Garbled,
     ];
 
+    /// Whether it is the reader that is wrong.
+    #[must_use]
+    pub fn is_fault(self) -> bool {
+        !matches!(self, Came::Right | Came::NotClaimed | Came::Garbled)
+    }
+
     /// What came of a case of which this was observed, and judged.
     #[must_use]
     pub fn of(observed: &Observation, verdict: &Verdict) -> Came {

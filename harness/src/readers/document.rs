@@ -1,6 +1,6 @@
 //! The text of docs/READERS.md.
 
-use super::{Ends, Row};
+use super::{Ends, Row, Smallest};
 use crate::oracle::Came;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -132,6 +132,46 @@ fn cell(ends: &Ends) -> String {
     cell
 }
 
+/// The matrix as a page, where each cell leads to its smallest case.
+#[must_use]
+pub fn page(rows: &[Row], seed: u64, cases: u64) -> String {
+    let smallest = |row: &Row, Smallest { stream, came, sides: [at, cpython, reader] }: &Smallest| {
+        let hex: String = stream.iter().map(|byte| format!("{byte:02x}")).collect();
+        reports::Smallest {
+            came: came.to_string(),
+            at: at.clone(),
+            cpython: cpython.clone(),
+            reader: reader.clone(),
+            replay: format!(
+                "echo {hex} | xxd -r -p | cargo provost replay --adapter {} --as {} -",
+                row.reader, row.python
+            ),
+            hex,
+        }
+    };
+    let rows: Vec<reports::Reading> = rows
+        .iter()
+        .map(|row| reports::Reading {
+            reader: format!("{} {}", row.reader, row.version),
+            python: row.python.clone(),
+            groups: row
+                .groups
+                .iter()
+                .map(|(group, ends)| {
+                    let smallest = row.smallest.get(group).map(|found| smallest(row, found));
+                    ((*group).to_owned(), reports::Cell { text: cell(ends), smallest })
+                })
+                .collect(),
+        })
+        .collect();
+    let lead = format!(
+        "How many percent of the generated streams that reach a rule of a group are right, of those that are claimed; then how many \
+         are wrong (w), refused (r), falsely accepted (f), crashed (c), hung (h), over in memory (m). Seed {seed}, {cases} valid \
+         streams and {cases} damaged ones for each reader."
+    );
+    reports::readers(&rows, &lead)
+}
+
 fn memory(text: &mut String, readers: &BTreeMap<String, Vec<&Row>>) {
     text.push_str(
         "## Memory\n\nThe most that a reader took for one generated stream, beyond what it had before, in MiB. A process may have 2 GiB \
@@ -177,5 +217,24 @@ mod tests {
             document(&[row("3.11", 2), row("3.12", 3)], &[("other".into(), "it is not there".into())], 1, 5, None);
         assert!(text.contains("| mine 1 | 5 | 0 |") && text.contains("| mine | 3.12 | 100% |"), "{text}");
         assert!(text.contains("| other | it is not there |"), "{text}");
+    }
+
+    #[test]
+    fn the_page_says_how_to_see_the_smallest_case() {
+        let sides = ["tuple[0]", "int 1", "int 2"].map(String::from);
+        let smallest = Smallest { stream: b"N0".to_vec(), came: Came::Wrong, sides };
+        let row = Row {
+            reader: "mine".into(),
+            python: "3.12".into(),
+            groups: [("types", [(Came::Wrong, 1)].into())].into(),
+            smallest: [("types", smallest)].into(),
+            ..Row::default()
+        };
+        let page = page(&[row], 7, 20);
+        for text in
+            ["0% w1", "tuple[0]", "int 2", "echo 4e30 | xxd -r -p | cargo provost replay --adapter mine --as 3.12 -"]
+        {
+            assert!(page.contains(text), "no {text} in {page}");
+        }
     }
 }
