@@ -30,7 +30,7 @@ def code_points(text):
 
 
 def plain(value, bits=bits, convert=lambda value: value, fields=FIELDS):
-    """The text of a value. `bits` gives the hexadecimal digits of a float, `convert` makes what a reader has to what Python has."""
+    """The text of a value. `bits` gives the digits of a float, `convert` makes what a reader has to what Python has."""
     numbers, alive = {}, []
 
     def scalar(value):
