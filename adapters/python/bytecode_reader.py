@@ -35,8 +35,14 @@ def said(code):
     handlers = [(
         order[one.start], order[one.end], order[one.target], one.depth, one.lasti,
     ) for one in dis._parse_exception_table(code) if one.start < one.end]
-    arguments = code.co_argcount + code.co_kwonlyargcount + bool(code.co_flags & 4) + bool(code.co_flags & 8)
-    return [getattr(code, "co_" + field) for field in HEAD], code.co_varnames[:arguments], instructions, handlers
+    return [getattr(code, "co_" + field) for field in HEAD], arguments(code), instructions, handlers
+
+
+def arguments(code):
+    number = code.co_argcount + code.co_kwonlyargcount + bool(code.co_flags & 4) + bool(code.co_flags & 8)
+    if not 0 <= number <= len(code.co_varnames):
+        raise ValueError("arguments without names")
+    return code.co_varnames[:number]
 
 
 def same(code, other):
@@ -46,6 +52,8 @@ def same(code, other):
 def is_made(code):
     """Whether a compiler might have made it; nothing else is claimed."""
     try:
+        # CPython's constructor does not ask, and reads what is behind the names.
+        arguments(code)
         covered = sum(end - start for start, end, _ in code.co_lines()) if LINES.fullmatch(code.co_linetable) else -1
         names = code.co_varnames + code.co_freevars
         return covered == len(code.co_code) and len({*names}) == len(names) and same(code, code.replace(co_name=code.co_name))
