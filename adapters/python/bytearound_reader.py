@@ -24,13 +24,14 @@ from bytearound import ByteAround, __version__
 
 
 def said(code):
-    """What a code object says: what the number of a constant or a name is, is its own business."""
+    """What a code object says: the number of a constant or a name is its own business."""
     names = {"const": code.co_consts, "name": code.co_names, "local": code.co_varnames,
              "free": code.co_cellvars + code.co_freevars, "compare": opcode.cmp_op}
     named = dict((op, kind) for kind in names for op in getattr(opcode, "has" + kind))
     steps, lines = map(ord, code.co_code), list(dis.findlinestarts(code))
-    if len(code.co_lnotab) % 2:
-        raise ValueError("half an entry")
+    arguments = code.co_argcount + bool(code.co_flags & 4) + bool(code.co_flags & 8)
+    if len(code.co_lnotab) % 2 or not 0 <= arguments <= len(code.co_varnames):
+        raise ValueError("half an entry, or an argument without a name")
     at, more, order, all_said = 0, 0, {}, []
     while at < len(steps):
         start, op, argument, target = at, steps[at], None, None
@@ -51,7 +52,6 @@ def said(code):
             argument = repr(names[named[op]][argument])
         order[start] = len(all_said)
         all_said.append((op, argument, target, line))
-    arguments = code.co_argcount + bool(code.co_flags & 4) + bool(code.co_flags & 8)
     head = (code.co_argcount, code.co_flags, code.co_name, code.co_filename, code.co_firstlineno,
             code.co_varnames[:arguments])
     return head, [(op, argument, target and order[target], line) for op, argument, target, line in all_said]
