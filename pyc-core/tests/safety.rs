@@ -292,6 +292,13 @@ fn rows() -> Vec<Row> {
             ".stacksize 1; .field linetable b\"\\xf0\\x02\"; LOAD_CONST None; RETURN_VALUE",
             DONE,
         ),
+        (
+            LineTable,
+            CANNOT_TELL,
+            &["3.11d", "3.13d", "3.15d"],
+            ".stacksize 1; .field linetable b\"\\x06\\x00\"; LOAD_CONST None; RETURN_VALUE",
+            ".stacksize 1; .field linetable b\"\\x86\\x00\"; LOAD_CONST None; RETURN_VALUE",
+        ),
         (Closure, CRASH, old, ".free a; .stacksize 1; LOAD_CONST None; RETURN_VALUE", DONE),
         (Closure, CRASH, new, ".free a; .stacksize 1; COPY_FREE_VARS 1; LOAD_CONST None; RETURN_VALUE", DONE),
         (Closure, CANNOT_TELL, new, ".free a; .stacksize 1; NOP; LOAD_CONST None; RETURN_VALUE", DONE),

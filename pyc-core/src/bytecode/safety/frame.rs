@@ -216,9 +216,13 @@ impl<'g> Frame<'g> {
         is_sound
     }
 
-    /// Whether the interpreter reads on behind the line table. Up to 3.9 it looks at whole pairs only.
+    /// Whether the interpreter reads on behind the line table. Up to 3.9 it looks at whole pairs only. A debug build asserts that an
+    /// entry begins where the table does (`advance` of codeobject.c).
     fn reads_behind(&self, table: &[u8], first_line: i32) -> bool {
         if self.profile.has_positions() {
+            if self.profile.debug && table.first().is_some_and(|byte| *byte < 128) {
+                return true;
+            }
             let mut positions = Positions::new(table, first_line, self.profile);
             positions.by_ref().for_each(drop);
             return positions.is_cut();
