@@ -6,7 +6,7 @@ import sys
 import threading
 
 
-NAMES = ["varnames", "freevars", "cellvars"]
+NAMES = ["varnames", "cellvars"]
 
 
 class Unsupported(Exception):
@@ -31,10 +31,12 @@ class Same:
 
 
 def fields(python):
-    """The attributes of code objects of a Python, as far as streams have them."""
+    """The attributes of code objects of a Python that are compared (corpus/CANON.md)."""
     release = tuple(map(int, python.split(".")))
     names = ["argcount", "nlocals", "stacksize", "flags", "code", "consts", "names", *NAMES, "filename", "name",
              "firstlineno", "linetable" if release >= (3, 10) else "lnotab"]
+    if release < (3, 11):
+        names.append("freevars")
     since = {"kwonlyargcount": (3, 0), "posonlyargcount": (3, 8), "qualname": (3, 11), "exceptiontable": (3, 11)}
     return names + [name for name, start in since.items() if start <= release]
 
