@@ -7,8 +7,9 @@ use crate::observation::{Accepted, Canon, Fault, Observation};
 use crate::subjects::core::{Core, guard};
 use protocol::Exception;
 use pyc_core::bytecode::{Assembled, Body, Position, text};
+use pyc_core::code::{Code, kind};
 use pyc_core::model::Loaded;
-use pyc_core::{Profile, Value};
+use pyc_core::{Graph, Profile, Value};
 use std::fmt::Write;
 
 /// What the core predicts of an interpreter that is asked for the instructions in a stream: a text in the place of the canon; or
@@ -102,10 +103,20 @@ pub fn expected(file: &File<'_>) -> Result<String, String> {
         if lines.is_cut() || positions.is_cut() {
             return Err("the interpreter reads on behind its line table".into());
         }
+        if has_uncounted_free_variables(&code, graph, profile) {
+            return Err("the interpreter writes behind the tuple of free variables".into());
+        }
         tables(&body, profile, &mut out);
         stack.extend(body.consts.iter().rev());
     }
     Ok(out)
+}
+
+/// Whether `co_freevars` lists more names than were counted: a variable that is local or a cell besides is not, and the tuple is too
+/// short (`get_localsplus_counts` and `get_localsplus_names` of codeobject.c, 3.11 and later).
+fn has_uncounted_free_variables(code: &Code<'_>, graph: &Graph<'_>, profile: &Profile) -> bool {
+    let counts = |kind: u8| kind & kind::FREE != 0 && kind & (kind::LOCAL | kind::CELL) != 0;
+    profile.has_positions() && code.variables(graph).iter().any(|(_, kind)| counts(*kind))
 }
 
 /// Lines since 3.10 and positions since 3.11.

@@ -1,5 +1,7 @@
 //! What pyc-core says of instructions is what the interpreters say.
 
+use harness::observation::Observation;
+use harness::subjects::core::Core;
 use std::process::Command;
 
 /// A few files of each standard library and some generated code objects; `cargo provost bytecode` asks about all.
@@ -38,4 +40,23 @@ fn shared_code_objects_are_shown_as_dis_shows_them() {
         let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
         assert_eq!(output.status.code(), Some(0), "{python}: {said}");
     }
+}
+
+/// `co_freevars` of a variable that is free and local writes behind a tuple (3.11 and later), so nobody is asked to read it.
+#[test]
+fn free_variables_that_are_local_are_not_asked_of() {
+    let check = |kinds: &str, is_asked: bool| {
+        let text = format!(
+            ".python 3.11\n.bare\n.code f\n.field localsplusnames (\"a\", \"b\")\n.field localspluskinds b\"{kinds}\"\n\
+             LOAD_CONST None\nRETURN_VALUE\n"
+        );
+        let stream = pyc_core::bytecode::text::assemble(&text).unwrap();
+        let core = Core::named("3.11").unwrap();
+        let predicted = harness::bytecode::predict(&core, &stream);
+        assert_eq!(matches!(predicted, Observation::Accepted(_)), is_asked, "{kinds}: {predicted}");
+    };
+    check("\\x20\\x80", true);
+    check("\\x60\\x80", true);
+    check("\\x20\\xa0", false);
+    check("\\x20\\xc0", false);
 }
