@@ -586,6 +586,13 @@ fn rows() -> Vec<Row> {
             ".flags ASYNC_GENERATOR; RETURN_GENERATOR; POP_TOP; LOAD_CONST \"a\"; RETURN_VALUE",
             ".flags ASYNC_GENERATOR; RETURN_GENERATOR; POP_TOP; LOAD_CONST None; RETURN_VALUE",
         ),
+        (
+            ValueKind,
+            CRASH,
+            &["3.13d", "3.14d", "3.15", "3.15d"],
+            ".stacksize 3; LOAD_CONST \"T\"; LOAD_CONST None; BUILD_MAP 0; BUILD_TUPLE 3; CALL_INTRINSIC_1 11; RETURN_VALUE",
+            ".stacksize 3; LOAD_CONST \"T\"; LOAD_CONST None; LOAD_CONST code g; MAKE_FUNCTION; BUILD_TUPLE 3; CALL_INTRINSIC_1 11; RETURN_VALUE; .code g; LOAD_CONST None; RETURN_VALUE",
+        ),
         // What a frame raises that a call entered is looked up before the call, and the rest where its caches end.
         (
             StackUnderflow,

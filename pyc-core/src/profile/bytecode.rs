@@ -153,6 +153,12 @@ impl Profile {
         self.since(3, 14)
     }
 
+    /// What makes an alias of a type takes what gives its value for a function: 3.15 reads its module, debug builds assert it
+    /// (`_Py_make_typealias` of typevarobject.c).
+    pub(crate) fn trusts_values_of_aliases(&self) -> bool {
+        self.since(3, 15) || self.debug
+    }
+
     /// GET_ITER pushes the state of the iteration, too.
     pub(crate) fn counts_iterations(&self) -> bool {
         self.since(3, 15)

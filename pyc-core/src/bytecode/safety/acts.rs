@@ -476,7 +476,12 @@ impl Machine<'_, '_> {
         self.has(count)?;
         let items = &self.state.slots[self.state.slots.len() - count..];
         let is = match items {
-            [first, second, _] if first.is() == Is::Str && matches!(second.is(), Is::Tuple | Is::Cells | Is::None) => {
+            [first, second, third]
+                if first.is() == Is::Str
+                    && matches!(second.is(), Is::Tuple | Is::Cells | Is::None)
+                    && (matches!(third.is(), Is::Function | Is::Comprehension)
+                        || !self.frame.profile.trusts_values_of_aliases()) =>
+            {
                 Is::Alias
             }
             [_, ..] if items.iter().all(|it| it.is() == Is::Cell) => Is::Cells,

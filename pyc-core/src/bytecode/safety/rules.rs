@@ -29,7 +29,7 @@
 //! | `c` | a code object of the constants | – |
 //! | `q` | a tuple of cells | – |
 //! | `D` | a dict or NULL | – |
-//! | `T` | a tuple of a string, a tuple or None, and something else | – |
+//! | `T` | a tuple of a string, a tuple or None, and something else (where that is trusted: a function) | – |
 //! | `f` | a function that was made here | the same |
 //! | `x` | an exception | one |
 //! | `r` | an exception or None | the same |

@@ -15,7 +15,7 @@ pub(super) enum Is {
     Str,
     /// Data: one more than the index of the constant, or [`BUILT`] and how long it is, if either is known.
     Tuple,
-    /// A tuple of a string, a tuple or None, and another value.
+    /// A tuple of a string, a tuple or None, and another value; a function, where the interpreter trusts that.
     Alias,
     /// Data: how many cells.
     Cells,
