@@ -593,6 +593,13 @@ fn rows() -> Vec<Row> {
             ".stacksize 3; LOAD_CONST \"T\"; LOAD_CONST None; BUILD_MAP 0; BUILD_TUPLE 3; CALL_INTRINSIC_1 11; RETURN_VALUE",
             ".stacksize 3; LOAD_CONST \"T\"; LOAD_CONST None; LOAD_CONST code g; MAKE_FUNCTION; BUILD_TUPLE 3; CALL_INTRINSIC_1 11; RETURN_VALUE; .code g; LOAD_CONST None; RETURN_VALUE",
         ),
+        (
+            GeneratorOnly,
+            CANNOT_TELL,
+            span("3.11", "3.14"),
+            ".stacksize 2; .flags GENERATOR; LOAD_NAME a; POP_TOP; RETURN_GENERATOR; POP_TOP; LOAD_CONST None; RETURN_VALUE",
+            ".stacksize 2; .flags GENERATOR; NOP; RETURN_GENERATOR; POP_TOP; LOAD_CONST None; RETURN_VALUE",
+        ),
         // What a frame raises that a call entered is looked up before the call, and the rest where its caches end.
         (
             StackUnderflow,

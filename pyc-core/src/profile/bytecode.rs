@@ -159,6 +159,12 @@ impl Profile {
         self.since(3, 15) || self.debug
     }
 
+    /// RETURN_GENERATOR is the first instruction but for those that make cells. It moves the frame, and takes it for granted that
+    /// its stack is empty and that no frame object refers to it (an assertion of bytecodes.c).
+    pub(crate) fn makes_generators_first(&self) -> bool {
+        self.makes_generators() && !self.since(3, 15)
+    }
+
     /// GET_ITER pushes the state of the iteration, too.
     pub(crate) fn counts_iterations(&self) -> bool {
         self.since(3, 15)

@@ -363,6 +363,9 @@ impl Machine<'_, '_> {
                     let word = if is_generator { "a generator" } else { "code whose flags tell of none" };
                     return Err(self.wrong(Kind::GeneratorOnly, Detail::Word(word)));
                 }
+                if profile.makes_generators_first() && !self.is_at_the_beginning() {
+                    return Err(self.unclear(Kind::GeneratorOnly, Detail::Word("code that did something before")));
+                }
                 self.state.is_generator = true;
                 self.soil();
             }
@@ -401,6 +404,11 @@ impl Machine<'_, '_> {
         self.give(rule)?;
         // Who throws into a generator pushes a value before.
         self.raise()
+    }
+
+    /// Whether nothing comes before but what makes cells.
+    fn is_at_the_beginning(&self) -> bool {
+        (0..self.now).all(|place| matches!(self.name(place), "MAKE_CELL" | "COPY_FREE_VARS" | "NOP" | "EXTENDED_ARG"))
     }
 
     /// Whether the next instruction is the RESUME of a generator that waits for another one.
