@@ -20,12 +20,12 @@ fn interpreters_agree_about_instructions() {
     assert!(text.contains("3 of 3 files agree"), "{text}");
 }
 
-/// Where `dis` does not go into nested code (2.7, 3.6), each code object is shown once, however often it is a constant; where it
+/// Where `dis` does not go into nested code (3.6), each code object is shown once, however often it is a constant; where it
 /// does, each time.
 #[test]
 fn shared_code_objects_are_shown_as_dis_shows_them() {
     let folder = tempfile::tempdir().unwrap();
-    for python in ["2.7", "3.6", "3.7", "3.12"] {
+    for python in ["3.6", "3.7", "3.12"] {
         let text = format!(
             ".python {python}\n.bare\n.code f\n.consts code g, None, code g\nLOAD_CONST code g\nRETURN_VALUE\n\
              .code g\nLOAD_CONST None\nRETURN_VALUE\n"
