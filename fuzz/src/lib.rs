@@ -29,7 +29,7 @@ use pyc_core::bytecode::{Argument, Assembly, Body, listing, text};
 use pyc_core::code::fields;
 use pyc_core::model::Loaded;
 use pyc_core::pyc::PycError;
-use pyc_core::{Graph, NodeId, Pyc, Value, read};
+use pyc_core::{Cause, Graph, NodeId, Pyc, Value, read};
 use std::collections::BTreeMap;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
@@ -97,7 +97,7 @@ pub fn canon_roundtrip(data: &[u8]) {
                 // How far a value may expand is measured by the stream that it was read from, and the normal form is another.
                 let is_cut = [anew, before]
                     .iter()
-                    .any(|(_, dump)| matches!(dump, Dump::Undefined(cause) if cause == "expansion"));
+                    .any(|(_, dump)| matches!(dump, Dump::Undefined(cause) if *cause == Cause::Expansion.name()));
                 assert!(
                     is_cut || anew == before,
                     "{}: {before:?}, {anew:?} of the normal form {normal:02x?}",

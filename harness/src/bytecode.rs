@@ -115,8 +115,8 @@ pub fn expected(file: &File<'_>) -> Result<String, String> {
 /// Whether `co_freevars` lists more names than were counted: a variable that is local or a cell besides is not, and the tuple is too
 /// short (`get_localsplus_counts` and `get_localsplus_names` of codeobject.c, 3.11 and later).
 fn has_uncounted_free_variables(code: &Code<'_>, graph: &Graph<'_>, profile: &Profile) -> bool {
-    let counts = |kind: u8| kind & kind::FREE != 0 && kind & (kind::LOCAL | kind::CELL) != 0;
-    profile.has_positions() && code.variables(graph).iter().any(|(_, kind)| counts(*kind))
+    let is_listed_alone = |kind: u8| kind & kind::FREE != 0 && !kind::is_free(kind);
+    profile.has_positions() && code.variables(graph).iter().any(|(_, kind)| is_listed_alone(*kind))
 }
 
 /// Lines since 3.10 and positions since 3.11.

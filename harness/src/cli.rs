@@ -37,7 +37,7 @@ mod verifier;
 mod verify;
 
 use crate::faults::Fault;
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use interpreters::{
     Driver, Found, Interpreter, Limits, Options, Unusable, Workspace, adapters, discover_with, selects,
@@ -286,6 +286,15 @@ fn real(path: &Path) -> PathBuf {
 /// The folder of this repository.
 pub(crate) fn root() -> PathBuf {
     real(&Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))
+}
+
+/// Writes a document; its folder is made.
+fn write_document(path: &Path, text: &str) -> Result<()> {
+    let write = || {
+        path.parent().map_or(Ok(()), std::fs::create_dir_all)?;
+        std::fs::write(path, text)
+    };
+    write().with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// The folder of the corpus: the one that was named, or that of the repository.

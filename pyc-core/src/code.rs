@@ -160,6 +160,12 @@ pub mod kind {
     pub const KEYWORD: u8 = 0x04;
     /// `*args` or `**kwargs`.
     pub const VARIABLE: u8 = 0x08;
+
+    /// Whether a variable is counted as a free one: only if it is nothing else (`get_localsplus_counts` of codeobject.c, 3.11).
+    #[must_use]
+    pub const fn is_free(kind: u8) -> bool {
+        kind & (FREE | CELL | LOCAL) == FREE
+    }
 }
 
 /// Bits of co_flags that the format itself depends on.

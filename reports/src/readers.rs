@@ -63,7 +63,7 @@ pub fn readers(rows: &[Reading], lead: &str) -> String {
         places.push(at);
     }
     let table = html! {
-        table.sortable {
+        table {
             caption { "A cell leads to the smallest stream that is not right" }
             thead { tr {
                 th scope="col" { "Reader" }

@@ -1,6 +1,6 @@
 //! `provost bench`: ratios, measured side by side.
 
-use super::{MORE, Places, root, select, target_dir};
+use super::{MORE, Places, root, select, target_dir, write_document};
 use crate::bench::inputs::Input;
 use crate::bench::report::{self, Part, Place, Row, document, table};
 use crate::bench::run::{Runner, Target};
@@ -122,7 +122,7 @@ impl Bench {
             write!(out, "{}: {}\n{}", interpreter.id, interpreter.facts.version, toolbox::shown(&rows))?;
         }
         if !self.no_write && self.files == toolbox::FILES {
-            let path = self.out.clone().unwrap_or_else(|| root().join("docs").join("PERFORMANCE.md"));
+            let path = self.document();
             let beside = format!("{} ({})", interpreter.id, interpreter.facts.version);
             write_part(&path, Part::Toolbox, &toolbox::section(&rows, &beside, &self.made()))?;
         }
@@ -153,7 +153,7 @@ impl Bench {
         } else {
             write!(out, "{}", campaign::table(&rows, &whole, beside.as_ref()))?;
         }
-        let path = self.out.clone().unwrap_or_else(|| root.join("docs").join("PERFORMANCE.md"));
+        let path = self.document();
         if !self.no_write {
             write_part(&path, Part::Hunts, &campaign::section(&rows, &whole, beside.as_ref(), &self.made()))?;
         }
@@ -173,7 +173,12 @@ impl Bench {
     fn file(&self) -> Option<PathBuf> {
         // A few rows must not take the place of a whole table; those of the verifier have a section of their own.
         let writes = !self.no_write && (self.only.is_empty() || self.is_verifier());
-        self.out.clone().or_else(|| writes.then(|| root().join("docs").join("PERFORMANCE.md")))
+        (writes || self.out.is_some()).then(|| self.document())
+    }
+
+    /// The document that is written: the one that was named, or that of the repository.
+    fn document(&self) -> PathBuf {
+        self.out.clone().unwrap_or_else(|| root().join("docs").join("PERFORMANCE.md"))
     }
 
     /// Where a section comes from.
@@ -197,11 +202,7 @@ impl Bench {
 /// Puts a part of docs/PERFORMANCE.md in the place of the one that is there. The others, which are measured by themselves, stay.
 fn write_part(path: &Path, part: Part, text: &str) -> Result<()> {
     let old = std::fs::read_to_string(path).unwrap_or_default();
-    let write = || {
-        path.parent().map_or(Ok(()), std::fs::create_dir_all)?;
-        std::fs::write(path, part.replace(&old, text))
-    };
-    write().with_context(|| format!("cannot write {}", path.display()))?;
+    write_document(path, &part.replace(&old, text))?;
     eprintln!("written {}", path.display());
     Ok(())
 }

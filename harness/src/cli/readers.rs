@@ -1,7 +1,7 @@
 //! `provost readers`: asks every reader that comes with Provost about everything, and writes docs/READERS.md and docs/FOUND.md.
 
 use super::adapter::places;
-use super::{Places, root, target_dir, workspace};
+use super::{Places, root, target_dir, workspace, write_document};
 use crate::comparison::Pair;
 use crate::observation::Observation;
 use crate::oracle::{Came, Verdict};
@@ -11,7 +11,7 @@ use crate::readers::{Plan, Row, ask, document, page};
 use crate::stdlib::{Cache, Library};
 use crate::subjects::core::{Core, payload};
 use crate::subjects::{Compiled, Reality, Subject};
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::Args;
 use interpreters::{Interpreter, Limits, adapters};
 use std::collections::BTreeMap;
@@ -64,8 +64,7 @@ impl Readers {
         let gone = self.again(&bugs, &readers.interpreters)?;
         if self.adapter.is_empty() {
             let path = root().join("docs").join("FOUND.md");
-            std::fs::write(&path, found::document(&bugs))
-                .with_context(|| format!("cannot write {}", path.display()))?;
+            write_document(&path, &found::document(&bugs))?;
             println!("{}: {} bugs", path.display(), bugs.len());
         }
         let mut garbled = 0;
@@ -97,11 +96,7 @@ impl Readers {
     fn write(&self, wanted: Option<&Path>, usual: &[&str], text: impl FnOnce() -> String) -> Result<()> {
         let usual = || self.adapter.is_empty().then(|| root().join(usual.iter().collect::<PathBuf>()));
         let Some(path) = wanted.map(Path::to_path_buf).or_else(usual) else { return Ok(()) };
-        let write = || {
-            path.parent().map_or(Ok(()), std::fs::create_dir_all)?;
-            std::fs::write(&path, text())
-        };
-        write().with_context(|| format!("cannot write {}", path.display()))?;
+        write_document(&path, &text())?;
         println!("{}", path.display());
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! The text of docs/READERS.md.
 
 use super::{Ends, Row, Smallest};
+use crate::case::hex;
 use crate::oracle::Came;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -136,7 +137,7 @@ fn cell(ends: &Ends) -> String {
 #[must_use]
 pub fn page(rows: &[Row], seed: u64, cases: u64) -> String {
     let smallest = |row: &Row, Smallest { stream, came, sides: [at, cpython, reader] }: &Smallest| {
-        let hex: String = stream.iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex = hex(stream);
         reports::Smallest {
             came: came.to_string(),
             at: at.clone(),

@@ -54,15 +54,10 @@ pub(super) fn tuple<'g>(graph: &'g Graph<'_>, code: &Code<'g>, field: Field) -> 
     code.object(field).and_then(|id| graph.tuple_at(graph.resolve(id))).unwrap_or_default()
 }
 
-/// Whether a variable is counted as a free one: only if it is nothing else.
-fn is_free(kinds: u8) -> bool {
-    kinds & (kind::FREE | kind::CELL | kind::LOCAL) == kind::FREE
-}
-
 /// How many cells a code object takes from its closure.
 pub(super) fn free_variables(graph: &Graph<'_>, code: &Code<'_>, profile: &Profile) -> usize {
     if profile.has_localsplus() {
-        bytes(graph, code, Field::Localspluskinds).iter().filter(|kinds| is_free(**kinds)).count()
+        bytes(graph, code, Field::Localspluskinds).iter().filter(|kinds| kind::is_free(**kinds)).count()
     } else {
         tuple(graph, code, Field::Freevars).len()
     }
@@ -183,7 +178,7 @@ impl<'g> Frame<'g> {
         let kinds = bytes(self.graph, code, Field::Localspluskinds);
         let last = kinds.len().saturating_sub(self.frees);
         if self.profile.has_localsplus()
-            && kinds.iter().enumerate().any(|(place, it)| it & kind::FREE != 0 && (place < last || !is_free(*it)))
+            && kinds.iter().enumerate().any(|(place, it)| it & kind::FREE != 0 && (place < last || !kind::is_free(*it)))
         {
             let word = "a free variable is another one as well, or not behind all others";
             put(Kind::Closure, Certainty::Crash, Detail::Word(word));
