@@ -11,8 +11,8 @@ use clap::Args;
 /// Arguments of `verify`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Exit status: 0 every file is good and would be imported; 1 some file is bad, stale, refused or not looked \
-    at; 2 the command was wrong. With --safe: 0 every code object of every file is safe; 1 some is not, or a file cannot be read. \
+    after_help = "Exit status: 0 every file is good and would be imported; 1 some file is bad, doubtful, stale, refused or \
+    not looked at; 2 the command was wrong. With --safe: 0 every code object of every file is safe; 1 some is not, or a file cannot be read. \
     Schemas of --json: harness/schema/verify.schema.json, and with --safe harness/schema/safe.schema.json."
 )]
 pub(crate) struct Verify {

@@ -1,6 +1,7 @@
 //! .pyc files in their normal form (docs/NORMALFORM.md), and how that is verified.
 
 use super::Trouble;
+use super::verify::not_pyc;
 use crate::export::plain::same_value;
 use crate::observation::{Canon, Observation};
 use crate::subjects::{Reality, Subject};
@@ -51,8 +52,13 @@ pub fn normalize(
     source: impl FnOnce() -> Option<Vec<u8>>,
     verifier: &Verifier,
 ) -> Result<Normal, Trouble> {
-    let pyc = Pyc::parse(bytes)
-        .map_err(|e| Trouble::new("header", e.to_string(), "`provost identify` tells more").at(e.offset()))?;
+    let pyc = Pyc::parse(bytes).map_err(|e| {
+        let advice = "name .pyc files";
+        Trouble {
+            offset: Some(e.offset() as u64).filter(|at| *at > 0),
+            ..Trouble::new("header", not_pyc(&e, bytes), advice)
+        }
+    })?;
     let profile = pyc.profile();
     let start = pyc.payload_offset();
     let mut graph = read(pyc.payload, profile).map_err(|e| {

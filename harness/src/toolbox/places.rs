@@ -1,32 +1,105 @@
 //! Where .pyc files and their sources are, as importlib has it (`cache_from_source`, `source_from_cache`) and 2.7 before it.
 
+use pyc_core::{Profile, Version};
 use std::path::{Path, PathBuf};
 
 /// The folder of .pyc files beside the sources (3.2 and later).
 pub const CACHE: &str = "__pycache__";
 
-/// The source that an import would compile in the place of this file: `x.py` for `__pycache__/x.cpython-311.opt-1.pyc`, `x.pyc` and
-/// what such a file was renamed to. It need not exist; `None` if the name is not one of a .pyc file. What is below
-/// PYTHONPYCACHEPREFIX does not tell.
+/// How the part of a name begins that says whose file it is.
+const TAGS: [&str; 3] = [".cpython-", ".pypy", ".graalpy"];
+
+/// PYTHONPYCACHEPREFIX, if it is set.
 #[must_use]
-pub fn source_of(pyc: &Path) -> Option<PathBuf> {
-    let name = pyc.file_name()?.to_str()?;
-    let at = [".pyc", ".pyo"].iter().filter_map(|suffix| name.to_ascii_lowercase().rfind(suffix)).max()?;
-    let stem = &name[..at];
-    let folder = pyc.parent()?;
-    if folder.file_name().is_some_and(|name| name == CACHE) {
-        // The module's name has no dot; the tag and the level follow.
-        let module = stem.split('.').next().filter(|module| module.len() < stem.len())?;
-        return Some(folder.parent()?.join(format!("{module}.py")));
-    }
-    Some(folder.join(format!("{stem}.py")))
+pub fn prefix() -> Option<PathBuf> {
+    std::env::var_os("PYTHONPYCACHEPREFIX").filter(|prefix| !prefix.is_empty()).map(PathBuf::from)
 }
 
-/// The cache tag in the name of a file in `__pycache__`: `cpython-311`.
+/// The parts of a name such as `x.cpython-311.opt-1.pyc`: the module and the tag. A module that is a script may have dots.
+fn parts(stem: &str) -> Option<(&str, &str)> {
+    let at = TAGS.iter().filter_map(|tag| stem.rfind(tag)).max().or_else(|| stem.find('.'))?;
+    let tag = &stem[at + 1..];
+    Some((&stem[..at], tag.rsplit_once(".opt-").map_or(tag, |(tag, _)| tag)))
+}
+
+/// The name of a .pyc file up to its suffix.
+fn stem(pyc: &Path) -> Option<&str> {
+    let name = pyc.file_name()?.to_str()?;
+    let at = [".pyc", ".pyo"].iter().filter_map(|suffix| name.to_ascii_lowercase().rfind(suffix)).max()?;
+    Some(&name[..at])
+}
+
+/// Whether the name tells whose file it is. Other names have dots, too.
+fn has_tag(stem: &str) -> bool {
+    TAGS.iter().any(|tag| stem.contains(tag))
+}
+
+/// The folder of the sources whose compiled files are in this folder, below PYTHONPYCACHEPREFIX.
+fn below(folder: &Path, prefix: &Path) -> Option<PathBuf> {
+    let strip = |folder: &Path, prefix: &Path| folder.strip_prefix(prefix).ok().map(|rest| Path::new("/").join(rest));
+    let (whole, absolute) = (std::path::absolute(folder).ok()?, std::path::absolute(prefix).ok()?);
+    // A link may lead there.
+    strip(&whole, &absolute).or_else(|| strip(&whole.canonicalize().ok()?, &absolute.canonicalize().ok()?))
+}
+
+/// The folder of the sources whose compiled files Python 3 keeps in the folder of this one, if it is such a folder.
+fn cached(pyc: &Path, prefix: Option<&Path>) -> Option<PathBuf> {
+    let folder = pyc.parent()?;
+    if folder.file_name().is_some_and(|name| name == CACHE) {
+        return folder.parent().map(Path::to_owned);
+    }
+    let folder = if folder == Path::new("") { Path::new(".") } else { folder };
+    below(folder, prefix.filter(|_| stem(pyc).is_some_and(has_tag))?)
+}
+
+/// The source that an import would compile in the place of this file: `x.py` for `__pycache__/x.cpython-311.opt-1.pyc`, `x.pyc` and
+/// what such a file was renamed to. It need not exist; `None` if the name is not one of a .pyc file. `prefix` is
+/// PYTHONPYCACHEPREFIX.
 #[must_use]
-pub fn tag_of(pyc: &Path) -> Option<&str> {
-    let is_cached = pyc.parent()?.file_name().is_some_and(|name| name == CACHE);
-    pyc.file_name()?.to_str()?.split('.').nth(1).filter(|_| is_cached)
+pub fn source_below(pyc: &Path, prefix: Option<&Path>) -> Option<PathBuf> {
+    let stem = stem(pyc)?;
+    match cached(pyc, prefix) {
+        Some(folder) => parts(stem).map(|(module, _)| folder.join(format!("{module}.py"))),
+        None => Some(pyc.parent()?.join(format!("{stem}.py"))),
+    }
+}
+
+/// The same with the prefix of the environment.
+#[must_use]
+pub fn source_of(pyc: &Path) -> Option<PathBuf> {
+    source_below(pyc, prefix().as_deref())
+}
+
+/// Whether the file is where Python 3 keeps compiled files: it is imported only together with its source.
+#[must_use]
+pub fn is_cached(pyc: &Path, prefix: Option<&Path>) -> bool {
+    cached(pyc, prefix).is_some()
+}
+
+/// Whether this may be the file of a source that exists, below a PYTHONPYCACHEPREFIX that is not set now.
+#[must_use]
+pub fn may_have_source(pyc: &Path) -> bool {
+    let Some((module, _)) = stem(pyc).filter(|stem| has_tag(stem)).and_then(parts) else { return false };
+    let Ok(whole) = std::path::absolute(pyc) else { return false };
+    let mut rest = whole.parent().unwrap_or(Path::new("")).components();
+    std::iter::from_fn(|| rest.next().map(|_| rest.as_path().to_owned()))
+        .any(|rest| Path::new("/").join(rest).join(format!("{module}.py")).is_file())
+}
+
+/// The cache tag in the name of a file that is where Python 3 keeps compiled files: `cpython-311`.
+#[must_use]
+pub fn tag_of<'p>(pyc: &'p Path, prefix: Option<&Path>) -> Option<&'p str> {
+    parts(stem(pyc)?).map(|(_, tag)| tag).filter(|_| is_cached(pyc, prefix))
+}
+
+/// The CPython that has this cache tag, if it is modelled. What pytest writes, `cpython-312-pytest-8.0.0`, is for the same.
+#[must_use]
+pub fn profile_of(tag: &str) -> Option<&'static Profile> {
+    let rest = tag.strip_prefix("cpython-")?;
+    let (digits, rest) = rest.split_at(rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len()));
+    let (major, minor) = digits.split_at_checked(1)?;
+    let is_it = ["", "t"].contains(&rest) || rest.starts_with('-');
+    Profile::of(Version::new(major.parse().ok()?, minor.parse().ok()?)).filter(|_| is_it)
 }
 
 /// Where the Python with this cache tag looks for the .pyc file of a source; without a tag, as 2.7 does. `prefix` is
@@ -43,8 +116,10 @@ pub fn cache_of(source: &Path, tag: Option<&str>, optimize: u8, prefix: Option<&
     match prefix {
         None => folder.join(CACHE).join(name),
         Some(prefix) => {
-            let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
-            prefix.join(folder.strip_prefix("/").unwrap_or(&folder)).join(name)
+            // Of the source: an empty path has no absolute one.
+            let whole = std::path::absolute(source).unwrap_or_else(|_| source.to_owned());
+            let folder = whole.parent().unwrap_or(folder);
+            prefix.join(folder.strip_prefix("/").unwrap_or(folder)).join(name)
         }
     }
 }
@@ -63,19 +138,68 @@ mod tests {
             ("a/UP.PYC", Some("a/UP.py"), None),
             ("a/x.pyc-notyet", Some("a/x.py"), None),
             ("a/__pycache__/x.cpython-39.pyc.backup", Some("a/x.py"), Some("cpython-39")),
-            ("a/__pycache__/x.pyc", None, Some("pyc")),
+            ("a/__pycache__/x.y.cpython-39.opt-2.pyc", Some("a/x.y.py"), Some("cpython-39")),
+            ("a/__pycache__/x.cpython-312-pytest-8.0.0.pyc", Some("a/x.py"), Some("cpython-312-pytest-8.0.0")),
+            ("a/__pycache__/x.pyc", None, None),
             ("a/x.py", None, None),
+            // Below the prefix.
+            ("/cache/a/x.cpython-311.opt-1.pyc", Some("/a/x.py"), Some("cpython-311")),
+            ("/cache/x.cpython-311.pyc", Some("/x.py"), Some("cpython-311")),
+            ("/cache/a/__pycache__/x.cpython-311.pyc", Some("/cache/a/x.py"), Some("cpython-311")),
+            ("/cache/a/x.pyc", Some("/cache/a/x.py"), None),
+            ("/cached/a/x.cpython-311.pyc", Some("/cached/a/x.cpython-311.py"), None),
         ] {
-            assert_eq!(source_of(Path::new(pyc)).as_deref(), source.map(Path::new), "{pyc}");
-            assert_eq!(tag_of(Path::new(pyc)), tag, "{pyc}");
+            let prefix = Some(Path::new("/cache"));
+            assert_eq!(source_below(Path::new(pyc), prefix).as_deref(), source.map(Path::new), "{pyc}");
+            assert_eq!(tag_of(Path::new(pyc), prefix), tag, "{pyc}");
         }
-        let check = |tag, optimize, prefix: Option<&str>, expected: &str| {
-            assert_eq!(cache_of(Path::new("/a/x.py"), tag, optimize, prefix.map(Path::new)), Path::new(expected));
+        let here = std::env::current_dir().unwrap();
+        let in_rel = Path::new("rel").join(here.strip_prefix("/").unwrap()).join("x.cpython-312.pyc");
+        assert_eq!(source_below(&in_rel, Some(Path::new("rel"))), Some(here.join("x.py")));
+        let check = |source: &str, tag, optimize, prefix: Option<&str>, expected: &Path| {
+            assert_eq!(cache_of(Path::new(source), tag, optimize, prefix.map(Path::new)), expected);
         };
-        check(Some("cpython-312"), 0, None, "/a/__pycache__/x.cpython-312.pyc");
-        check(Some("cpython-312"), 2, None, "/a/__pycache__/x.cpython-312.opt-2.pyc");
-        check(Some("cpython-312"), 0, Some("/cache"), "/cache/a/x.cpython-312.pyc");
-        check(None, 0, None, "/a/x.pyc");
-        check(None, 2, Some("/cache"), "/a/x.pyo");
+        for (tag, optimize, prefix, expected) in [
+            (Some("cpython-312"), 0, None, "/a/__pycache__/x.cpython-312.pyc"),
+            (Some("cpython-312"), 2, None, "/a/__pycache__/x.cpython-312.opt-2.pyc"),
+            (Some("cpython-312"), 0, Some("/cache"), "/cache/a/x.cpython-312.pyc"),
+            (None, 0, None, "/a/x.pyc"),
+            (None, 2, Some("/cache"), "/a/x.pyo"),
+        ] {
+            check("/a/x.py", tag, optimize, prefix, Path::new(expected));
+        }
+        for prefix in ["rel", "/cache"] {
+            let expected = Path::new(prefix).join(here.strip_prefix("/").unwrap());
+            check("x.py", Some("cpython-312"), 0, Some(prefix), &expected.join("x.cpython-312.pyc"));
+            check("a/x.py", Some("cpython-312"), 0, Some(prefix), &expected.join("a/x.cpython-312.pyc"));
+        }
+    }
+
+    #[test]
+    fn tags_are_those_of_versions() {
+        for (tag, expected) in [
+            ("cpython-36", Some((3, 6))),
+            ("cpython-312", Some((3, 12))),
+            ("cpython-313t", Some((3, 13))),
+            ("cpython-312-pytest-8.0.0", Some((3, 12))),
+            ("cpython-399", None),
+            ("cpython-312x", None),
+            ("cpython-", None),
+            ("pypy39", None),
+        ] {
+            let found = profile_of(tag).map(|profile| (profile.version.major, profile.version.minor));
+            assert_eq!(found, expected, "{tag}");
+        }
+    }
+
+    #[test]
+    fn sources_of_an_unknown_prefix_are_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let (prefix, source) = (folder.path().join("prefix"), folder.path().canonicalize().unwrap().join("x.py"));
+        std::fs::write(&source, "").unwrap();
+        let pyc = cache_of(&source, Some("cpython-312"), 0, Some(&prefix));
+        assert!(may_have_source(&pyc), "{}", pyc.display());
+        assert!(!may_have_source(&pyc.with_file_name("y.cpython-312.pyc")));
+        assert!(!may_have_source(&pyc.with_file_name("x.pyc")));
     }
 }

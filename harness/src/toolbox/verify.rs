@@ -2,17 +2,21 @@
 //!
 //! What importlib does (`importlib/_bootstrap_external.py`): a cached file whose header it refuses is compiled anew, silently; one
 //! whose stream it refuses raises an exception. A file outside of `__pycache__` is imported only where no source is beside it; but
-//! 2.7 has its files beside their sources.
+//! 2.7 has its files beside their sources. Which Python looks at a cached file tells the tag in its name.
 
 use super::answer::Answer;
-use super::source::{is_cached, module, source};
+use super::identify;
+use super::places::{is_cached, prefix, profile_of, tag_of};
+use super::source::{module, source};
 use super::{Entry, Trouble};
 use crate::observation::explained;
 use crate::subjects::core::guard;
+use pyc_core::bytecode::InstructionSet;
+use pyc_core::code::Field;
 use pyc_core::magic::Magic;
 use pyc_core::model::Loaded;
-use pyc_core::pyc::{Refusal, SourceFile, import};
-use pyc_core::{Profile, Pyc, Value, read};
+use pyc_core::pyc::{PycError, Refusal, SourceFile, import};
+use pyc_core::{Graph, Profile, Pyc, Value, read};
 use serde::Serialize;
 use std::fmt;
 
@@ -39,7 +43,7 @@ pub struct View {
     pub ok: bool,
     /// Whether header and stream are good.
     pub valid: bool,
-    /// The Python that the magic number is of.
+    /// The Python that looks at it: by the tag in its name, or else by its magic number.
     pub python: Option<String>,
     /// Whether its source has changed; none where that is not known or not asked.
     pub stale: Option<bool>,
@@ -53,6 +57,9 @@ pub struct View {
     pub exception: Option<String>,
     /// What else to say.
     pub note: Option<String>,
+    /// Whether another Python seems to have written what it loads.
+    #[serde(skip)]
+    is_doubtful: bool,
 }
 
 impl View {
@@ -63,7 +70,9 @@ impl View {
     pub fn of(entry: &Entry, bytes: &[u8]) -> Result<View, Trouble> {
         let path = entry.path();
         let source = path.map(source).transpose().map_err(|e| Trouble::io(&e).about("the source"))?.flatten();
-        let is_cached = path.is_some_and(is_cached);
+        let prefix = prefix();
+        let is_cached = path.is_some_and(|path| is_cached(path, prefix.as_deref()));
+        let tag = path.and_then(|path| tag_of(path, prefix.as_deref()));
         let name = path.map_or_else(|| "module".into(), module);
         let mut view = View {
             ok: false,
@@ -75,11 +84,18 @@ impl View {
             outcome: Outcome::Unknown,
             exception: None,
             note: None,
+            is_doubtful: false,
         };
-        let Some(profile) = Magic::at_start(bytes).and_then(Magic::profile) else {
-            view.note = Some(match Pyc::parse(bytes) {
-                Err(e) => format!("{e}; `provost identify` tells more"),
-                Ok(_) => "no Python that is modelled reads it".into(),
+        let magic = Magic::at_start(bytes);
+        let profile = match tag {
+            Some(tag) => profile_of(tag),
+            None => magic.and_then(Magic::profile),
+        };
+        let Some(profile) = profile else {
+            view.note = Some(match (Pyc::parse(bytes), tag) {
+                (Err(e), _) => not_pyc(&e, bytes),
+                (Ok(_), Some(tag)) => format!("the Python with the cache tag {tag} is not modelled"),
+                (Ok(_), None) => "no Python that is modelled reads it".into(),
             });
             return Ok(view);
         };
@@ -102,66 +118,85 @@ impl View {
             (Ok(_), Err(_)) => Some(true),
             (Err(_), _) => None,
         };
-        view.look_at_stream(bytes, profile, &name);
+        if magic != Some(Magic::of(profile.magic)) {
+            view.note = Some(match Pyc::parse(bytes) {
+                Err(e) => not_pyc(&e, bytes),
+                Ok(pyc) => format!("its magic number is that of {}", pyc.magic().name().unwrap_or("another Python")),
+            });
+        } else if bytes.len() >= profile.header.length() {
+            let file = path.map_or_else(|| format!("{name}.pyc"), |path| path.display().to_string());
+            view.look_at_stream(bytes, profile, &file);
+        } else {
+            view.note = Some("it ends in its header".into());
+        }
         view.valid &= header.is_ok();
-        let refusal = checked.err();
-        view.decide(refusal, is_cached, source.is_some(), profile);
-        view.ok = view.valid && matches!(view.outcome, Outcome::Imported);
+        view.decide(header.err(), checked.err(), is_cached, source.is_some(), profile);
+        view.ok = view.valid && !view.is_doubtful && matches!(view.outcome, Outcome::Imported);
         Ok(view)
     }
 
     /// Whether the stream is good; the exception if not.
-    fn look_at_stream(&mut self, bytes: &[u8], profile: &Profile, name: &str) {
+    fn look_at_stream(&mut self, bytes: &[u8], profile: &Profile, file: &str) {
         let stream = bytes.get(profile.header.length()..).unwrap_or_default();
         let looked = guard(|| match read(stream, profile) {
             Ok(graph) => {
                 if let Some(cause) = Loaded::new(&graph, profile).hazard() {
-                    return Some((None, explained(cause.name())));
+                    let doubt = looks_like(bytes, profile).map_or(String::new(), |doubt| format!("; {doubt}"));
+                    return Some((None, format!("{}{doubt}", explained(cause.name())), false));
                 }
                 if matches!(graph.value(graph.root()), Value::Code(_)) {
-                    return None;
+                    return is_suspicious(&graph, profile)
+                        .then(|| looks_like(bytes, profile))
+                        .flatten()
+                        .map(|doubt| (None, doubt, true));
                 }
-                let text = match profile.is_python2() {
-                    true => format!("ImportError: Non-code object in {name}.pyc"),
-                    false => format!("ImportError: Non-code object in {:?}", format!("{name}.pyc")),
-                };
-                Some((Some(text), "the stream is no code object".into()))
+                let file = if profile.is_python2() { file.to_owned() } else { quoted(file) };
+                let text = format!("ImportError: Non-code object in {file}");
+                Some((Some(text), "the stream is no code object".into(), false))
             }
             Err(error) => match error.cause() {
-                Some(cause) => Some((None, explained(cause.name()))),
+                Some(cause) => Some((None, explained(cause.name()), false)),
                 None => {
                     let raised = error.exception(profile);
-                    let offset = profile.header.length() + error.offset;
+                    let offset = (profile.header.length() + error.offset).min(bytes.len());
                     let text = format!("{}: {}", raised.class, raised.message.replacen(".c:0: ", ".c: ", 1));
-                    Some((Some(text), format!("{} (at byte {offset:#x})", error.kind)))
+                    Some((Some(text), format!("{} (at byte {offset:#x})", error.kind), false))
                 }
             },
         });
         match looked {
             Ok(None) => self.valid = true,
-            Ok(Some((exception, note))) => (self.exception, self.note) = (exception, Some(note)),
+            Ok(Some((exception, note, loads))) => {
+                (self.exception, self.note) = (exception, Some(note));
+                (self.valid, self.is_doubtful) = (loads, loads);
+            }
             Err(panic) => {
                 self.note = Some(format!("pyc-core panicked: {panic}; report it with the file: this is a bug"))
             }
         }
     }
 
-    fn decide(&mut self, refusal: Option<Refusal>, is_cached: bool, has_source: bool, profile: &Profile) {
-        let is_stale = self.stale == Some(true);
+    /// What becomes of it, with what an import says of the header: by itself, and beside the source.
+    fn decide(
+        &mut self,
+        alone: Option<Refusal>,
+        beside: Option<Refusal>,
+        is_cached: bool,
+        has_source: bool,
+        profile: &Profile,
+    ) {
+        // Nobody opens a cached file without its source; nor one beside its source, but 2.7.
+        let is_ignored = if is_cached { !has_source } else { has_source && !profile.is_python2() };
+        let refusal = if is_ignored { alone } else { beside };
         let said = refusal.map(|Refusal { class, message }| format!("{class}: {message}"));
-        self.outcome = match (is_cached, has_source) {
-            (true, false) => Outcome::Ignored,
-            _ if said.is_some() || is_stale => {
-                if has_source {
-                    Outcome::Recompiled
-                } else {
-                    Outcome::Fails
-                }
-            }
-            // Where a source is beside it, only 2.7 looks at it.
-            (false, true) if !profile.is_python2() => Outcome::Ignored,
-            _ if self.valid => Outcome::Imported,
-            _ => Outcome::Fails,
+        self.outcome = match () {
+            () if is_ignored => Outcome::Ignored,
+            () if said.is_some() || self.stale == Some(true) => match has_source {
+                true => Outcome::Recompiled,
+                false => Outcome::Fails,
+            },
+            () if self.valid => Outcome::Imported,
+            () => Outcome::Fails,
         };
         if self.outcome == Outcome::Ignored {
             let note = if is_cached {
@@ -175,6 +210,76 @@ impl View {
     }
 }
 
+/// What a file is that is no .pyc file of a Python that is modelled.
+#[must_use]
+pub fn not_pyc(error: &PycError, bytes: &[u8]) -> String {
+    let view = identify::View::of(bytes);
+    let is_restored = if view.restored { ": `provost repair` has it back" } else { "" };
+    match view.kind {
+        // A text may be a stream whose bytes are characters.
+        "foreign" if view.what == "a text" && !view.candidates.is_empty() => {}
+        "foreign" if view.what.contains(".pyc") => return view.what,
+        "foreign" => return format!("not a .pyc file but {}", view.what),
+        "zeros" => return view.what,
+        "mangled" => return format!("{}{is_restored}", view.what),
+        _ => {}
+    }
+    format!("{error}; `provost identify` tells more")
+}
+
+/// Whether there are instructions that this version has not, or the module does not begin as all do. This is quick, and a reason to
+/// look closer.
+fn is_suspicious(graph: &Graph<'_>, profile: &Profile) -> bool {
+    // In 2.7 instructions have no fixed length.
+    if profile.is_python2() {
+        return false;
+    }
+    let instructions = |id| {
+        let bytes = graph.resolve(graph.code_of(id)?.object(Field::Code)?);
+        match graph.value(bytes) {
+            Value::Bytes(bytes) => Some(bytes),
+            _ => None,
+        }
+    };
+    let set = InstructionSet::of(profile);
+    let is_unknown = |opcode: &u8| set.opcode(*opcode).name.is_empty();
+    let begins = set
+        .named("RESUME")
+        .is_none_or(|resume| instructions(graph.root()).is_none_or(|code| code.first() == Some(&resume)));
+    let has_unknown = |id: &_| instructions(*id).is_some_and(|code| code.iter().step_by(2).any(is_unknown));
+    !begins || graph.code_objects().iter().any(has_unknown)
+}
+
+/// Whose stream it looks like, if that is not this version's.
+fn looks_like(bytes: &[u8], profile: &Profile) -> Option<String> {
+    let view = identify::View::of(bytes);
+    let best = view.candidates.first()?;
+    let own = profile.version.to_string();
+    let is_own = view.candidates.iter().any(|it| it.python == own && it.confidence >= best.confidence);
+    let has_code = !best.evidence.first()?.contains("without a code object");
+    let whose = if best.implementation == "CPython" { "Python" } else { best.implementation };
+    let said = format!("this looks like a stream of {whose} {} ({} % sure)", best.python, best.confidence);
+    (!is_own && has_code).then_some(said)
+}
+
+/// A text as Python shows it.
+fn quoted(text: &str) -> String {
+    let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
+    let mut out = String::from(quote);
+    for c in text.chars() {
+        match c {
+            '\t' => out += "\\t",
+            '\n' => out += "\\n",
+            '\r' => out += "\\r",
+            _ if c == quote || c == '\\' => out.extend(['\\', c]),
+            _ if u32::from(c) < 256 && c.is_control() => out += &format!("\\x{:02x}", u32::from(c)),
+            _ => out.push(c),
+        }
+    }
+    out.push(quote);
+    out
+}
+
 /// What 2.7 compares silently: the time in the header.
 fn stale_in_2(bytes: &[u8], source: Option<SourceFile<'_>>) -> Option<bool> {
     let mtime = u32::from_le_bytes(*bytes.get(4..8)?.first_chunk()?);
@@ -186,9 +291,10 @@ impl Answer for View {
         let word = match (self.valid, self.stale, self.outcome) {
             (_, _, Outcome::Unknown) => "unknown",
             (false, ..) => "bad",
-            (_, Some(true), _) => "stale",
-            (_, _, Outcome::Imported) => "good",
             (_, _, Outcome::Ignored) => "ignored",
+            (_, Some(true), _) => "stale",
+            (_, _, Outcome::Imported) if self.is_doubtful => "doubtful",
+            (_, _, Outcome::Imported) => "good",
             _ => "refused",
         };
         (word, self.ok)
@@ -213,6 +319,23 @@ impl fmt::Display for View {
         match (self.compared, self.outcome) {
             ("nothing", Outcome::Imported) => writeln!(f, "; not compared with a source"),
             _ => writeln!(f),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_shown_as_python_shows_them() {
+        for (path, expected) in [
+            ("__pycache__/m.cpython-312.pyc", "'__pycache__/m.cpython-312.pyc'"),
+            ("it's.pyc", "\"it's.pyc\""),
+            ("it's \"x\".pyc", "'it\\'s \"x\".pyc'"),
+            ("a\\b\n\x01é.pyc", "'a\\\\b\\n\\x01é.pyc'"),
+        ] {
+            assert_eq!(quoted(path), expected);
         }
     }
 }
