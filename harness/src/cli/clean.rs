@@ -2,7 +2,8 @@
 
 use crate::toolbox::answer::Line;
 use crate::toolbox::clean::{Fate, Filter, clean, span};
-use anyhow::Result;
+use crate::toolbox::places;
+use anyhow::{Result, ensure};
 use clap::Args;
 use pyc_core::{Profile, Release, Version};
 use serde::Serialize;
@@ -15,7 +16,8 @@ use std::time::{Duration, SystemTime};
 #[command(
     after_help = "Exit status: 0 all is well; 1 something cannot be removed; 2 the command was wrong.\n\nA .pyc file outside \
 of __pycache__ without a source is all that there is of its program: it is kept unless --orphans asks for it. Links are not \
-followed. Copies such as x.pyc.backup are no .pyc files here."
+followed. Copies such as x.pyc.backup are no .pyc files here. Sources of files below PYTHONPYCACHEPREFIX are found. Standard input \
+is not read."
 )]
 pub(crate) struct Clean {
     /// Folders, or .pyc files
@@ -55,9 +57,12 @@ struct Told {
 impl Clean {
     /// Exit status 1 if something cannot be removed.
     pub(crate) fn run(&self) -> Result<u8> {
+        let is_stdin = self.paths.iter().any(|path| path == Path::new("-"));
+        ensure!(!is_stdin, "clean reads no standard input: name folders, or .pyc files (a file called - is ./-)");
         let now = SystemTime::now();
         let before = self.older_than.map(|age| now.checked_sub(age).unwrap_or(SystemTime::UNIX_EPOCH));
-        let filter = Filter { before, pythons: self.python.iter().copied().collect(), orphans: self.orphans };
+        let pythons = self.python.iter().copied().collect();
+        let filter = Filter { before, pythons, orphans: self.orphans, prefix: places::prefix() };
         let mut out = std::io::stdout().lock();
         let (mut files, mut bytes, mut folders, mut kept, mut failed) = (0, 0, 0, 0, 0);
         let mut written = Ok(());

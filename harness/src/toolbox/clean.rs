@@ -2,7 +2,7 @@
 
 use super::Trouble;
 use super::input::files_below;
-use super::places::{CACHE, source_of};
+use super::places::{CACHE, is_cached, may_have_source, source_below};
 use pyc_core::Version;
 use pyc_core::magic::Magic;
 use std::collections::BTreeSet;
@@ -20,6 +20,8 @@ pub struct Filter {
     pub pythons: BTreeSet<Version>,
     /// Those without a source file.
     pub orphans: bool,
+    /// PYTHONPYCACHEPREFIX
+    pub prefix: Option<PathBuf>,
 }
 
 /// What is to become of a path.
@@ -65,8 +67,11 @@ impl Filter {
                 return Ok(None);
             }
         }
-        let has_source = source_of(path).is_some_and(|source| source.exists());
-        let is_cached = path.parent().and_then(Path::file_name).is_some_and(|folder| folder == CACHE);
+        let prefix = self.prefix.as_deref();
+        let is_cached = is_cached(path, prefix);
+        let has_source = source_below(path, prefix).is_some_and(|source| source.exists())
+            // Files below another PYTHONPYCACHEPREFIX look as if they were alone.
+            || !is_cached && may_have_source(path);
         Ok(match (has_source, self.orphans) {
             (true, true) => None,
             // No import takes a file of __pycache__ without its source.
