@@ -124,7 +124,82 @@ fn what_is_compiled_is_imported() {
         check(&["clean", path(folder.path())], None, 0, &["removed 0 files (0 bytes) and 0 folders"]);
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2, "the source and the folder are left");
     }
-    check(&["compile", "--python", "1.5", "."], None, 2, &["selects nothing"]);
+    check(&["compile", "--python", "1.5", "."], None, 2, &["--python 1.5 selects nothing"]);
+    check(&["compile", "-"], None, 2, &["reads no standard input"]);
+    check(&["clean", "-"], None, 2, &["reads no standard input"]);
+}
+
+/// The places and modes that the interpreter gives its own files, whatever the path is that was named.
+#[test]
+fn places_and_modes_are_those_of_the_interpreter() {
+    use std::os::unix::fs::PermissionsExt;
+    let pythons = pythons();
+    let Some((interpreter, _)) = pythons.iter().find(|(_, profile)| profile.has_cache_prefix()) else {
+        println!("skipped: no CPython of 3.8 or later that can be started was found; nothing was compiled");
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path().canonicalize().unwrap();
+    std::fs::create_dir(at.join("p")).unwrap();
+    let python = interpreter.executable().unwrap();
+    let modes = |file: &Path| file.metadata().unwrap().permissions().mode() & 0o777;
+    for (source, mode) in [("s.py", 0o600), ("p/t.py", 0o444), ("p/u.py", 0o755), ("p/u.py", 0o640)] {
+        std::fs::write(at.join(source), "x = 1\n").unwrap();
+        std::fs::set_permissions(at.join(source), PermissionsExt::from_mode(mode)).unwrap();
+        for prefix in [None, Some("rel".to_owned()), Some(path(&at.join("absolute")).to_owned())] {
+            let run = |command: &mut Command| {
+                command.current_dir(&at).env_remove("PYTHONPYCACHEPREFIX").env_remove("SOURCE_DATE_EPOCH");
+                command.env_remove("PROVOST_PYTHONS");
+                let output = command.envs(prefix.as_ref().map(|it| ("PYTHONPYCACHEPREFIX", it))).output().unwrap();
+                assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+                String::from_utf8(output.stdout).unwrap()
+            };
+            let code = format!("import py_compile; print(py_compile.compile({source:?}))");
+            let theirs = run(Command::new(python).args(["-c", &code])).trim_end().to_owned();
+            let expected = modes(&at.join(&theirs));
+            std::fs::remove_file(at.join(&theirs)).unwrap();
+            let mut provost = Command::new(env!("CARGO_BIN_EXE_provost"));
+            let ours = run(provost.args(["compile", "--force", "--python", path(python), source]));
+            assert_eq!(ours.lines().next(), Some(&*theirs), "{source} with {prefix:?}");
+            assert_eq!(modes(&at.join(&theirs)), expected, "{source} with {prefix:?}");
+            // Files with sources are no orphans, whether the prefix is known or not.
+            let clean = |prefix: Option<&str>| {
+                let mut clean = Command::new(env!("CARGO_BIN_EXE_provost"));
+                clean.args(["clean", "--dry-run", "--orphans", "."]).current_dir(&at).env_remove("PYTHONPYCACHEPREFIX");
+                let output = clean.envs(prefix.map(|it| ("PYTHONPYCACHEPREFIX", it))).output().unwrap();
+                let text = String::from_utf8_lossy(&output.stdout).into_owned();
+                assert!(text.contains("would remove 0 files"), "{source} with {prefix:?}: {text}");
+            };
+            clean(prefix.as_deref());
+            clean(None);
+        }
+    }
+}
+
+/// Who was asked for by a version is a CPython, and one of those that write the same files.
+#[test]
+fn one_python_writes_each_file() {
+    let all: Vec<Interpreter> = found::interpreters();
+    let source = tempfile::tempdir().unwrap();
+    std::fs::write(source.path().join("m.py"), "x = 1\n").unwrap();
+    for (_, profile) in pythons() {
+        let version = profile.version.to_string();
+        let text = check(&["compile", "--python", &version, path(source.path())], None, 0, &["1 compiled"]);
+        let ids: Vec<&str> =
+            all.iter().map(|one| one.id.as_str()).filter(|id| text.contains(&format!("({id})"))).collect();
+        assert_eq!(ids.len(), 1, "{text}");
+    }
+    check(&["compile", "--python", "3.99", "."], None, 2, &["--python 3.99 selects nothing"]);
+    // Both write the same files.
+    let Some((one, _)) = pythons().pop() else { return };
+    let copy = source.path().join("again");
+    let executable = one.executable().unwrap();
+    let script = format!("#!/bin/sh\nexec {} \"$@\"\n", path(executable));
+    std::fs::write(&copy, script).unwrap();
+    std::fs::set_permissions(&copy, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let both = format!("{},{}", path(executable), path(&copy));
+    let text = check(&["compile", "--force", "--python", &both, path(&source.path().join("m.py"))], None, 0, &[]);
+    assert!(text.contains("1 compiled"), "{text}");
 }
 
 /// What cannot be made again is kept, what is filtered out too, and nothing outside of the tree is touched.

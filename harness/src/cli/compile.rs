@@ -4,10 +4,10 @@ use super::Places;
 use super::normalize::pair;
 use crate::toolbox::answer::Line;
 use crate::toolbox::compile::{Compiler, Made, Mode, Options, sources};
-use crate::toolbox::in_order;
-use anyhow::{Result, ensure};
+use crate::toolbox::{in_order, places};
+use anyhow::{Result, bail, ensure};
 use clap::{ArgAction, Args, ValueEnum};
-use interpreters::{Interpreter, Supervisor};
+use interpreters::{Interpreter, Supervisor, selects};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -19,7 +19,8 @@ use std::path::{Path, PathBuf};
 #[command(
     after_help = "Exit status: 0 all is well; 1 a source has an error, or a file cannot be read or written; 2 the command was \
 wrong, or there is no such Python.\n\nFiles are written where the Python looks for them: __pycache__/x.cpython-312.pyc, below \
-PYTHONPYCACHEPREFIX if that is set (3.8 and later), and x.pyc or x.pyo for 2.7."
+PYTHONPYCACHEPREFIX if that is set (3.8 and later), and x.pyc or x.pyo for 2.7. Of the Pythons that write the same files the \
+newest one does. Standard input is not read."
 )]
 pub(crate) struct CompileArguments {
     /// Source files, or folders with .py files in them
@@ -71,6 +72,8 @@ struct Told<'a> {
 impl CompileArguments {
     /// Exit status 1 if something was not compiled.
     pub(crate) fn run(&self) -> Result<u8> {
+        let is_stdin = self.paths.iter().any(|path| path == Path::new("-"));
+        ensure!(!is_stdin, "compile reads no standard input: name source files, or folders (a file called - is ./-)");
         let compilers = self.compilers()?;
         let mode = match self.invalidation_mode {
             Some(ModeName::Timestamp) => Mode::Timestamp,
@@ -80,7 +83,7 @@ impl CompileArguments {
             None => Mode::Timestamp,
         };
         ensure!(self.optimize <= 2, "-O can be given twice");
-        let prefix = std::env::var_os("PYTHONPYCACHEPREFIX").filter(|prefix| !prefix.is_empty()).map(PathBuf::from);
+        let prefix = places::prefix();
         let (prefix_map, force) = (self.prefix_map.clone(), self.force);
         let options = Options { optimize: self.optimize, mode, prefix_map, force, prefix };
         let files = sources(&self.paths);
@@ -136,33 +139,59 @@ impl CompileArguments {
         let no_search = selectors.is_empty() && !paths.is_empty();
         let named: Vec<PathBuf> = paths.iter().map(PathBuf::from).collect();
         let found = Places { python: named.clone(), no_search }.scripts().whole()?.found.interpreters;
-        let mut wanted: Vec<&Interpreter> = Vec::new();
-        let all = selectors.iter().any(|selector| *selector == "all");
-        let selectors: Vec<String> =
-            selectors.into_iter().filter(|it| *it != "all").map(|it| it.trim_start_matches("python").into()).collect();
-        if all {
-            wanted.extend(&found);
-        } else if !selectors.is_empty() {
-            wanted = super::select(&found, &selectors)?;
+        let mut compilers: Vec<Compiler> = Vec::new();
+        for selector in selectors {
+            let is_all = selector == "all";
+            let version = selector.trim_start_matches("python");
+            let is_it = |one: &&Interpreter| is_all || selects(version, &one.id, &one.facts);
+            compilers.extend(usable(found.iter().filter(is_it), is_all, || {
+                let ids: Vec<&str> = found.iter().map(|one| one.id.as_str()).collect();
+                let ids = if ids.is_empty() { "none".into() } else { ids.join(", ") };
+                format!("--python {selector} selects nothing; there are: {ids}")
+            })?);
         }
         if !named.is_empty() {
-            let is_named = |one: &&Interpreter| named.iter().any(|path| super::real(path) == super::real(&one.path));
-            wanted.extend(found.iter().filter(|one| no_search || is_named(one)));
-        }
-        let mut compilers: BTreeMap<String, Compiler> = BTreeMap::new();
-        for one in wanted {
-            match Compiler::of(one) {
-                Some(compiler) => {
-                    compilers.insert(one.id.clone(), compiler);
-                }
-                None => ensure!(all, "{} is no CPython whose .pyc files are known", one.id),
+            let is_named =
+                |one: &&Interpreter| no_search || named.iter().any(|path| super::real(path) == super::real(&one.path));
+            for one in found.iter().filter(is_named) {
+                compilers.extend(usable([one].into_iter(), false, String::new)?);
             }
         }
         if self.python.is_empty() {
             let ordinary = found.iter().filter(|one| !one.facts.free_threaded && !one.facts.debug);
-            compilers.extend(ordinary.filter_map(Compiler::of).next_back().map(|one| (one.id().to_owned(), one)));
+            compilers.extend(ordinary.filter_map(Compiler::of).next_back());
         }
         ensure!(!compilers.is_empty(), "no CPython was found that compiles; `provost doctor` tells why");
-        Ok(compilers.into_values().collect())
+        Ok(self.one_for_each_tag(compilers))
+    }
+
+    /// Who writes the same file as a newer one is left out.
+    fn one_for_each_tag(&self, mut compilers: Vec<Compiler>) -> Vec<Compiler> {
+        compilers.sort_by(|a, b| (a.tag(), b.rank(), a.id()).cmp(&(b.tag(), a.rank(), b.id())));
+        compilers.dedup_by(|next, kept| {
+            let is_same = next.tag() == kept.tag();
+            if is_same && next.id() != kept.id() && !self.quiet {
+                eprintln!("{} is left out: {} writes the same files", next.id(), kept.id());
+            }
+            is_same
+        });
+        compilers.sort_by_key(Compiler::rank);
+        compilers
+    }
+}
+
+/// Those that compile. Where there is none at all, what was asked for is wrong; others may only be beside one that does, or among
+/// all.
+fn usable<'i>(
+    wanted: impl Iterator<Item = &'i Interpreter>,
+    may_be_none: bool,
+    nothing: impl FnOnce() -> String,
+) -> Result<Vec<Compiler>> {
+    let wanted: Vec<&Interpreter> = wanted.collect();
+    let compilers: Vec<Compiler> = wanted.iter().filter_map(|one| Compiler::of(one)).collect();
+    match wanted.first() {
+        _ if may_be_none || !compilers.is_empty() => Ok(compilers),
+        None => bail!(nothing()),
+        Some(one) => bail!("{} is no CPython whose .pyc files are known", one.id),
     }
 }

@@ -4,14 +4,15 @@ use super::Trouble;
 use super::input::files_below;
 use super::normalize::remapped;
 use super::places::{CACHE, cache_of};
-use super::replace::create;
+use super::replace::create_as;
+use super::source::mtime;
 use interpreters::{Interpreter, Limits, Outcome, Supervisor};
 use protocol::{Answer, Compile};
 use pyc_core::pyc::{Header, Pyc, SourceFile, import, source_hash};
 use pyc_core::{HeaderLayout, Profile, Release};
 use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
 
 /// What the header says of the source file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,8 +72,15 @@ impl Compiler {
         &self.interpreter.id
     }
 
-    /// `sys.implementation.cache_tag`; 2.7 has none.
-    fn tag(&self) -> Option<String> {
+    /// Its version, and whether it is an ordinary build: the greatest is the one to have.
+    #[must_use]
+    pub fn rank(&self) -> (bool, Option<Release>) {
+        (!self.interpreter.facts.debug, Release::parse(&self.interpreter.facts.version))
+    }
+
+    /// `sys.implementation.cache_tag`; 2.7 has none. Those with the same one write the same files.
+    #[must_use]
+    pub fn tag(&self) -> Option<String> {
         let pyc_core::Version { major, minor } = self.profile.version;
         let suffix = if self.interpreter.facts.free_threaded { "t" } else { "" };
         (!self.profile.is_python2()).then(|| format!("cpython-{major}{minor}{suffix}"))
@@ -94,13 +102,8 @@ impl Compiler {
             return Err(Trouble::new("no-hashes", what, "leave --invalidation-mode out, or name a newer Python"));
         }
         let bytes = std::fs::read(source).map_err(|e| Trouble::io(&e))?;
-        let changed = source.metadata().and_then(|facts| facts.modified()).map_err(|e| Trouble::io(&e))?;
-        // As importlib has it: whole seconds, modulo 2^32, also before 1970.
-        let seconds = match changed.duration_since(UNIX_EPOCH) {
-            Ok(since) => i128::from(since.as_secs()),
-            Err(e) => -i128::from(e.duration().as_secs()),
-        };
-        let mtime = u32::try_from(seconds.rem_euclid(1 << 32)).unwrap_or(0);
+        let facts = source.metadata().map_err(|e| Trouble::io(&e))?;
+        let mtime = mtime(&facts).map_err(|e| Trouble::io(&e))?;
         let prefix = options.prefix.as_deref().filter(|_| self.profile.has_cache_prefix());
         let target = cache_of(source, self.tag().as_deref(), options.optimize, prefix);
         let file = SourceFile { bytes: &bytes, mtime };
@@ -133,7 +136,9 @@ impl Compiler {
                 Header::Hash { flags, hash: source_hash(self.profile, &bytes) }
             }
         };
-        create(&target, &Pyc::new(self.profile, header, stream.payload).to_bytes())?;
+        // As importlib has it: who cannot read the source cannot read this either.
+        let mode = (facts.permissions().mode() | 0o200) & 0o666;
+        create_as(&target, &Pyc::new(self.profile, header, stream.payload).to_bytes(), mode)?;
         Ok((target, Made::Compiled))
     }
 

@@ -13,7 +13,7 @@ use std::path::Path;
 pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), Trouble> {
     let path = path.canonicalize().map_err(|e| not_written(&e))?;
     let old = path.metadata().map_err(|e| not_written(&e))?;
-    put(&path, bytes, Some(&old), true)
+    put(&path, bytes, Some(&old), None, true)
 }
 
 /// Makes a file of these bytes, with the mode that new files have, or puts them in the place of one.
@@ -21,27 +21,42 @@ pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), Trouble> {
 /// # Errors
 /// When that cannot be.
 pub fn create(path: &Path, bytes: &[u8]) -> Result<(), Trouble> {
+    make(path, bytes, None)
+}
+
+/// The same with this mode, as far as the umask allows it, whatever mode the old file has.
+///
+/// # Errors
+/// When that cannot be.
+pub fn create_as(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Trouble> {
+    make(path, bytes, Some(mode))
+}
+
+fn make(path: &Path, bytes: &[u8], mode: Option<u32>) -> Result<(), Trouble> {
     if let Ok(path) = path.canonicalize() {
         let old = path.metadata().map_err(|e| not_written(&e))?;
-        return put(&path, bytes, Some(&old), false);
+        return put(&path, bytes, Some(&old), mode, false);
     }
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).map_err(|e| not_written(&e))?;
     }
-    put(path, bytes, None, false)
+    put(path, bytes, None, mode, false)
 }
 
 /// `waits` for the disk, so that not even a crash of the machine costs a file that cannot be made again.
-fn put(path: &Path, bytes: &[u8], old: Option<&Metadata>, waits: bool) -> Result<(), Trouble> {
+fn put(path: &Path, bytes: &[u8], old: Option<&Metadata>, as_mode: Option<u32>, waits: bool) -> Result<(), Trouble> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let error = |e: std::io::Error| not_written(&e);
     // The mode of new files follows the umask, as far as the builder is told nothing else.
-    let new = tempfile::Builder::new().prefix(".provost-").permissions(mode(0o666)).tempfile_in(folder);
+    let new =
+        tempfile::Builder::new().prefix(".provost-").permissions(mode(as_mode.unwrap_or(0o666))).tempfile_in(folder);
     let mut new = new.map_err(error)?;
     new.write_all(bytes).map_err(error)?;
     if let Some(old) = old {
         own(new.as_file(), old).map_err(error)?;
-        new.as_file().set_permissions(old.permissions()).map_err(error)?;
+        if as_mode.is_none() {
+            new.as_file().set_permissions(old.permissions()).map_err(error)?;
+        }
     }
     if waits {
         new.as_file().sync_data().map_err(error)?;
