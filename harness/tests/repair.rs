@@ -75,6 +75,42 @@ fn headers_and_text_are_repaired() {
     let inside = [&[7; 100][..], &good[16..], &[9; 30]].concat();
     let (status, text, now) = repaired(&inside, &[]);
     assert!(status == 0 && now[16..] == good[16..] && text.contains("begins at byte 0x64"), "{text}");
+    // A magic number that nobody has; and one that lost its carriage return. What else is in the header stays.
+    let header = |flags: u32| [&good[..4], &flags.to_le_bytes(), &good[8..]].concat();
+    for (bytes, expected, said) in [
+        (
+            [&b"\xa8\x0d\x0d\x0a"[..], &good[4..]].concat(),
+            good.clone(),
+            &["the magic number 3496 is that of nobody known"][..],
+        ),
+        (
+            [&b"\xee\xee\x0d\x0a"[..], &good[4..]].concat(),
+            good.clone(),
+            &["the magic number 61166 is that of nobody known"],
+        ),
+        ([&b"\xa8\x0d\x0d\x0a"[..], &header(3)[4..]].concat(), header(3), &["3496"]),
+        (
+            [&b"\xcb\x0d\x0a"[..], &good[4..]].concat(),
+            good.clone(),
+            &["became a line feed", "the magic number is written again"],
+        ),
+        (header(7), header(3), &["no Python knows the flags 0x7: 0x3 is written"]),
+        (header(4), header(0), &["no Python knows the flags 0x4: 0x0 is written"]),
+        (
+            [&good[..4], &good[8..12], &good[16..]].concat(),
+            [&good[..12], &[0; 4], &good[16..]].concat(),
+            &["the header had 8 bytes", "the size of the source is not known: 0 is written"],
+        ),
+        (
+            [&greet("3.8")[..4], &header(3)[4..]].concat(),
+            [&good[..4], &[0; 12], &good[16..]].concat(),
+            &["was made with another magic number", "time and size of the source are not known"],
+        ),
+    ] {
+        let (status, text, now) = repaired(&bytes, &[]);
+        assert!(status == 0 && now == expected, "{said:?}: {text}");
+        assert!(said.iter().all(|said| text.contains(said)), "{said:?}: {text}");
+    }
     // A magic number of another version.
     let wrong = [&greet("3.8")[..4], &good[4..]].concat();
     let (status, text, now) = repaired(&wrong, &[]);

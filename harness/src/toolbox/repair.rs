@@ -55,6 +55,9 @@ pub fn repair(bytes: &[u8], options: &Options) -> Result<Repaired, Trouble> {
         Kind::Foreign(what) => return Err(Trouble::new("foreign", format!("it is {what}"), "name a .pyc file")),
         _ => {}
     }
+    if let Kind::Mangled(how @ Mangling::CarriageReturns) = found.kind {
+        return with_carriage_return(bytes, how, options);
+    }
     let mut steps = Vec::new();
     if let (Kind::Mangled(how), Some(_)) = (found.kind, &found.restored) {
         steps.push(how.said().to_owned());
@@ -98,6 +101,19 @@ pub fn repair(bytes: &[u8], options: &Options) -> Result<Repaired, Trouble> {
     })
 }
 
+/// The file with the carriage return of its magic number. If no other one was taken away, that is the file.
+fn with_carriage_return(bytes: &[u8], how: Mangling, options: &Options) -> Result<Repaired, Trouble> {
+    let (number, rest) = bytes.split_at_checked(2).unwrap_or((bytes, &[]));
+    match repair(&[number, b"\r", rest].concat(), options) {
+        Ok(repaired) => {
+            let mut steps = vec![how.said().to_owned(), "that of the magic number is written again".to_owned()];
+            steps.extend(repaired.steps);
+            Ok(Repaired { steps, ..repaired })
+        }
+        Err(trouble) => Err(Trouble { what: format!("{}; {}", how.said(), trouble.what), ..trouble }),
+    }
+}
+
 /// The bytes that text in UTF-8 was made of, if they were taken for Latin-1.
 fn as_latin1(bytes: &[u8]) -> Option<Vec<u8>> {
     let text = std::str::from_utf8(bytes).ok().filter(|text| !text.is_ascii())?;
@@ -128,6 +144,9 @@ fn header(bytes: &[u8], offset: usize, profile: &Profile, steps: &mut Vec<String
     let word =
         |at: usize| bytes.get(at..at + 4).and_then(|word| word.first_chunk()).map(|word| u32::from_le_bytes(*word));
     let magic = Magic::at_start(bytes).filter(|_| offset >= 4);
+    // Fields follow a number that nobody is known to write, too.
+    let nobodys = [bytes.first(), bytes.get(1)].map(|byte| byte.copied().unwrap_or(0));
+    let has_number = magic.is_some() || offset >= 4 && bytes.get(2..4) == Some(b"\r\n");
     let own = Magic::of(profile.magic);
     let need = profile.header.length();
     match magic {
@@ -135,6 +154,10 @@ fn header(bytes: &[u8], offset: usize, profile: &Profile, steps: &mut Vec<String
             steps.push(format!("the stream begins at byte {offset:#x}: what is before it is left out"));
         }
         None if offset == 0 => steps.push(format!("there was no header: one of {need} bytes is written")),
+        None if has_number => {
+            let number = u16::from_le_bytes(nobodys);
+            steps.push(format!("the magic number {number} is that of nobody known: {} is written", own.number()));
+        }
         None => steps.push(format!("there was no magic number: {} is written", own.number())),
         Some(magic) if magic != own => {
             let whose = magic.name().unwrap_or("nobody known");
@@ -142,26 +165,45 @@ fn header(bytes: &[u8], offset: usize, profile: &Profile, steps: &mut Vec<String
         }
         Some(_) => {}
     }
-    if magic.is_some() && offset != need {
+    if has_number && offset != need && offset <= LONGEST_HEADER {
         steps.push(format!("the header had {offset} bytes: one of {need} bytes is written"));
     }
-    let header = match (magic, offset) {
-        (Some(_), 8) => word(4).map(|mtime| Header::MtimeSize { flags: 0, mtime, size: 0 }),
-        (Some(_), 12) => word(4).zip(word(8)).map(|(mtime, size)| Header::MtimeSize { flags: 0, mtime, size }),
-        (Some(magic), 16) => match (word(4), word(8), word(12)) {
-            (Some(flags @ (1 | 3)), Some(low), Some(high)) if magic == own && profile.header == HeaderLayout::Flags => {
-                let hash = (u64::from(high) << 32 | u64::from(low)).to_le_bytes();
-                Some(Header::Hash { flags, hash })
+    match (has_number, offset) {
+        (true, 8) => {
+            if let Some(mtime) = word(4) {
+                if need > 8 {
+                    steps.push("the size of the source is not known: 0 is written".into());
+                }
+                return Header::MtimeSize { flags: 0, mtime, size: 0 };
             }
-            (Some(0), Some(mtime), Some(size)) => Some(Header::MtimeSize { flags: 0, mtime, size }),
-            _ => None,
-        },
-        _ => None,
-    };
-    header.unwrap_or_else(|| {
-        steps.push("time and size of the source are not known: zeros are written".into());
-        Header::MtimeSize { flags: 0, mtime: 0, size: 0 }
-    })
+        }
+        (true, 12) => {
+            if let (Some(mtime), Some(size)) = (word(4), word(8)) {
+                return Header::MtimeSize { flags: 0, mtime, size };
+            }
+        }
+        (true, 16) => {
+            if let (Some(flags), Some(low), Some(high)) = (word(4), word(8), word(12)) {
+                let has_flags = profile.header == HeaderLayout::Flags;
+                let known = flags & 3;
+                if flags != known && has_flags {
+                    steps.push(format!("no Python knows the flags {flags:#x}: {known:#x} is written"));
+                }
+                if known & 1 == 0 {
+                    return Header::MtimeSize { flags: known, mtime: low, size: high };
+                }
+                // A hash depends on the magic number that it was made with.
+                if has_flags && magic.is_none_or(|magic| magic == own) {
+                    let hash = (u64::from(high) << 32 | u64::from(low)).to_le_bytes();
+                    return Header::Hash { flags: known, hash };
+                }
+                steps.push("the hash of the source was made with another magic number, and is left out".into());
+            }
+        }
+        _ => {}
+    }
+    steps.push("time and size of the source are not known: zeros are written".into());
+    Header::MtimeSize { flags: 0, mtime: 0, size: 0 }
 }
 
 /// What is complete of a stream that no version reads to its end.
