@@ -250,7 +250,7 @@ fn files_are_rewritten_in_place() {
     assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o640);
     let normal = std::fs::read(&file).unwrap();
     assert_ne!(normal, greet("3.12"));
-    check(&["--check", path(folder.path())], 0, &["2 normal", "verified by the model)"]);
+    check(&["--check", path(folder.path())], 0, &["2 normal", "0 refused\n"]);
     check(&["--json", &at], 0, &["\"status\":\"normal\"", "\"python\":\"3.12\""]);
     check(&["--remap", "greet.py=/src/greet.py", &at], 0, &["file names"]);
     assert!(std::fs::read(&file).unwrap().windows(13).any(|window| window == b"/src/greet.py"));
@@ -269,6 +269,14 @@ fn files_are_rewritten_in_place() {
     check(&["--json", &at], 1, &["\"error\":{\"kind\":\"stream\",\"offset\":16"]);
     assert_eq!(std::fs::read(&file).unwrap().len(), 17);
     assert_eq!(std::fs::read_dir(&cache).unwrap().count(), 1, "nothing else is left behind");
+}
+
+/// As RECORD has hashes: the alphabet for URLs, without padding.
+fn base64(bytes: &[u8]) -> String {
+    let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let bit = |at: usize| bytes.get(at / 8).map_or(0, |byte| usize::from(byte >> (7 - at % 8) & 1));
+    let digit = |at: usize| char::from(alphabet[(at..at + 6).fold(0, |digit, at| digit << 1 | bit(at))]);
+    (0..8 * bytes.len()).step_by(6).map(digit).collect()
 }
 
 /// A wheel's RECORD has the hashes of what is in it.
@@ -294,15 +302,29 @@ fn wheels_are_rewritten_with_their_record() {
         assert_eq!(code, status, "{text}");
         assert!(text.contains(said), "{text}");
     };
-    let record = "p/greet.py,sha256=kept,1\np/greet.pyc,sha256=old,1\np-1.dist-info/RECORD,,\n";
+    let digest = |bytes: &[u8]| {
+        use sha2::Digest;
+        base64(&sha2::Sha256::digest(bytes))
+    };
+    let source = format!("p/greet.py,sha256={},1\n", digest(b"x"));
+    let old = format!("sha256={},{}", digest(&greet("3.12")), greet("3.12").len());
+    let record = format!("{source}p/greet.pyc,{old}\np-1.dist-info/RECORD,,\n");
+    let record = record.as_str();
     pack(None, None);
     check(1, "has no RECORD");
     pack(Some("p/greet.py,,\n"), None);
     check(1, "does not list p/greet.pyc");
     pack(Some(record), Some("p-1.dist-info/RECORD.jws"));
     check(1, "signs the list of hashes");
+    // What is wrong already is not made right in silence.
+    pack(Some(&record.replace("p/greet.py,sha256=", "p/greet.py,sha256=0")), None);
+    check(1, "RECORD is wrong already: p/greet.py has");
+    pack(Some(&record.replace(&old, "sha256=old,1")), None);
+    check(1, "RECORD is wrong already: p/greet.pyc has");
+    pack(Some(&record.replace(&old, ",1")), None);
+    check(1, "RECORD is wrong already: p/greet.pyc has");
     pack(Some(record), None);
-    check(0, "1 members and RECORD");
+    check(0, "1 member and RECORD");
     let (status, text) = provost(&["normalize", "--no-search", "--json", path(&wheel)]);
     assert!(status == 0 && text.contains("\"status\":\"normal\""), "{text}");
     let mut archive = zip::ZipArchive::new(std::fs::File::open(&wheel).unwrap()).unwrap();
@@ -313,6 +335,14 @@ fn wheels_are_rewritten_with_their_record() {
     };
     let size = member("p/greet.pyc").len();
     let record = String::from_utf8(member("p-1.dist-info/RECORD")).unwrap();
-    assert!(record.starts_with("p/greet.py,sha256=kept,1\np/greet.pyc,sha256="), "{record}");
-    assert!(record.contains(&format!(",{size}\np-1.dist-info/RECORD,,\n")) && !record.contains("old"), "{record}");
+    assert!(record.starts_with(&format!("{source}p/greet.pyc,sha256=")), "{record}");
+    assert!(record.contains(&format!(",{size}\np-1.dist-info/RECORD,,\n")) && !record.contains(&old), "{record}");
+    // A zip has none.
+    let zip = folder.path().join("p.zip");
+    let mut writer = zip::ZipWriter::new(std::fs::File::create(&zip).unwrap());
+    writer.start_file("p/greet.pyc", zip::write::SimpleFileOptions::default()).unwrap();
+    writer.write_all(&greet("3.12")).unwrap();
+    writer.finish().unwrap();
+    let (status, text) = provost(&["normalize", "--no-search", path(&zip)]);
+    assert!(status == 0 && text.contains(", 1 member\n"), "{text}");
 }

@@ -76,6 +76,9 @@ struct Done {
     after: usize,
     /// Code objects with another file name.
     filenames: usize,
+    /// Whether the archive has a RECORD.
+    #[serde(skip)]
+    has_record: bool,
     /// Members of an archive that changed.
     #[serde(skip_serializing_if = "Option::is_none")]
     members: Option<usize>,
@@ -94,6 +97,7 @@ impl Normalize {
             Options { remap: self.remap.clone(), mtime: self.mtime, hash: self.hash.map(|hash| hash == Hash::Checked) };
         let mut out = std::io::stdout().lock();
         let (mut counts, mut refused) = (std::collections::BTreeMap::<&str, usize>::new(), 0);
+        let mut verified = std::collections::BTreeSet::new();
         let work = |entry: &Entry, bytes: Result<Vec<u8>, Trouble>| self.one(entry, bytes?, &options, &verifier);
         let summary = each(&self.paths, Archives::Keep, work, |entry, done| {
             let (error, done) = match &done {
@@ -103,6 +107,7 @@ impl Normalize {
             refused += usize::from(error.is_some());
             if let Some(done) = done {
                 *counts.entry(done.status).or_default() += 1;
+                verified.extend(done.verified.iter().cloned());
                 if let Some(bytes) = &done.output {
                     out.write_all(bytes)?;
                     return Ok(());
@@ -121,13 +126,18 @@ impl Normalize {
         let count = |status: &str| counts.get(status).copied().unwrap_or(0);
         let (changed, other) = (count("changed"), count("other"));
         if !self.json && !self.quiet && summary.files > 1 {
-            let names: Vec<&str> = verifier.names().collect();
-            let who = if names.is_empty() { String::new() } else { format!(", {}", names.join(", ")) };
+            // Who said that a value is the same. What does not change needs nobody.
+            let who = match changed + other {
+                0 => String::new(),
+                _ => {
+                    let names = verified.iter().map(|name| format!(", {name}"));
+                    format!(" (verified by the model{})", names.collect::<String>())
+                }
+            };
             let (normal, files) = (count("normal"), summary.files);
             writeln!(
                 out,
-                "{files} files: {changed} changed, {other} would change, {normal} normal, {refused} refused (verified by the \
-                 model{who})"
+                "{files} files: {changed} changed, {other} would change, {normal} normal, {refused} refused{who}"
             )?;
         }
         Ok(u8::from(refused > 0 || other > 0))
@@ -142,7 +152,18 @@ impl Normalize {
             let Normal { bytes: new, release, filenames, verified } = normalize(&bytes, options, source, verifier)?;
             let (python, verified) = (Some(release.version.to_string()), verified.into_iter().collect());
             let output = (new != bytes).then_some(new);
-            Done { status: "", form: self.form, python, before, after: 0, filenames, members: None, verified, output }
+            Done {
+                status: "",
+                form: self.form,
+                python,
+                before,
+                after: 0,
+                filenames,
+                has_record: false,
+                members: None,
+                verified,
+                output,
+            }
         };
         let Done { output: new, .. } = &done;
         let after = new.as_ref().map_or(before, Vec::len);
@@ -176,19 +197,22 @@ impl Normalize {
         })?;
         verified.sort();
         verified.dedup();
-        let (output, members) = new.map_or((None, 0), |(bytes, count)| (Some(bytes), count));
-        let (before, members) = (bytes.len(), Some(members));
-        Ok(Done { status: "", form: self.form, python: None, before, after: 0, filenames, members, verified, output })
+        let has_record = new.as_ref().is_some_and(|new| new.has_record);
+        let (output, members) = new.map_or((None, 0), |new| (Some(new.bytes), new.members));
+        let (form, before, members) = (self.form, bytes.len(), Some(members));
+        Ok(Done { status: "", form, python: None, before, after: 0, filenames, has_record, members, verified, output })
     }
 }
 
 impl Done {
     fn text(&self) -> String {
-        let Done { status, before, after, filenames, members, .. } = self;
+        let Done { status, before, after, filenames, has_record, members, .. } = self;
         let verb = if *status == "other" { "would change" } else { "changed" };
         let mut text = format!("{verb}, {before} -> {after} bytes");
         if let Some(members) = members {
-            text += &format!(", {members} members and RECORD");
+            let plural = if *members == 1 { "" } else { "s" };
+            let record = if *has_record { " and RECORD" } else { "" };
+            text += &format!(", {members} member{plural}{record}");
         }
         if *filenames > 0 {
             text += &format!(", {filenames} file names");

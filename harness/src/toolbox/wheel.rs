@@ -2,7 +2,7 @@
 
 use super::Trouble;
 use super::archive::{self, Archive, Source};
-use sha2::{Digest, Sha256};
+use sha2::{Digest, Sha256, Sha384, Sha512};
 use std::collections::BTreeMap;
 use std::io::{Cursor, Write};
 use zip::read::ZipArchive;
@@ -14,16 +14,27 @@ pub fn is_archive(bytes: &[u8]) -> bool {
     archive::is_one(bytes)
 }
 
+/// An archive with other members.
+#[derive(Debug)]
+pub struct Rewritten {
+    /// The archive.
+    pub bytes: Vec<u8>,
+    /// How many .pyc files changed.
+    pub members: usize,
+    /// Whether there is a RECORD, which changed with them.
+    pub has_record: bool,
+}
+
 /// An archive with other members: `change` is given the name and the bytes of each .pyc file, and a way to read others. Members
 /// that do not change are copied as they are. `None` if none changes.
 ///
 /// # Errors
-/// What `change` returns; or when the archive cannot be read, or has signatures of its RECORD.
+/// What `change` returns; or when the archive cannot be read, has signatures of its RECORD, or a RECORD that is wrong already.
 pub fn rewrite(
     bytes: &[u8],
     is_wheel: bool,
     mut change: impl FnMut(&str, &[u8], &mut dyn FnMut(&str) -> Option<Vec<u8>>) -> Result<Vec<u8>, Trouble>,
-) -> Result<Option<(Vec<u8>, usize)>, Trouble> {
+) -> Result<Option<Rewritten>, Trouble> {
     let source = Source::Memory(bytes.into());
     let (mut archive, mut others) = (Archive::open(&source)?, Archive::open(&source)?);
     let members = archive.members()?;
@@ -52,6 +63,7 @@ pub fn rewrite(
         let what = format!("{signed} signs the list of hashes, which would have to change");
         return Err(Trouble::new("signed", what, "normalize the files before they are packed and signed"));
     }
+    let has_record = !records.is_empty();
     match records[..] {
         [] if is_wheel => {
             return Err(Trouble::new(
@@ -66,6 +78,18 @@ pub fn rewrite(
             let text = String::from_utf8(text).map_err(|_| {
                 Trouble::new("record", "RECORD is no UTF-8", "normalize the files before they are packed")
             })?;
+            for Listed { path, hash, size } in text.lines().map(Listed::of) {
+                let Some(at) = index.get(&path) else { continue };
+                let old = others.read(*at, |_| true)?.unwrap_or_default();
+                if !is_right(&hash, &size, &old) {
+                    let what = format!("RECORD is wrong already: {path} has another hash or size");
+                    return Err(Trouble::new(
+                        "record",
+                        what,
+                        "find out what changed that file, and pack the wheel again",
+                    ));
+                }
+            }
             changed.insert(record.clone(), listed(&text, &changed)?.into_bytes());
         }
         _ => {
@@ -78,11 +102,42 @@ pub fn rewrite(
     }
     let packed = packed(bytes, &changed);
     let packed = packed.map_err(|e| Trouble::new("archive", format!("cannot be written: {e}"), "report it"))?;
-    Ok(Some((packed, count)))
+    Ok(Some(Rewritten { bytes: packed, members: count, has_record }))
 }
 
 fn is_record(name: &str, file: &str) -> bool {
     matches!(name.split_once('/'), Some((folder, rest)) if folder.ends_with(".dist-info") && rest == file)
+}
+
+/// A line of RECORD.
+struct Listed {
+    path: String,
+    hash: String,
+    size: String,
+}
+
+impl Listed {
+    /// A path with a comma is in quotes, in which they are doubled.
+    fn of(line: &str) -> Listed {
+        let (path, rest) = match line.strip_prefix('"').and_then(|rest| rest.rsplit_once("\",")) {
+            Some((path, rest)) => (path.replace("\"\"", "\""), rest),
+            None => line.split_once(',').map_or((line.to_owned(), ""), |(path, rest)| (path.to_owned(), rest)),
+        };
+        let (hash, size) = rest.split_once(',').unwrap_or((rest, ""));
+        Listed { path, hash: hash.to_owned(), size: size.to_owned() }
+    }
+}
+
+/// Whether these are the bytes with that hash and size. Nothing is said of what has none, and nothing is known of other hashes.
+fn is_right(hash: &str, size: &str, bytes: &[u8]) -> bool {
+    let digest = match hash.split_once('=') {
+        Some(("sha256", _)) => base64(&Sha256::digest(bytes)),
+        Some(("sha384", _)) => base64(&Sha384::digest(bytes)),
+        Some(("sha512", _)) => base64(&Sha512::digest(bytes)),
+        _ => String::new(),
+    };
+    let said = hash.split_once('=').map_or("", |(_, digest)| digest.trim_end_matches('='));
+    (digest.is_empty() || digest == said) && (size.is_empty() || size == bytes.len().to_string())
 }
 
 /// RECORD with the hashes and sizes of what changed: `path,sha256=...,size`.
@@ -92,11 +147,7 @@ fn listed(record: &str, changed: &BTreeMap<String, Vec<u8>>) -> Result<String, T
     for line in record.split_inclusive('\n') {
         let end = &line[line.trim_end_matches(['\r', '\n']).len()..];
         let text = &line[..line.len() - end.len()];
-        // A path with a comma is in quotes, in which they are doubled.
-        let path = match text.strip_prefix('"').and_then(|rest| rest.rsplit_once("\",")) {
-            Some((path, _)) => path.replace("\"\"", "\""),
-            None => text.split(',').next().unwrap_or_default().to_owned(),
-        };
+        let Listed { path, .. } = Listed::of(text);
         match changed.get(&path) {
             Some(bytes) => {
                 missing.retain(|name| **name != path);
@@ -165,5 +216,23 @@ mod tests {
                         p/c.pyc,sha256=47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU,0\np/c.py,sha256=kept,1\nRECORD,,\n";
         assert_eq!(listed(record, &changed).unwrap(), expected);
         assert_eq!(listed("p/c.pyc,,\n", &changed).unwrap_err().kind, "record");
+    }
+
+    #[test]
+    fn hashes_and_sizes_are_compared() {
+        for (line, expected) in [
+            ("x,sha256=LXEWQrcmsEQBYnyp-6wy9chTD7GQPMTbAiWHF5IaSIE,1", true),
+            ("x,sha256=LXEWQrcmsEQBYnyp-6wy9chTD7GQPMTbAiWHF5IaSIE=,", true),
+            ("x,sha256=LXEWQrcmsEQBYnyp-6wy9chTD7GQPMTbAiWHF5IaSIE,2", false),
+            ("x,sha256=MXEWQrcmsEQBYnyp-6wy9chTD7GQPMTbAiWHF5IaSIE,1", false),
+            ("x,sha384=LXEW,1", false),
+            ("x,sha512=LXEW,1", false),
+            ("x,md5=LXEW,1", true),
+            ("x,,", true),
+            ("x", true),
+        ] {
+            let Listed { path, hash, size } = Listed::of(line);
+            assert_eq!((path.as_str(), is_right(&hash, &size, b"x")), ("x", expected), "{line}");
+        }
     }
 }
