@@ -4,10 +4,16 @@ use crate::RunLog;
 use crate::html::{grouped, moment, page, scroller, section};
 use crate::summary::{Summary, word};
 use maud::{Markup, html};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A speed is told as lost when it is below this part of the median of the nights before ...
 const SLOWER: f64 = 0.75;
+
+/// Rules are told as lost when fewer than this part of those before were reached: which rare ones are met is luck ...
+const FEWER: f64 = 0.98;
+
+/// ... and the two nights compared as many cases, but for this part: more cases reach more.
+const AS_MANY: f64 = 0.8;
 
 /// ... and there are so many of these: one night is no trend.
 const NIGHTS: usize = 3;
@@ -37,8 +43,8 @@ impl Night {
         cells.fold((0, 0), |(did, can), &cases| (did + u64::from(cases > 0), can + 1))
     }
 
-    /// For each subject, how fast it is beside all others of the same run: the machine's mood is the same for all.
-    fn speeds(&self) -> BTreeMap<String, f64> {
+    /// For each subject, how many cases it did in a millisecond.
+    fn rates(&self) -> BTreeMap<String, f64> {
         let mut sums: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
         for counts in &self.log.counts {
             let (cases, ms) = sums.entry(&counts.subject).or_default();
@@ -47,9 +53,28 @@ impl Night {
         let rate = |(id, (cases, ms)): (&str, (u64, u64))| {
             (cases > 0 && ms > 0).then(|| (id.to_owned(), float(cases) / float(ms)))
         };
-        let rates: BTreeMap<String, f64> = sums.into_iter().filter_map(rate).collect();
-        let mean = (rates.values().map(|rate| rate.ln()).sum::<f64>() / float(rates.len().max(1) as u64)).exp();
-        rates.into_iter().map(|(id, rate)| (id, rate / mean)).collect()
+        sums.into_iter().filter_map(rate).collect()
+    }
+
+    /// For each subject that is in an earlier night too, how fast it is beside all that both have, as part of what it was: the
+    /// machine's mood is the same for all, and whoever else takes part makes no difference.
+    fn changes(&self, earlier: &Night) -> BTreeMap<String, f64> {
+        let before = earlier.rates();
+        let change = |(id, rate)| Some((before.get(&id).map(|before| rate / before)?, id));
+        let changes: Vec<(f64, String)> = self.rates().into_iter().filter_map(change).collect();
+        let mean = mean(changes.iter().map(|(change, _)| *change));
+        changes.into_iter().map(|(change, id)| (id, change / mean)).collect()
+    }
+
+    /// Whether two nights could have reached the same rules: they have the same subjects and about as many cases.
+    fn is_like(&self, other: &Night) -> bool {
+        let about = |night: &Night| {
+            let columns = night.log.reached.iter();
+            let compared = columns.clone().fold(0_u64, |sum, column| sum.saturating_add(column.compared));
+            (columns.map(|column| column.subject.clone()).collect::<BTreeSet<String>>(), float(compared))
+        };
+        let ((mine, cases), (others, other_cases)) = (about(self), about(other));
+        mine == others && cases.min(other_cases) >= AS_MANY * cases.max(other_cases)
     }
 }
 
@@ -59,11 +84,41 @@ fn float(n: u64) -> f64 {
     n as f64
 }
 
-/// The nights in the order of their beginnings.
+/// The geometric one: that of ratios.
+fn mean(ratios: impl Iterator<Item = f64>) -> f64 {
+    let (sum, n) = ratios.fold((0.0, 0), |(sum, n), ratio| (sum + ratio.ln(), n + 1));
+    (sum / float(n.max(1))).exp()
+}
+
+/// The nights in the order of their beginnings; one that is given twice counts once.
 fn in_order(nights: &[Night]) -> Vec<&Night> {
-    let mut nights: Vec<&Night> = nights.iter().collect();
-    nights.sort_by(|a, b| a.log.run.started.cmp(&b.log.run.started));
-    nights
+    let mut different: Vec<&Night> = Vec::new();
+    for night in nights {
+        if !different.iter().any(|known| known.log == night.log) {
+            different.push(night);
+        }
+    }
+    different.sort_by(|a, b| a.log.run.started.cmp(&b.log.run.started));
+    different
+}
+
+/// For each subject, how fast it is beside those that are in every night: what a mean is of must not change from night to night.
+fn speeds(nights: &[&Night]) -> Series {
+    let rates: Vec<BTreeMap<String, f64>> =
+        nights.iter().map(|night| night.rates()).filter(|rates| !rates.is_empty()).collect();
+    let common: BTreeSet<String> = rates
+        .first()
+        .into_iter()
+        .flat_map(BTreeMap::keys)
+        .filter(|id| rates.iter().all(|rates| rates.contains_key(*id)))
+        .cloned()
+        .collect();
+    series(nights, |night| {
+        let rates = night.rates();
+        let of = |id: &String| common.is_empty() || common.contains(id);
+        let mean = mean(rates.iter().filter(|(id, _)| of(id)).map(|(_, rate)| *rate));
+        rates.into_iter().map(|(id, rate)| (id, rate / mean)).collect()
+    })
 }
 
 fn series(nights: &[&Night], of: impl Fn(&Night) -> BTreeMap<String, f64>) -> Series {
@@ -76,13 +131,27 @@ fn series(nights: &[&Night], of: impl Fn(&Night) -> BTreeMap<String, f64>) -> Se
     series
 }
 
+/// The median of the numbers of enough nights.
+fn median(mut numbers: Vec<f64>) -> Option<f64> {
+    numbers.sort_by(f64::total_cmp);
+    numbers.get(numbers.len() / 2).filter(|_| numbers.len() >= NIGHTS).copied()
+}
+
 /// The last number and the median of those before, if the last one is much below it.
 fn fallen(numbers: &[Option<f64>]) -> Option<(f64, f64)> {
     let (last, before) = numbers.split_last()?;
-    let mut before: Vec<f64> = before.iter().flatten().copied().collect();
-    before.sort_by(f64::total_cmp);
-    let median = *before.get(before.len() / 2).filter(|_| before.len() >= NIGHTS)?;
+    let median = median(before.iter().flatten().copied().collect())?;
     last.filter(|last| *last < SLOWER * median).map(|last| (last, median))
+}
+
+/// For each subject of the last night, what part of its speed in the nights before is left.
+fn left(nights: &[&Night]) -> BTreeMap<String, f64> {
+    let Some((last, before)) = nights.split_last() else { return BTreeMap::new() };
+    let mut changes: BTreeMap<String, Vec<f64>> = BTreeMap::new();
+    for (id, change) in before.iter().flat_map(|earlier| last.changes(earlier)) {
+        changes.entry(id).or_default().push(change);
+    }
+    changes.into_iter().filter_map(|(id, changes)| Some((id, median(changes)?))).collect()
 }
 
 /// What became worse in the last night.
@@ -90,15 +159,15 @@ fn fallen(numbers: &[Option<f64>]) -> Option<(f64, f64)> {
 pub fn regressions(nights: &[Night]) -> Vec<Regression> {
     let nights = in_order(nights);
     let mut lines = Vec::new();
-    let kinds = [
-        ("slower beside the other interpreters of its run", series(&nights, Night::speeds)),
-        ("slower beside CPython in one run", series(&nights, |night| night.bench.clone())),
-    ];
-    for (what, series) in kinds {
-        for (name, numbers) in series {
-            if let Some((last, median)) = fallen(&numbers) {
-                lines.push(format!("{name}: {what}: {last:.2}, and {median:.2} in the nights before"));
-            }
+    for (id, left) in left(&nights).into_iter().filter(|(_, left)| *left < SLOWER) {
+        lines.push(format!(
+            "{id}: slower beside the interpreters that earlier nights had too: {left:.2} of what it was"
+        ));
+    }
+    for (name, numbers) in series(&nights, |night| night.bench.clone()) {
+        if let Some((last, median)) = fallen(&numbers) {
+            let what = "slower beside CPython in one run";
+            lines.push(format!("{name}: {what}: {last:.2}, and {median:.2} in the nights before"));
         }
     }
     let mut shares = nights.iter().filter_map(|night| night.faults).rev();
@@ -107,12 +176,13 @@ pub fn regressions(nights: &[Night]) -> Vec<Regression> {
     {
         lines.push(format!("power: {found} of {of} planted faults are found, and {before} of {of_before} were"));
     }
-    if let [.., before, last] = nights.as_slice() {
-        let (did, can) = last.rules();
-        let (did_before, can_before) = before.rules();
-        if can > 0 && did.saturating_mul(can_before) < did_before.saturating_mul(can) {
-            lines
-                .push(format!("rules: {did} of {can} were reached, and {did_before} of {can_before} the night before"));
+    if let Some((last, earlier)) = nights.split_last()
+        && let Some(before) = earlier.iter().rev().find(|night| last.is_like(night))
+    {
+        let ((did, can), (did_before, can_before)) = (last.rules(), before.rules());
+        if can > 0 && float(did) * float(can_before) < FEWER * float(did_before) * float(can) {
+            let when = &before.log.run.started;
+            lines.push(format!("rules: {did} of {can} were reached, and {did_before} of {can_before} on {when}"));
         }
     }
     lines.into_iter().map(Regression).collect()
@@ -131,9 +201,9 @@ pub fn trend(nights: &[Night]) -> String {
         numbers(
             "speed",
             "Speed",
-            "Cases a second beside the mean of all interpreters of the same run.",
+            "Cases a second beside the mean, in the same run, of the interpreters that are in every night.",
             &nights,
-            &series(&nights, Night::speeds),
+            &speeds(&nights),
         ),
         numbers("bench", "Benchmarks", "How many times faster than CPython, measured in one run.", &nights, &bench),
     ];
