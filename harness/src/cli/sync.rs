@@ -65,12 +65,7 @@ impl Sync {
             let gone =
                 bound(&merged, self.megabytes << 20, Duration::from_secs(self.days * 86_400), SystemTime::now())?;
             exchange(&merged, &kept)?;
-            for path in files(&kept)? {
-                let copy = grown.join(path.file_name().unwrap_or_default());
-                if !copy.exists() {
-                    fs::copy(&path, &copy).with_context(|| format!("cannot write {}", copy.display()))?;
-                }
-            }
+            mirror(&kept, &grown)?;
             println!("{target}: {before} inputs came to {}, {gone} more were too old or too many", files(&kept)?.len());
         }
         Ok(0)
@@ -116,6 +111,26 @@ fn bound(folder: &Path, bytes: u64, age: Duration, now: SystemTime) -> Result<us
         }
     }
     Ok(gone)
+}
+
+/// Gives `to` exactly the inputs of `from`, with the times at which they were found: a copy that is as young as today would never
+/// become too old, and one that was left would bring back what was dropped.
+fn mirror(from: &Path, to: &Path) -> Result<()> {
+    for path in files(to)? {
+        if !from.join(path.file_name().unwrap_or_default()).exists() {
+            fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
+        }
+    }
+    for path in files(from)? {
+        let copy = to.join(path.file_name().unwrap_or_default());
+        let failed = || format!("cannot write {}", copy.display());
+        if !copy.exists() {
+            fs::copy(&path, &copy).with_context(failed)?;
+        }
+        let found = path.metadata()?.modified()?;
+        fs::File::options().append(true).open(&copy).and_then(|file| file.set_modified(found)).with_context(failed)?;
+    }
+    Ok(())
 }
 
 /// Puts one folder in the place of another.
@@ -167,5 +182,28 @@ mod tests {
         exchange(&new, &old).unwrap();
         assert_eq!(old.join("same").metadata().unwrap().modified().unwrap(), found);
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    /// Nothing that was dropped comes back, and a copy is as old as what it is a copy of.
+    #[test]
+    fn both_folders_have_the_same_afterwards() {
+        let dir = tempfile::tempdir().unwrap();
+        let [from, to] = ["from", "to"].map(|name| dir.path().join(name));
+        for (folder, names) in [(&from, ["new", "both"]), (&to, ["both", "dropped"])] {
+            fs::create_dir(folder).unwrap();
+            names.iter().for_each(|name| fs::write(folder.join(name), "x").unwrap());
+        }
+        let found = SystemTime::UNIX_EPOCH + Duration::from_secs(5);
+        for path in files(&from).unwrap() {
+            fs::File::options().append(true).open(path).unwrap().set_modified(found).unwrap();
+        }
+        mirror(&from, &to).unwrap();
+        let about = |folder: &Path| {
+            let about =
+                |path: &PathBuf| (path.file_name().unwrap().to_owned(), path.metadata().unwrap().modified().unwrap());
+            files(folder).unwrap().iter().map(about).collect::<Vec<_>>()
+        };
+        assert_eq!(about(&to), [("both".into(), found), ("new".into(), found)]);
+        assert_eq!(about(&to), about(&from));
     }
 }
