@@ -26,7 +26,7 @@ use crate::observation::{Accepted, Canon, Dump, Observation};
 use pyc_core::Profile;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::LazyLock;
-use table::{Row, TABLE, TYPES};
+use table::{KILLERS, Row, TABLE, TYPES};
 
 /// A set of rules.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -110,6 +110,13 @@ pub fn rules() -> reports::Rules {
 pub(crate) fn reachable(profile: &Profile) -> Reached {
     let mut reached = Reached::default();
     (0..TABLE.len()).filter(|&row| TABLE[row].can(profile)).for_each(|row| reached.insert_row(row));
+    reached
+}
+
+/// The ways to kill an interpreter.
+pub(crate) fn killers() -> Reached {
+    let mut reached = Reached::default();
+    (0..TABLE.len()).filter(|&row| TABLE[row].group == KILLERS).for_each(|row| reached.insert_row(row));
     reached
 }
 

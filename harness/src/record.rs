@@ -7,7 +7,7 @@
 //! reports/out/<run>/report.html               made from run.jsonl alone
 //! ```
 
-use crate::campaign::{Before, Found, Message, Silence, Small, Turns};
+use crate::campaign::{Before, Found, Message, Shard, Silence, Small, Turns};
 use crate::case::{Form, Origin, hex, sha256_hex};
 use crate::expected::Expected;
 use crate::generators::pyc::Source;
@@ -46,6 +46,8 @@ pub struct Recorder {
     begin: Instant,
     /// How long the run took before it was continued.
     before: Duration,
+    /// Where the folder belongs when the run is whole, if it is made in another place.
+    home: Option<PathBuf>,
 }
 
 /// A finding, and whether its last state is in the log.
@@ -78,13 +80,15 @@ pub fn rfc3339(time: SystemTime) -> String {
     format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", second / 3600, second / 60 % 60, second % 60)
 }
 
-/// A new folder for a run; two runs that begin in the same second with the same seed get two.
-fn new_folder(out: &Path, seed: u64) -> Result<PathBuf> {
+/// A new folder for a run; two runs that begin in the same second with the same seed get two. The shards of a run begin at once on
+/// machines that cannot see each other, so each names itself.
+fn new_folder(out: &Path, seed: u64, shard: Shard) -> Result<PathBuf> {
     std::fs::create_dir_all(out).with_context(|| format!("cannot create {}", out.display()))?;
     let time = rfc3339(SystemTime::now()).replace([':', '-'], "").replace('T', "-").replace('Z', "");
+    let part = if shard == Shard::WHOLE { String::new() } else { format!("-shard-{}-of-{}", shard.index, shard.of) };
     for attempt in 1.. {
         let suffix = if attempt == 1 { String::new() } else { format!("-{attempt}") };
-        let folder = out.join(format!("{time}-{seed:x}{suffix}"));
+        let folder = out.join(format!("{time}-{seed:x}{part}{suffix}"));
         match std::fs::create_dir(&folder) {
             Err(e) if e.kind() == ErrorKind::AlreadyExists => {}
             result => {
@@ -100,8 +104,8 @@ impl Recorder {
     ///
     /// # Errors
     /// When it cannot be created.
-    pub fn create(out: &Path, seed: u64, expected: &Expected) -> Result<Recorder> {
-        let folder = new_folder(out, seed)?;
+    pub fn create(out: &Path, seed: u64, shard: Shard, expected: &Expected) -> Result<Recorder> {
+        let folder = new_folder(out, seed, shard)?;
         let log = Log::create(&folder).with_context(|| format!("cannot begin a run in {}", folder.display()))?;
         Ok(Recorder::new(log, folder, expected))
     }
@@ -121,17 +125,33 @@ impl Recorder {
             broken: Vec::new(),
             begin: Instant::now(),
             before: Duration::ZERO,
+            home: None,
         }
     }
 
-    /// Begins the folder of a run that is already over: what others have come to.
+    /// Begins the folder of a run that is already over: what others have come to. It is made in `folder` and put in the place of
+    /// `home` by [`Recorder::publish`], so that whoever is killed leaves no half of it there.
     ///
     /// # Errors
     /// When there is a run in it already, or it cannot be written.
-    pub fn of(folder: &Path, run: &RunLog, expected: &Expected) -> Result<Recorder> {
+    pub fn of(folder: &Path, home: &Path, run: &RunLog, expected: &Expected) -> Result<Recorder> {
         let mut log = Log::create(folder).with_context(|| format!("cannot begin a run in {}", folder.display()))?;
         log.append(&run.clone().into_events()).map_err(|e| cannot_write(log.path(), folder, &e))?;
-        Recorder::resume(folder, log, run, expected)
+        let recorder = Recorder::resume(folder, log, run, expected)?;
+        Ok(Recorder { home: Some(home.to_owned()), ..recorder })
+    }
+
+    /// Puts the folder where it belongs; nothing to do for a run that was made in its place.
+    ///
+    /// # Errors
+    /// When it cannot be moved.
+    pub fn publish(&mut self) -> Result<()> {
+        let Some(home) = self.home.take() else { return Ok(()) };
+        let what = || format!("cannot put {} in the place of {}", self.folder.display(), home.display());
+        std::fs::rename(&self.folder, &home).with_context(what)?;
+        self.log.moved(&home);
+        self.folder = home;
+        Ok(())
     }
 
     /// A subject could not be asked to the end.
@@ -625,7 +645,7 @@ mod tests {
     #[test]
     fn cases_are_kept_as_the_files_that_replay_takes() {
         let out = tempfile::tempdir().unwrap();
-        let recorder = Recorder::create(out.path(), 7, &Expected::default()).unwrap();
+        let recorder = Recorder::create(out.path(), 7, Shard::WHOLE, &Expected::default()).unwrap();
         let keep = |form| {
             let case = crate::case::Case { form, ..crate::case::Case::stream(b"N".to_vec(), Origin::File("n".into())) };
             recorder.folder().join(recorder.keep(&case).unwrap().path.unwrap())
@@ -643,7 +663,20 @@ mod tests {
     #[test]
     fn two_runs_at_once_have_two_folders() {
         let out = tempfile::tempdir().unwrap();
-        let folders: BTreeSet<PathBuf> = (0..5).map(|_| new_folder(out.path(), 7).unwrap()).collect();
+        let folders: BTreeSet<PathBuf> = (0..5).map(|_| new_folder(out.path(), 7, Shard::WHOLE).unwrap()).collect();
         assert_eq!(folders.len(), 5);
+    }
+
+    /// As on machines of their own, that begin in one second.
+    #[test]
+    fn shards_at_once_have_names_of_their_own() {
+        let name = |index| {
+            let out = tempfile::tempdir().unwrap();
+            let folder = new_folder(out.path(), 7, Shard { index, of: 4 }).unwrap();
+            folder.file_name().unwrap().to_str().unwrap().to_owned()
+        };
+        for index in 0..4 {
+            assert!(name(index).ends_with(&format!("-7-shard-{index}-of-4")), "{}", name(index));
+        }
     }
 }

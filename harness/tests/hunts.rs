@@ -341,9 +341,33 @@ fn shards_merge_into_the_whole_run() {
     let (_, said) = merge(&all[..1], &folder("first"));
     let noted = |run: &Path| read(run).notes.iter().map(|note| note.text.clone()).collect::<Vec<_>>().join("\n");
     assert!(noted(&folder("first")).contains("shards of the run are missing: 1/3, 2/3"), "{said}");
+    assert!(said.contains("warning: shards of the run are missing: 1/3, 2/3"), "{said}");
+    assert!(!read(&folder("first")).is_whole());
+    // A shard of another run does not stand for one of this.
+    scene.runs = "another seed".into();
+    let shard = ["--seed", "4", "--cases", "60", "--minimize-for", "0", "--shard", "1/3"];
+    output(&mut provost(&scene.hunt(&shard)));
+    let (_, said) = merge(&[&all[..1], &[last_run(&scene.out()).as_path()]].concat(), &folder("two runs"));
+    assert_eq!(said.matches("warning: shards of the run are missing: ").count(), 2, "{said}");
     let backwards: Vec<&Path> = all.iter().rev().copied().collect();
-    merge(&[&backwards[..], &[&folder("first")]].concat(), &folder("again"));
+    // What a merge that was killed left behind.
+    std::fs::create_dir_all(folder(".again.part").join("cases")).unwrap();
+    let (_, said) = merge(&[&backwards[..], &[&folder("first")]].concat(), &folder("again"));
     assert_eq!(came(&folder("again")), wanted, "a run that is given twice counts once");
+    assert!(said.contains("left out, as another one tells of the same work: "), "{said}");
+    assert!(!folder(".again.part").exists());
+    let mut command = provost(&[
+        "merge".to_owned(),
+        "--out".into(),
+        folder("read").display().to_string(),
+        all[0].display().to_string(),
+    ]);
+    let mut unread = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    drop(unread.stdout.take());
+    assert_eq!(unread.wait().unwrap().code(), Some(1), "nobody reads, and the run is what it is");
+    let (status, said) = merge(&[folder("nowhere").as_path()], &folder("none"));
+    assert_eq!((status, said.matches("No such file").count()), (Some(2), 1), "{said}");
+    assert!(said.contains("a run is a folder with run.jsonl in it"), "{said}");
 
     let (status, said) = merge(&all, &folder("again"));
     assert_eq!(status, Some(2));

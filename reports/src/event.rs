@@ -16,6 +16,9 @@ pub const FORMAT: u32 = 3;
 /// How many faults of one kind and cause are told of each subject; the others are counted.
 pub const TOLD_FAULTS: u32 = 4;
 
+/// The group of the rules that are counted when an interpreter was asked what may end it: once for each cause in a run.
+pub const KILLERS: &str = "killers";
+
 /// One line of a run's log.
 ///
 /// The first event of a log is a [`Run`], the last one is an [`End`]; a log without `End` is that of a run that was

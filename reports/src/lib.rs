@@ -48,8 +48,9 @@ mod trend;
 
 pub use ci::{Issue, MARK, UNMET, annotations, fingerprint, issues, junit, sarif, summary};
 pub use event::{
-    Case, Checkpoint, Counts, End, Event, FORMAT, FaultEvent, FeatureCount, Finding, Host, Level, Note, Outcome, Part,
-    Place, Reached, Rule, Rules, Run, Side, Sighting, Spread, Standing, Statistics, Subject, TOLD_FAULTS, Verdict,
+    Case, Checkpoint, Counts, End, Event, FORMAT, FaultEvent, FeatureCount, Finding, Host, KILLERS, Level, Note,
+    Outcome, Part, Place, Reached, Rule, Rules, Run, Side, Sighting, Spread, Standing, Statistics, Subject,
+    TOLD_FAULTS, Verdict,
 };
 pub use html::render;
 pub use log::{FILE_NAME, Gap, Log, ReadError, RunLog, read};

@@ -2,7 +2,7 @@
 
 use crate::{
     Checkpoint, Counts, End, Event, FORMAT, FaultEvent, Finding, Note, Place, Reached, Rules, Run, Sighting,
-    Statistics, Subject,
+    Statistics, Subject, Verdict,
 };
 use rustix::fs::FlockOperation;
 use std::collections::BTreeMap;
@@ -63,7 +63,7 @@ impl Log {
     /// When there is none, when it is not a log, or when another process has it.
     pub fn resume(dir: &Path) -> Result<(Log, RunLog), ReadError> {
         let path = dir.join(FILE_NAME);
-        let failed = |source| ReadError::Io { path: path.clone(), source };
+        let failed = |error| ReadError::Io { path: path.clone(), error };
         let file = OpenOptions::new().append(true).open(&path).map_err(failed)?;
         lock(&file).map_err(failed)?;
         let bytes = std::fs::read(&path).map_err(failed)?;
@@ -91,6 +91,11 @@ impl Log {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The directory has another name now.
+    pub fn moved(&mut self, dir: &Path) {
+        self.path = dir.join(FILE_NAME);
     }
 
     /// Appends one event: [`Log::append`].
@@ -196,24 +201,24 @@ pub enum Gap {
     TornLine,
 }
 
-/// Why a file is not the log of a run. Lines count from 1.
+/// Why a file is not the log of a run. Lines count from 1. Each says all that is known, so none has a source.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// The file cannot be read.
-    #[error("cannot read {}: {source}", path.display())]
+    #[error("cannot read {}: {error}", path.display())]
     Io {
         /// The file.
         path: PathBuf,
         /// What the system says.
-        source: io::Error,
+        error: io::Error,
     },
     /// A complete line is not JSON.
-    #[error("line {line}: not JSON: {source}")]
+    #[error("line {line}: not JSON: {error}")]
     BadJson {
         /// The line.
         line: usize,
         /// What the parser says.
-        source: serde_json::Error,
+        error: serde_json::Error,
     },
     /// A line has no `event`, or one that this version does not know.
     #[error("line {line}: unknown event {name}; was the log written by another version of Provost?")]
@@ -224,14 +229,14 @@ pub enum ReadError {
         name: String,
     },
     /// The fields of an event are not those that it has.
-    #[error("line {line}: bad `{event}` event: {source}")]
+    #[error("line {line}: bad `{event}` event: {error}")]
     BadEvent {
         /// The line.
         line: usize,
         /// The event's name.
         event: String,
         /// What is wrong with its fields.
-        source: serde_json::Error,
+        error: serde_json::Error,
     },
     /// The log is of another version.
     #[error("line {line}: the log has format {found}, this version of Provost reads format {FORMAT}")]
@@ -267,7 +272,7 @@ pub enum ReadError {
 /// # Errors
 /// See [`ReadError`].
 pub fn read(path: &Path) -> Result<RunLog, ReadError> {
-    fold(&std::fs::read(path).map_err(|source| ReadError::Io { path: path.to_owned(), source })?)
+    fold(&std::fs::read(path).map_err(|error| ReadError::Io { path: path.to_owned(), error })?)
 }
 
 /// What a log tells.
@@ -284,7 +289,7 @@ fn fold(bytes: &[u8]) -> Result<RunLog, ReadError> {
                 torn = true;
                 break;
             }
-            Err(source) => return Err(ReadError::BadJson { line, source }),
+            Err(error) => return Err(ReadError::BadJson { line, error }),
         };
         let event = parse(value, line)?;
         match (&mut log, event) {
@@ -335,7 +340,7 @@ fn parse(value: serde_json::Value, line: usize) -> Result<Event, ReadError> {
         let found = value.get("format").map_or("(none)".to_owned(), ToString::to_string);
         return Err(ReadError::Format { line, found });
     }
-    serde_json::from_value(value).map_err(|source| ReadError::BadEvent { line, event, source })
+    serde_json::from_value(value).map_err(|error| ReadError::BadEvent { line, event, error })
 }
 
 impl RunLog {
@@ -358,6 +363,19 @@ impl RunLog {
             partial: None,
             events: 1,
         }
+    }
+
+    /// Whether it tells of a run that did all it was to do, and nothing broke.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        let is_whole = |end: &End| !end.interrupted && end.verdict != Verdict::Broken;
+        self.partial.is_none() && self.end.as_ref().is_some_and(is_whole)
+    }
+
+    /// Whether a subject took part and something was compared.
+    #[must_use]
+    pub fn has_compared(&self, subject: &str) -> bool {
+        self.counts.iter().any(|counts| counts.subject == subject && counts.compared > 0)
     }
 
     fn fold(&mut self, event: Event) {

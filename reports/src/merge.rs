@@ -41,10 +41,15 @@ pub enum Unmergeable {
 }
 
 impl RunLog {
-    /// What makes two logs tell of the same work: the same cases, made by the same program. Of two such logs one is enough.
+    /// What makes two logs tell of the same work: the same cases, made by the same program, and given to the same subjects. Of two
+    /// such logs one is enough. A log that ended before anything was counted names no subjects, as it may not have all of them.
     #[must_use]
-    pub fn key(&self) -> (Vec<String>, String) {
-        (self.run.arguments.clone(), self.run.corpus.clone())
+    pub fn key(&self) -> (Vec<String>, String, Vec<String>) {
+        let taking_part = self.subjects.iter().filter(|subject| subject.usable && !self.counts.is_empty());
+        let mut subjects: Vec<String> =
+            taking_part.map(|subject| format!("{} {}", subject.id, build(subject).unwrap_or_default())).collect();
+        subjects.sort();
+        (self.run.arguments.clone(), self.run.corpus.clone(), subjects)
     }
 
     /// How far the run has got: of two logs of the same work the one with more is taken.
@@ -82,7 +87,6 @@ impl RunLog {
 /// # Errors
 /// See [`Unmergeable`].
 pub fn merge(runs: Vec<(String, RunLog)>) -> Result<RunLog, Unmergeable> {
-    let runs = distinct(runs);
     let Some((_, first)) = runs.first() else { return Err(Unmergeable::Nothing) };
     let version = |run: &Run| format!("Provost {} with generators {}", run.provost_version, run.generator_version);
     for (_, other) in &runs {
@@ -91,6 +95,7 @@ pub fn merge(runs: Vec<(String, RunLog)>) -> Result<RunLog, Unmergeable> {
             return Err(Unmergeable::Versions { first, second });
         }
     }
+    let runs = distinct(runs);
     let mut merged = RunLog::new(header(&runs));
     merged.subjects = subjects(&runs)?;
     merged.rules =
@@ -117,23 +122,35 @@ fn distinct(mut runs: Vec<(String, RunLog)>) -> Vec<(String, RunLog)> {
     let order = |(path, run): &(String, RunLog)| (run.key(), std::cmp::Reverse(run.progress()), path.clone());
     runs.sort_by_cached_key(order);
     runs.dedup_by(|later, kept| later.1.key() == kept.1.key());
+    // One that came to nothing is less of any other one with its arguments.
+    let begun = runs.iter().map(|(_, run)| run.key()).filter(|(_, _, subjects)| !subjects.is_empty());
+    let begun: BTreeSet<_> = begun.map(|(arguments, corpus, _)| (arguments, corpus)).collect();
+    runs.retain(|(_, run)| {
+        let (arguments, corpus, subjects) = run.key();
+        !subjects.is_empty() || !begun.contains(&(arguments, corpus))
+    });
     runs
 }
 
-/// The arguments of the whole run that a run is a part of.
-fn whole(run: &Run) -> Vec<String> {
-    let mut arguments = run.arguments.clone();
-    if let Some(at) = arguments.iter().position(|argument| argument == "--shard") {
-        arguments.drain(at..(at + 2).min(arguments.len()));
+impl Run {
+    /// The arguments of the whole run that a run is a part of.
+    #[must_use]
+    pub fn whole(&self) -> Vec<String> {
+        let mut arguments = self.arguments.clone();
+        if let Some(at) = arguments.iter().position(|argument| argument == "--shard") {
+            arguments.drain(at..(at + 2).min(arguments.len()));
+        }
+        arguments
     }
-    arguments
 }
 
 /// The header: that of the run whose shards these are, or of the first of several runs.
 fn header(runs: &[(String, RunLog)]) -> Run {
     let first = &runs[0].1.run;
-    let arguments = whole(first);
-    let is_one = runs.iter().all(|(_, run)| whole(&run.run) == arguments);
+    let arguments = first.whole();
+    // The same work over other subjects is another run.
+    let shards: BTreeSet<_> = runs.iter().map(|(_, run)| &run.run.shard).collect();
+    let is_one = shards.len() == runs.len() && runs.iter().all(|(_, run)| run.run.whole() == arguments);
     let shard = first.shard.as_ref().map(|shard| format!(" --shard {shard}")).unwrap_or_default();
     let part = |(path, RunLog { run, .. }): &(String, RunLog)| Part {
         path: path.clone(),
@@ -237,7 +254,7 @@ fn add_reached(mut sum: Reached, one: &Reached, rules: &Rules) -> Reached {
     sum.compared = sum.compared.saturating_add(one.compared);
     sum.dumps = sum.dumps.saturating_add(one.dumps);
     for (index, (sum, cases)) in sum.cases.iter_mut().zip(&one.cases).enumerate() {
-        let is_killer = rules.rules.get(index).is_some_and(|rule| rule.group == "killers");
+        let is_killer = rules.rules.get(index).is_some_and(|rule| rule.group == crate::KILLERS);
         *sum = match (*sum, *cases) {
             (Some(a), Some(b)) if is_killer => Some(a.max(b)),
             (Some(a), Some(b)) => Some(a.saturating_add(b)),

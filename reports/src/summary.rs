@@ -269,7 +269,8 @@ impl<'a> Summary<'a> {
             }
         });
         let stopped = self.log.end.as_ref().is_some_and(|end| end.interrupted);
-        let stopped = stopped.then_some("Interrupted run: it was stopped by hand before it reached its limits.");
+        let stopped = stopped
+            .then_some("Interrupted run: it was stopped before it reached its limits, or a part of it is missing.");
         gap.into_iter().chain(stopped).collect()
     }
 }

@@ -10,7 +10,7 @@ use super::supply::Without;
 use crate::case::Case;
 use crate::comparison::Unasked;
 use crate::generators::Generator;
-use crate::matrix::Tally;
+use crate::matrix::{self, Tally};
 use crate::observation::Observation;
 use crate::oracle::{Divergence, Relation, Signature, Verdict};
 use crate::statistics::Statistics;
@@ -204,10 +204,10 @@ impl<'a> Ledger<'a> {
         may
     }
 
-    /// Tells what became of a case that should not be asked. It counts as one that was not, so that the numbers of a run are
-    /// the sums of those of its shards, each of which asks its own.
+    /// Tells what became of a case that should not be asked. It counts as one that was not, and of the rules as the killer alone, so
+    /// that the numbers of a run are the sums of those of its shards, each of which asks its own.
     pub(super) fn asked(&mut self, case: &Case, prediction: &Prediction, observation: &Observation) {
-        self.tally.asked(prediction.reached);
+        self.tally.asked(prediction.reached.and(matrix::killers()));
         let why = match &prediction.observation {
             Observation::Undefined(cause) => cause.clone(),
             _ => Unasked::Foreign.to_string(),

@@ -275,7 +275,7 @@ fn jobs_and_batches_change_nothing() {
 /// What is written down of a campaign.
 fn recorded(plan: &Plan, members: Vec<Member>) -> reports::RunLog {
     let out = tempfile::tempdir().unwrap();
-    let mut recorder = Recorder::create(out.path(), plan.seed, &plan.expected).unwrap();
+    let mut recorder = Recorder::create(out.path(), plan.seed, plan.shard, &plan.expected).unwrap();
     let shard = (plan.shard != Shard::WHOLE).then(|| plan.shard.to_string());
     let arguments = shard.iter().flat_map(|shard| ["--shard".to_owned(), shard.clone()]).collect();
     recorder.write(&reports::Event::Run(reports::Run { arguments, shard, ..header() })).unwrap();
@@ -318,14 +318,24 @@ fn shards_come_to_the_whole_run() {
     let whole = reported(recorded(&plan, members()));
     assert!(whole.findings.len() > 2 && whole.faults.len() > 8 && whole.notes.len() > 3, "{whole:?}");
     let merged = |parts: &[(String, reports::RunLog)]| reports::merge(parts.to_vec()).unwrap();
-    for of in [2, 3, 5] {
+    let mut dice = 0x9E37_79B9_u64;
+    let mut below = |limit: u64| {
+        dice ^= dice << 13;
+        dice ^= dice >> 7;
+        dice ^= dice << 17;
+        dice % limit
+    };
+    for _ in 0..3 {
+        let of = 2 + below(9);
         let part =
             |index: u64| (index.to_string(), recorded(&Plan { shard: Shard { index, of }, ..plan.clone() }, members()));
         let mut parts: Vec<(String, reports::RunLog)> = (0..of).map(part).collect();
         let once = merged(&parts);
         assert_eq!(reported(once.clone()), whole, "{of} shards");
         parts.extend_from_within(1..);
-        parts.reverse();
+        for place in 1..parts.len() {
+            parts.swap(place, usize::try_from(below(place as u64 + 1)).unwrap());
+        }
         assert_eq!(merged(&parts), once, "{of} shards in another order, some of them twice");
     }
 }
@@ -355,7 +365,7 @@ fn a_campaign_can_be_continued_after_any_save() {
     let came = came_of(&plan, members());
     for end in [1, 2, 5, 9, 14] {
         let out = tempfile::tempdir().unwrap();
-        let mut recorder = Recorder::create(out.path(), plan.seed, &plan.expected).unwrap();
+        let mut recorder = Recorder::create(out.path(), plan.seed, plan.shard, &plan.expected).unwrap();
         recorder.write(&reports::Event::Run(header())).unwrap();
         let folder = recorder.folder().to_owned();
         let mut parts = Came::default();
@@ -489,6 +499,10 @@ fn a_killer_is_asked_once_for_each_cause() {
     assert_eq!((counts.faulted, counts.compared), (0, 0), "what is undefined is never agreement");
     assert_eq!(counts.skipped.values().sum::<u64>(), 50, "{counts:?}");
     assert_eq!(came.faults.values().map(Vec::len).sum::<usize>(), 1, "{came:?}");
+    let rules = crate::matrix::rules().rules;
+    let reached = rules.iter().zip(&came.reached["fake:3.10"].cases).filter(|(_, cases)| cases.is_some_and(|n| n > 0));
+    let groups: Vec<_> = reached.map(|(rule, cases)| (rule.group.as_str(), *cases)).collect();
+    assert_eq!(groups, [(reports::KILLERS, Some(1))], "nothing was compared, so no other rule was reached");
 }
 
 /// How many programs an interpreter refuses is a number of the report, like anything that was not compared.
@@ -531,7 +545,7 @@ fn without_an_interpreter_the_core_is_checked_by_itself() {
 fn a_finding_is_on_disk_before_the_next_batch_and_survives_a_kill() {
     let out = tempfile::tempdir().unwrap();
     let plan = plan(4, 150);
-    let mut recorder = Recorder::create(out.path(), plan.seed, &plan.expected).unwrap();
+    let mut recorder = Recorder::create(out.path(), plan.seed, plan.shard, &plan.expected).unwrap();
     recorder.write(&reports::Event::Run(header())).unwrap();
     let (folder, log) = (recorder.folder().to_owned(), recorder.log_path().to_owned());
     let mut saves = 0;
@@ -565,7 +579,7 @@ fn findings_of_a_newer_release_than_the_model_bear_a_caution() {
     let check = |versions: &[&str], cautioned: &[&str]| {
         let out = tempfile::tempdir().unwrap();
         let plan = plan(4, 150);
-        let mut recorder = Recorder::create(out.path(), plan.seed, &plan.expected).unwrap();
+        let mut recorder = Recorder::create(out.path(), plan.seed, plan.shard, &plan.expected).unwrap();
         let members: Vec<Member> = versions.iter().map(|version| fake(version, Behaviour::RejectsAll)).collect();
         for Member { id, pair, .. } in &members {
             let (id, caution) = (id.clone(), pair.core().caution());

@@ -17,7 +17,7 @@ use crate::subjects::Reality;
 use crate::subjects::core::Core;
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
-use ending::finish;
+use ending::{finish, tell};
 use interpreters::{Interpreter, Limits, Unusable};
 use past::Past;
 use protocol::CanonMode;
@@ -83,6 +83,10 @@ pub(crate) struct Hunt {
     /// --jobs, --save-every and --cache can be given
     #[arg(long, value_name = "RUN", conflicts_with_all = DECIDES)]
     resume: Option<PathBuf>,
+    /// Only print the parts of the log's header that tell which work a run does, a line each, as they stand there: who looks for
+    /// a run of the same work compares them
+    #[arg(long, hide = true, conflicts_with = "resume")]
+    print_header: bool,
     #[command(flatten)]
     search: Search,
 }
@@ -121,11 +125,25 @@ fn start_all(members: &mut [Member]) {
 impl Hunt {
     /// Exit status 0 if everything agrees, 1 on a divergence that is not listed, 2 if something is broken.
     pub(crate) fn run(&self) -> Result<u8> {
+        if self.print_header {
+            return self.work();
+        }
         let past = self.resume.as_deref().map(Past::open).transpose()?;
         match &past {
             Some(run) => run.hunt(self)?.hunt(past),
             None => self.hunt(None),
         }
+    }
+
+    /// Prints which work this is.
+    fn work(&self) -> Result<u8> {
+        let Run { provost_version, generator_version, arguments, corpus, .. } = self.header(&self.plan()?)?;
+        let arguments = serde_json::to_string(&arguments)?;
+        tell(&format!(
+            "\"provost_version\":\"{provost_version}\",\"generator_version\":{generator_version},\n\
+             \"arguments\":{arguments},\"corpus\":\"{corpus}\",\n"
+        ))?;
+        Ok(0)
     }
 
     /// A new run, or the rest of one.
@@ -159,7 +177,7 @@ impl Hunt {
         let mut recorder = match past {
             None => {
                 let out = self.out.clone().unwrap_or_else(|| root().join("reports").join("out"));
-                let mut recorder = Recorder::create(&out, plan.seed, &plan.expected)?;
+                let mut recorder = Recorder::create(&out, plan.seed, plan.shard, &plan.expected)?;
                 recorder.write(&Event::Run(header))?;
                 recorder
             }

@@ -1,13 +1,13 @@
 //! `provost merge`: one run of several.
 
-use super::hunt::ending::finish;
+use super::hunt::ending::{finish, tell};
 use super::root;
 use crate::expected::Expected;
 use crate::record::Recorder;
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use clap::Args;
 use reports::{FILE_NAME, Level, Log, RunLog, Verdict};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// The folder, in that of a merged run, of what it was merged from.
@@ -33,28 +33,26 @@ struct Part {
 impl Merge {
     /// The exit status is that of a hunt that had done all of it.
     pub(crate) fn run(&self) -> Result<u8> {
-        let mut parts = BTreeMap::new();
+        let mut given = Vec::new();
         for folder in &self.runs {
             for part in read(folder)? {
-                parts.insert(path(&part.log)?, part);
+                given.push((path(&part.log)?, part));
             }
         }
-        let runs = parts.iter().map(|(path, part)| (path.clone(), part.log.clone())).collect();
+        let parts: BTreeMap<&String, &Part> = given.iter().rev().map(|(path, part)| (path, part)).collect();
+        let runs = parts.iter().map(|(path, part)| ((*path).clone(), part.log.clone())).collect();
         let merged = reports::merge(runs)?;
-        ensure!(
-            !self.out.join(FILE_NAME).exists(),
-            "{} holds a run already; name another folder with --out",
-            self.out.display()
-        );
+        let scratch = self.scratch()?;
         let used: Vec<(&String, &Part)> =
-            merged.run.parts.iter().filter_map(|part| parts.get_key_value(&part.path)).collect();
+            merged.run.parts.iter().filter_map(|part| Some((&part.path, *parts.get(&part.path)?))).collect();
         for (path, part) in &used {
-            keep(part, path, &self.out)?;
+            keep(part, path, &scratch)?;
         }
         let expected = Expected::read(&root().join("corpus").join("expected"))?;
-        let mut recorder = Recorder::of(&self.out, &merged, &expected)?;
+        let mut recorder = Recorder::of(&scratch, &self.out, &merged, &expected)?;
         let used: Vec<&RunLog> = used.into_iter().map(|(_, part)| &part.log).collect();
-        for text in missing(&used) {
+        let missing = missing(&used);
+        for text in &missing {
             recorder.sum_up(Level::Warning, text)?;
         }
         for log in &used {
@@ -65,18 +63,53 @@ impl Merge {
         let compared: Vec<String> =
             merged.subjects.iter().filter(|subject| subject.usable).map(|subject| subject.id.clone()).collect();
         let compares = merged.subjects.iter().any(|subject| subject.usable && subject.facts.is_some());
-        let interrupted = used.iter().any(|log| log.end.as_ref().is_some_and(|end| end.interrupted));
+        let was_stopped = |log: &&RunLog| log.end.as_ref().is_some_and(|end| end.interrupted);
+        let interrupted = !missing.is_empty() || used.iter().any(was_stopped);
         let plant = merged.run.arguments.iter().skip_while(|argument| *argument != "--plant").nth(1);
         let plant = plant.map_or(String::new(), |fault| format!(" --plant {fault}"));
         let compares = compares || !plant.is_empty();
-        println!("{} of {} runs merged\n", used.len(), parts.len());
-        finish(&mut recorder, &compared, compares, interrupted, &plant)
+        let mut text = format!("{} of {} runs merged\n", used.len(), given.len());
+        for part in doubles(&given, &merged) {
+            text.push_str(&format!("left out, as another one tells of the same work: {}\n", part.folder.display()));
+        }
+        tell(&format!("{text}\n"))?;
+        let status = finish(&mut recorder, &compared, compares, interrupted, &plant)?;
+        // At the end, where it is seen.
+        for text in &missing {
+            tell(&format!("warning: {text}\n"))?;
+        }
+        Ok(status)
     }
+
+    /// A folder beside that of the merged run, in which it is made.
+    fn scratch(&self) -> Result<PathBuf> {
+        let out = self.out.display();
+        ensure!(!self.out.join(FILE_NAME).exists(), "{out} holds a run already; name another folder with --out");
+        let is_empty = std::fs::read_dir(&self.out).map_or(true, |mut entries| entries.next().is_none());
+        ensure!(is_empty, "{out} is not empty; name another folder with --out");
+        let whole = std::path::absolute(&self.out).with_context(|| format!("{out} is no folder"))?;
+        let name = whole.file_name().ok_or_else(|| anyhow!("{out} cannot be made; name another folder with --out"))?;
+        let scratch = whole.with_file_name(format!(".{}.part", name.display()));
+        // Of a merge that was killed.
+        if scratch.exists() {
+            std::fs::remove_dir_all(&scratch).with_context(|| format!("cannot remove {}", scratch.display()))?;
+        }
+        Ok(scratch)
+    }
+}
+
+/// The runs that were given and add nothing.
+fn doubles<'a>(given: &'a [(String, Part)], merged: &RunLog) -> Vec<&'a Part> {
+    let mut used: BTreeSet<&str> = merged.run.parts.iter().map(|part| part.path.as_str()).collect();
+    given.iter().filter(|(path, _)| !used.remove(path.as_str())).map(|(_, part)| part).collect()
 }
 
 /// The runs in a folder: one, or those that it was merged from.
 fn read(folder: &Path) -> Result<Vec<Part>> {
-    let read = |path: &Path| reports::read(path).with_context(|| format!("{}: no run to merge", path.display()));
+    let read = |path: &Path| {
+        let what = || format!("{} holds no run to merge; a run is a folder with {FILE_NAME} in it", folder.display());
+        reports::read(path).with_context(what)
+    };
     let log = read(&folder.join(FILE_NAME))?;
     if log.run.parts.is_empty() {
         return Ok(vec![Part { log, folder: folder.to_owned() }]);
@@ -129,18 +162,20 @@ fn missing(parts: &[&RunLog]) -> Vec<String> {
     for log in parts.iter().filter(|log| log.partial.is_some()) {
         texts.push(format!("a part of the run came to no end, so some of its cases are missing: {}", log.run.command));
     }
-    let mut shards: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for shard in parts.iter().filter_map(|log| log.run.shard.as_deref()) {
-        if let Some((index, of)) = shard.split_once('/') {
-            shards.entry(of).or_default().push(index);
+    // Shards of one run have the same arguments but for which shard they are.
+    let mut shards: BTreeMap<(Vec<String>, &str, &str), Vec<&str>> = BTreeMap::new();
+    for run in parts.iter().map(|log| &log.run) {
+        if let Some((index, of)) = run.shard.as_deref().and_then(|shard| shard.split_once('/')) {
+            shards.entry((run.whole(), &run.corpus, of)).or_default().push(index);
         }
     }
-    for (of, there) in shards {
+    for ((arguments, _, of), there) in shards {
         let is_missing = |index: &u64| !there.contains(&index.to_string().as_str());
         let missing: Vec<String> =
             (0..of.parse().unwrap_or(0)).filter(is_missing).map(|index: u64| format!("{index}/{of}")).collect();
         if !missing.is_empty() {
-            texts.push(format!("shards of the run are missing: {}", missing.join(", ")));
+            let (missing, arguments) = (missing.join(", "), arguments.join(" "));
+            texts.push(format!("shards of the run are missing: {missing} of hunt {arguments}"));
         }
     }
     texts

@@ -7,6 +7,8 @@ use crate::record::Recorder;
 use crate::statistics;
 use anyhow::Result;
 use reports::{Counts, End, Event, Level, Verdict};
+use std::fmt::Write as _;
+use std::io::Write as _;
 
 /// How many findings are shown in the terminal; the report has all.
 const SHOWN: usize = 10;
@@ -47,49 +49,55 @@ pub(in crate::cli) fn finish(
     let seconds = recorder.seconds();
     recorder.write(&Event::End(End { verdict, exit_code: status, interrupted, seconds }))?;
     let report = recorder.render()?;
-    print!("{}", summary(recorder, ids));
+    let name = report.file_name().unwrap_or_default().to_owned();
+    recorder.publish()?;
+    let report = recorder.folder().join(name);
+    let mut text = summary(recorder, ids);
     // Executions are compared with the verifier, not with the rules of the format.
     if recorder.reached().any(|column| column.compared > 0) {
-        println!("\n{}", matrix::summary(recorder.reached()));
+        writeln!(text, "\n{}", matrix::summary(recorder.reached()))?;
     }
     let lines = [statistics::summary(&made), starved].concat();
     if !lines.is_empty() {
-        println!("\n{}", lines.join("\n"));
+        writeln!(text, "\n{}", lines.join("\n"))?;
     }
     let mut new: Vec<&reports::Finding> = recorder.findings().filter(|finding| finding.is_new()).collect();
     new.sort_by_key(|finding| finding.rank());
     for finding in new.into_iter().take(SHOWN) {
-        println!("\n{} ({}x in {})", finding.signature, finding.occurrences, finding.seen_in.join(", "));
-        println!("  at {} ({})", finding.first_difference.as_deref().unwrap_or_default(), finding.origin);
+        writeln!(text, "\n{} ({}x in {})", finding.signature, finding.occurrences, finding.seen_in.join(", "))?;
+        writeln!(text, "  at {} ({})", finding.first_difference.as_deref().unwrap_or_default(), finding.origin)?;
         if let Some(original) = finding.original_length {
             let how = if finding.smallest { "minimized" } else { "minimized as far as the time went" };
-            println!("  {} bytes, {how} from {original}", finding.case.length);
+            writeln!(text, "  {} bytes, {how} from {original}", finding.case.length)?;
         }
         if !finding.also.is_empty() {
-            println!("  the same cause: {}", finding.also.join("; "));
+            writeln!(text, "  the same cause: {}", finding.also.join("; "))?;
         }
         let width = finding.observed.subject.len();
-        println!("  {:width$}  {}", finding.expected.subject, finding.expected.detail);
-        println!("  {}  {}", finding.observed.subject, finding.observed.detail);
+        writeln!(text, "  {:width$}  {}", finding.expected.subject, finding.expected.detail)?;
+        writeln!(text, "  {}  {}", finding.observed.subject, finding.observed.detail)?;
         let case = recorder.folder().join(finding.case.path.as_deref().unwrap_or_default());
-        println!("  cargo provost replay {}{plant}", case.display());
-        finding.caution.iter().for_each(|caution| println!("  {caution}"));
+        writeln!(text, "  cargo provost replay {}{plant}", case.display())?;
+        if let Some(caution) = &finding.caution {
+            writeln!(text, "  {caution}")?;
+        }
     }
     if !unmet.is_empty() {
-        println!("\n{} entries of corpus/expected were not met in this run", unmet.len());
+        writeln!(text, "\n{} entries of corpus/expected were not met in this run", unmet.len())?;
     }
     for (id, caution) in recorder.cautions() {
-        println!("\n{id}: {caution}");
+        writeln!(text, "\n{id}: {caution}")?;
     }
     for (id, reason) in &broken {
-        println!("\nBROKEN {id}: {reason}");
+        writeln!(text, "\nBROKEN {id}: {reason}")?;
     }
     for id in &silent {
-        println!("\n{id}: nothing was compared");
+        writeln!(text, "\n{id}: nothing was compared")?;
     }
-    println!("\nlog     {}\nreport  {}", recorder.log_path().display(), report.display());
+    writeln!(text, "\nlog     {}\nreport  {}", recorder.log_path().display(), report.display())?;
     let known = recorder.findings().filter(|finding| finding.expected_entry.is_some()).count();
-    println!(
+    writeln!(
+        text,
         "{}{}, {known} more that are expected ({seconds:.0} s)",
         if interrupted { "interrupted; " } else { "" },
         match verdict {
@@ -98,8 +106,21 @@ pub(in crate::cli) fn finish(
             Verdict::Broken => format!("broken; {}", findings(recorder.unexpected())),
             Verdict::Diverged => findings(recorder.unexpected()),
         },
-    );
+    )?;
+    tell(&text)?;
     Ok(u8::try_from(status).unwrap_or(2))
+}
+
+/// Prints it. Whoever closes the pipe has read enough, and the run is what it is.
+///
+/// # Errors
+/// When it cannot be written for another reason.
+pub(in crate::cli) fn tell(text: &str) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        result => result,
+    }
 }
 
 fn findings(n: usize) -> String {

@@ -26,6 +26,11 @@ impl Past {
     /// Opens the log of a run that was stopped or killed.
     pub(super) fn open(folder: &Path) -> Result<Past> {
         let (log, run) = Log::resume(folder).map_err(|e| anyhow!("{} cannot be continued: {e}", folder.display()))?;
+        ensure!(
+            run.run.parts.is_empty(),
+            "the run in {} was merged from others; continue those, and merge them again",
+            folder.display()
+        );
         let is_open = |end: &reports::End| end.interrupted || end.verdict == Verdict::Broken;
         ensure!(
             run.end.as_ref().is_none_or(is_open),
