@@ -113,8 +113,18 @@ fn a_trend_tells_when_a_finding_was_seen_and_what_became_worse() {
 #[test]
 fn issues_are_opened_once_and_closed_when_they_are_gone() {
     let dir = tempfile::tempdir().unwrap();
-    let gone = hunt(dir.path(), "1", None);
+    let elsewhere = hunt(dir.path(), "1", None);
     let there = hunt(dir.path(), "2", Some("int-unsigned"));
+    let other = |name: &str, log: String| {
+        let folder = dir.path().join(name);
+        std::fs::create_dir(&folder).unwrap();
+        std::fs::write(folder.join(reports::FILE_NAME), log).unwrap();
+        folder
+    };
+    // The same readers, without the fault.
+    let good = std::fs::read_to_string(elsewhere.join(reports::FILE_NAME)).unwrap().replace("\"core:", "\"planted:");
+    let killed = other("killed", good[..good.find("{\"event\":\"end\"").unwrap()].to_owned());
+    let gone = other("gone", good);
     let log = reports::read(&there.join(reports::FILE_NAME)).unwrap();
     let [issue] = reports::issues(&log).try_into().unwrap();
     let gh = dir.path().join("gh");
@@ -138,6 +148,22 @@ fn issues_are_opened_once_and_closed_when_they_are_gone() {
     check(&open, &[&gone, &gone], &[]);
     check(&open, &[&gone, &gone, &gone], &["close 7"]);
     check(&open, &[&there, &gone, &gone], &[]);
+    // Another signature stands for the same cause, or its own stands for another one.
+    let same = |names: String| serde_json::json!([{"number": 7, "body": issue.body.replace(reports::MARK, &names)}]);
+    check(&same(format!("{}0123456789abcdef ", reports::MARK)), &[&there], &[]);
+    check(&same(format!("{}0123456789abcdef in core -->", reports::MARK)), &[&there], &["create --label"]);
+    // A run that was killed, or of other subjects, says nothing about the finding.
+    check(&open, &[&gone, &killed, &gone], &[]);
+    check(&open, &[&gone, &gone, &elsewhere], &[]);
+    // A merge that was killed leaves a folder without a run, which must not hide the others.
+    let empty = dir.path().join("merged");
+    std::fs::create_dir(&empty).unwrap();
+    check(&open, &[&empty, &gone, &gone, &gone], &["close 7"]);
+    let page = dir.path().join("trend.html");
+    let trend = ["report", "trend", "--out", page.to_str().unwrap()];
+    assert_eq!(output(provost(&trend).args([&empty, &gone])).0, Some(0));
+    assert_eq!(output(provost(&trend).arg(&empty)).0, Some(2));
+    assert_eq!(output(provost(&["report", "ci", gone.to_str().unwrap(), "--known"]).arg(&empty)).0, Some(0));
     let (status, _) = output(provost(&["report", "issues"]).arg(&there).env("PATH", dir.path().join("empty")));
     assert_eq!(status, Some(2));
 }

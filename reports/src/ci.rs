@@ -14,18 +14,28 @@ use std::fmt::Write as _;
 /// How the note begins that tells of an entry of corpus/expected that a run could have met and did not.
 pub const UNMET: &str = "listed in corpus/expected and not met in this run: ";
 
-/// How the mark begins by which an issue is recognized; the [`fingerprint`] of the signature follows.
+/// How the mark begins by which an issue is recognized; the [`fingerprint`]s of its signatures follow, ` in` and the subjects.
 pub const MARK: &str = "<!-- provost ";
 
 /// The tracking issue of a finding.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Issue {
-    /// What tells it from other issues; it is in the text.
-    pub mark: String,
+    /// The [`fingerprint`]s of its signature and of all that have the same cause: which of them stands for the others changes from
+    /// night to night. They are in the text.
+    pub fingerprints: Vec<String>,
     /// One line.
     pub title: String,
     /// Markdown.
     pub body: String,
+}
+
+/// The marks in the text of an issue: the fingerprints of its signatures, and the subjects in which they were seen. None if it is not
+/// one of Provost's.
+#[must_use]
+pub fn marks(body: &str) -> Option<(Vec<&str>, Vec<&str>)> {
+    let mark = body.rsplit_once(MARK)?.1.split_once("-->")?.0;
+    let (fingerprints, subjects) = mark.split_once(" in ").unwrap_or((mark, ""));
+    Some((fingerprints.split_whitespace().collect(), subjects.split_whitespace().collect()))
 }
 
 /// What a signature is called where it has to be short: the same in every run.
@@ -58,12 +68,13 @@ fn explain(finding: &Finding) -> Vec<String> {
     lines
 }
 
-/// Who took part and could not be asked, and errors.
+/// That the log is not that of a whole run, who took part and could not be asked, and errors.
 fn broken(s: &Summary) -> Vec<String> {
+    let partial = s.log.partial.iter().flat_map(|_| s.warnings()).map(str::to_owned);
     let lost = |row: &&Row| matches!(row.standing, Standing::Silent | Standing::Lost);
     let rows = s.rows.iter().filter(lost).map(|row| format!("{}: {}", row.id, row.standing.word()));
     let errors = s.log.notes.iter().filter(|note| note.level == Level::Error).map(|note| note.text.clone());
-    rows.chain(errors).collect()
+    partial.chain(rows).chain(errors).collect()
 }
 
 /// Entries of corpus/expected that the run did not meet.
@@ -93,8 +104,10 @@ pub fn junit(log: &RunLog) -> String {
                 errors=(usize::from(is_broken)) skipped=(usize::from(is_absent)) time=(seconds(row.total.ms))
                 timestamp=(log.run.started.trim_end_matches('Z')) {
                 @for counts in made {
-                    testcase classname=(row.id) name={ (counts.generator) ": " (counts.cases) " cases" }
-                        time=(seconds(counts.ms)) {}
+                    // A test has the same name every night.
+                    testcase classname=(row.id) name=(counts.generator) time=(seconds(counts.ms)) {
+                        system-out { (counts.cases) " cases, " (counts.compared) " compared" }
+                    }
                 }
                 @for finding in found {
                     testcase classname=(row.id) name=(finding.signature) time="0.000" {
@@ -109,6 +122,15 @@ pub fn junit(log: &RunLog) -> String {
                 @if is_absent {
                     testcase classname=(row.id) name="takes part" time="0.000" { skipped message=(reason) {} }
                 }
+            }
+        });
+    }
+    if let Some(warning) = s.warnings().first().filter(|_| log.partial.is_some()) {
+        (tests, errors) = (tests + 1, errors + 1);
+        suites.push(html! {
+            testsuite name="the run" tests="1" failures="0" errors="1" skipped="0" time="0.000"
+                timestamp=(log.run.started.trim_end_matches('Z')) {
+                testcase classname="the run" name="comes to its end" time="0.000" { error type="partial" message=(warning) {} }
             }
         });
     }
@@ -226,8 +248,14 @@ pub fn summary(log: &RunLog, known: &[String]) -> String {
         let Finding { signature, seen_in, case, .. } = finding;
         format!("{signature} ({}; {} bytes: {})", seen_in.join(", "), case.length, shortened(&case.hex))
     };
-    let (old, new): (Vec<&Finding>, Vec<&Finding>) =
-        s.unexpected.iter().copied().partition(|finding| known.contains(&finding.signature));
+    let is_known = |finding: &&Finding| {
+        // Which finding stands for those of its cause changes from night to night.
+        std::iter::once(&finding.signature).chain(&finding.also).any(|signature| known.contains(signature))
+    };
+    let (old, new): (Vec<&Finding>, Vec<&Finding>) = s.unexpected.iter().copied().partition(is_known);
+    for warning in s.warnings() {
+        let _ = writeln!(text, "**{warning}**\n");
+    }
     list(&mut text, "New findings", new.iter().map(line).collect());
     list(&mut text, "Findings of earlier nights that are still there", old.iter().map(line).collect());
     list(&mut text, "Broken, or nothing compared", broken(&s));
@@ -251,7 +279,11 @@ pub fn summary(log: &RunLog, known: &[String]) -> String {
 #[must_use]
 pub fn issues(log: &RunLog) -> Vec<Issue> {
     let issue = |finding: &&Finding| {
-        let mark = format!("{MARK}{} -->", fingerprint(&finding.signature));
+        let signatures = std::iter::once(&finding.signature).chain(&finding.also);
+        let fingerprints: Vec<String> = signatures.map(|signature| fingerprint(signature)).collect();
+        let harmless = |id: &String| id.replace(|c: char| c.is_whitespace() || "<>".contains(c), "");
+        let subjects: Vec<String> = finding.seen_in.iter().map(harmless).collect();
+        let mark = format!("{MARK}{} in {} -->", fingerprints.join(" "), subjects.join(" "));
         let fence = |text: &str| format!("```text\n{}\n```\n", visible(text).replace("```", "` ` `"));
         let mut body = format!("{}\n", fence(&explain(finding).join("\n")));
         for (title, command) in
@@ -270,7 +302,7 @@ pub fn issues(log: &RunLog) -> Vec<Issue> {
             );
         }
         let _ = writeln!(body, "Found by `{}`, {}.\n\n{mark}", plain(&log.run.command), log.run.started);
-        Issue { mark, title: format!("Provost: {}", plain(&finding.signature)), body }
+        Issue { fingerprints, title: format!("Provost: {}", plain(&finding.signature)), body }
     };
     Summary::of(log).unexpected.iter().map(issue).collect()
 }

@@ -46,7 +46,7 @@ mod starvation;
 mod summary;
 mod trend;
 
-pub use ci::{Issue, MARK, UNMET, annotations, fingerprint, issues, junit, sarif, summary};
+pub use ci::{Issue, MARK, UNMET, annotations, fingerprint, issues, junit, marks, sarif, summary};
 pub use event::{
     Case, Checkpoint, Counts, End, Event, FORMAT, FaultEvent, FeatureCount, Finding, Host, KILLERS, Level, Note,
     Outcome, Part, Place, Reached, Rule, Rules, Run, Side, Sighting, Spread, Standing, Statistics, Subject,

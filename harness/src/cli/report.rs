@@ -1,8 +1,9 @@
 //! `provost report`: what came of runs, for continuous integration and for the one who looks in the morning.
 
+use super::hunt::ending::tell;
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, Subcommand};
-use reports::{FILE_NAME, Issue, Night, RunLog, fingerprint};
+use reports::{FILE_NAME, Finding, Issue, Night, RunLog, fingerprint};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::OpenOptions;
@@ -10,7 +11,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// An issue is closed when so many runs, and none of them, had its finding: a hunt is not sure to find the same each night.
+/// An issue is closed when so many runs, and none of them, had its finding: a hunt is not sure to find the same each night. Each has
+/// to be whole, and to have compared a subject in which the finding was seen.
 const ABSENT: usize = 3;
 
 /// The label of tracking issues.
@@ -68,7 +70,7 @@ struct Trend {
 #[derive(Debug, Args)]
 struct Issues {
     /// The folders of the runs. The findings of the last one are opened; issues of which three runs or more, and none of them,
-    /// had the finding are closed
+    /// had the finding are closed, if each run was whole and compared a subject in which it was seen
     #[arg(required = true, value_name = "RUN")]
     runs: Vec<PathBuf>,
     /// Only print what would be opened; asks nobody
@@ -88,7 +90,20 @@ impl Report {
 
 fn read(run: &Path) -> Result<RunLog> {
     reports::read(&run.join(FILE_NAME))
-        .with_context(|| format!("{} holds no run; name the folder that has {FILE_NAME} in it", run.display()))
+        .with_context(|| format!("{} holds no run; a run is a folder with {FILE_NAME} in it", run.display()))
+}
+
+/// The runs among these folders. One that holds none, as when a merge was killed, must not hide all others.
+fn those_there<'a>(runs: &'a [PathBuf], kind: &str) -> Result<Vec<(&'a Path, RunLog)>> {
+    let mut there = Vec::new();
+    for run in runs {
+        match read(run) {
+            Ok(log) => there.push((run.as_path(), log)),
+            Err(error) if run.is_dir() => eprintln!("left out of the {kind}: {error:#}"),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(there)
 }
 
 fn write(path: &Path, text: &str) -> Result<()> {
@@ -106,9 +121,9 @@ impl Ci {
         if let Some(path) = &self.sarif {
             write(path, &format!("{:#}\n", reports::sarif(&log)))?;
         }
-        let earlier = self.known.iter().map(|run| read(run)).collect::<Result<Vec<RunLog>>>()?;
-        let known: Vec<String> =
-            earlier.into_iter().flat_map(|log| log.findings).map(|finding| finding.signature).collect();
+        let earlier = those_there(&self.known, "earlier runs")?;
+        let signatures = |finding: Finding| std::iter::once(finding.signature).chain(finding.also);
+        let known: Vec<String> = earlier.into_iter().flat_map(|(_, log)| log.findings).flat_map(signatures).collect();
         let page = reports::summary(&log, &known);
         if let Some(path) = &self.summary {
             let file = OpenOptions::new().append(true).create(true).open(path);
@@ -116,11 +131,11 @@ impl Ci {
                 .with_context(|| format!("cannot write {}", path.display()))?;
         }
         if self.annotations {
-            print!("{}", reports::annotations(&log));
+            tell(&reports::annotations(&log))?;
         }
         let asked = self.junit.is_some() || self.sarif.is_some() || self.summary.is_some() || self.annotations;
         if !asked {
-            print!("{page}");
+            tell(&page)?;
         }
         // A run that was killed says nothing.
         Ok(log.end.and_then(|end| u8::try_from(end.exit_code).ok()).unwrap_or(2))
@@ -129,17 +144,19 @@ impl Ci {
 
 impl Trend {
     fn run(&self) -> Result<u8> {
-        let nights = self.runs.iter().map(|run| night(run)).collect::<Result<Vec<Night>>>()?;
+        let runs = those_there(&self.runs, "trend")?;
+        ensure!(!runs.is_empty(), "there is no run; a run is a folder with {FILE_NAME} in it");
+        let nights = runs.into_iter().map(|(run, log)| night(run, log)).collect::<Result<Vec<Night>>>()?;
         write(&self.out, &reports::trend(&nights))?;
         for reports::Regression(line) in reports::regressions(&nights) {
-            println!("worse: {line}");
+            tell(&format!("worse: {line}\n"))?;
         }
         Ok(0)
     }
 }
 
 /// A run, and what was measured in the same night.
-fn night(run: &Path) -> Result<Night> {
+fn night(run: &Path, log: RunLog) -> Result<Night> {
     let lines = |name: &str| -> Result<Vec<Value>> {
         let path = run.join(name);
         let Ok(text) = std::fs::read_to_string(&path) else { return Ok(Vec::new()) };
@@ -159,16 +176,19 @@ fn night(run: &Path) -> Result<Night> {
         row["found"]["combined"].as_array().is_some_and(|seeds| seeds.iter().all(|first| !first.is_null()))
     };
     let found = faults.iter().filter(is_found).count() as u64;
-    Ok(Night { log: read(run)?, bench, faults: (!faults.is_empty()).then_some((found, faults.len() as u64)) })
+    Ok(Night { log, bench, faults: (!faults.is_empty()).then_some((found, faults.len() as u64)) })
 }
 
 impl Issues {
     fn run(&self) -> Result<u8> {
-        let logs = self.runs.iter().map(|run| read(run)).collect::<Result<Vec<RunLog>>>()?;
+        // What is to be opened is that of the last one, so that has to be there.
+        let (last, before) = self.runs.split_last().context("there is no run")?;
+        let before = those_there(before, "earlier runs")?.into_iter().map(|(_, log)| log);
+        let logs: Vec<RunLog> = before.chain([read(last)?]).collect();
         let wanted = logs.last().map(reports::issues).unwrap_or_default();
         if self.dry_run {
             for Issue { title, body, .. } in &wanted {
-                println!("{title}\n\n{body}\n");
+                tell(&format!("{title}\n\n{body}\n\n"))?;
             }
             let s = if wanted.len() == 1 { "" } else { "s" };
             eprintln!("{} issue{s}; nobody was asked which of them are open", wanted.len());
@@ -177,24 +197,32 @@ impl Issues {
         let listed =
             gh(&["issue", "list", "--label", LABEL, "--state", "open", "--limit", "1000", "--json", "number,body"])?;
         let listed: Vec<Value> = serde_json::from_str(&listed).context("gh did not list the issues as JSON")?;
+        // The number of each issue that is Provost's, with its fingerprints and the subjects in which its finding was seen.
+        let ours: Vec<_> = listed
+            .iter()
+            .filter_map(|open| Some((open["number"].as_u64()?, reports::marks(open["body"].as_str()?)?)))
+            .collect();
         let is_open = |issue: &Issue| {
-            listed.iter().any(|open| open["body"].as_str().is_some_and(|body| body.contains(&issue.mark)))
+            let has = |name: &String| ours.iter().any(|(_, (names, _))| names.contains(&name.as_str()));
+            issue.fingerprints.iter().any(has)
         };
         for issue in wanted.iter().filter(|issue| !is_open(issue)) {
             let Issue { title, body, .. } = issue;
-            print!("{}", gh(&["issue", "create", "--label", LABEL, "--title", title, "--body", body])?);
+            tell(&gh(&["issue", "create", "--label", LABEL, "--title", title, "--body", body])?)?;
         }
         let seen: BTreeSet<String> =
             logs.iter().flat_map(|log| &log.findings).map(|finding| fingerprint(&finding.signature)).collect();
-        let is_gone = |open: &&Value| {
-            let body = open["body"].as_str().unwrap_or_default();
-            // Whoever has no mark is not one of these.
-            body.contains(reports::MARK) && !seen.iter().any(|mark| body.contains(mark.as_str()))
+        // A run that was killed, or that had none of the subjects, says nothing about the finding.
+        let could_have = |log: &RunLog, subjects: &[&str]| {
+            log.is_whole() && subjects.iter().any(|subject| log.has_compared(subject))
         };
-        for open in listed.iter().filter(is_gone).filter(|_| logs.len() >= ABSENT) {
-            let Some(number) = open["number"].as_u64() else { continue };
+        for (number, (names, subjects)) in &ours {
+            let is_seen = names.iter().any(|name| seen.contains(*name));
+            if is_seen || logs.len() < ABSENT || !logs.iter().all(|log| could_have(log, subjects)) {
+                continue;
+            }
             let comment = format!("None of the last {} runs had this finding.", logs.len());
-            print!("{}", gh(&["issue", "close", &number.to_string(), "--comment", &comment])?);
+            tell(&gh(&["issue", "close", &number.to_string(), "--comment", &comment])?)?;
         }
         Ok(0)
     }
