@@ -1,6 +1,7 @@
 //! The commands of the manifests in `ci/scale`, really run, with few cases.
 
 use std::collections::BTreeSet;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -61,5 +62,66 @@ fn a_shard_is_begun_continued_and_not_done_twice() {
 
         run(&command, "2", &out);
         assert_eq!(logs(&out).len(), 2, "another shard is another run");
+        let fewer = format!("{command} --generators values");
+        run(&fewer, "1", &out);
+        assert_eq!(logs(&out).len(), 3, "with other arguments it is another run");
+        for command in [&command, &fewer] {
+            assert!(run(command, "1", &out).contains("came to its end before"));
+        }
+        assert_eq!(logs(&out).len(), 3);
     }
+}
+
+/// A night with a `cargo` that does nothing: which stages run within these hours, and which are named with the minutes they need.
+#[test]
+fn a_night_runs_what_fits() {
+    let dir = tempfile::tempdir().unwrap();
+    let cargo = "#!/bin/sh\ncase \"$1 $2\" in 'fuzz list') echo one; echo two ;; 'provost merge') exit 2 ;; esac\n";
+    for name in ["cargo", "cargo-fuzz"] {
+        let path = dir.path().join(name);
+        std::fs::write(&path, cargo).unwrap();
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
+    }
+    let check = |hours: &str, wanting: &[(&str, &str)]| {
+        let out = dir.path().join(hours);
+        let path = format!("{}:{}", dir.path().display(), std::env::var("PATH").unwrap_or_default());
+        for night in 10..50 {
+            std::fs::create_dir_all(out.join(format!("nights/20200101-0000{night}"))).unwrap();
+        }
+        let output = Command::new(root().join("ci/nightly"))
+            .args(["--hours", hours, "--out", out.to_str().unwrap()])
+            .env("PATH", path)
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(2), "nothing can be merged");
+        assert_eq!(std::fs::read_dir(out.join("nights")).unwrap().count(), 30, "the last ones, with this one");
+        let summary = std::fs::read_to_string(out.join("summary.md")).unwrap();
+        let rows: Vec<(&str, &str)> = summary
+            .lines()
+            .filter_map(|line| line.strip_prefix("| ")?.split_once(" | "))
+            .filter_map(|(name, told)| Some((name, told.split_once("needs ")?.1.split_once(' ')?.0)))
+            .collect();
+        assert_eq!(rows, wanting, "{summary}");
+        for stage in
+            ["hunt", "fuzz-one", "fuzz-two", "normal", "kills", "killed-workers", "mutants", "oss-fuzz", "stdlib"]
+        {
+            assert_eq!(summary.matches(&format!("| {stage} |")).count(), 1, "{stage}: {summary}");
+        }
+    };
+    check("4", &[]);
+    check("0.5", &[("stdlib", "60")]);
+    check(
+        "0.1",
+        &[
+            ("hunt", "2"),
+            ("fuzz-sanitized", "0.5"),
+            ("oss-fuzz", "8"),
+            ("identify", "10"),
+            ("normal", "15"),
+            ("kills", "15"),
+            ("mutants", "15"),
+            ("killed-workers", "20"),
+            ("stdlib", "60"),
+        ],
+    );
 }
