@@ -1,11 +1,13 @@
 //! Code objects to be *executed*: programs of few lines that do no harm, and what a few changes make of their bytecode.
 //!
-//! An interpreter compiles the program (`programs`), and its code objects are changed (`mutate`): opcodes, operands,
-//! jumps, tables, sizes, variables, constants. Nothing else is ever executed, and in particular no code that somebody else
-//! wrote: a program calls nothing but what it defines and the harmless builtins that the worker gives it.
+//! An interpreter compiles the program (`programs`), and its code objects are changed: in their bytes (`mutate`: opcodes,
+//! operands, jumps, tables, sizes, variables, constants), or in their instructions, with a code object that is put together
+//! anew (`edit`). Nothing else is ever executed, and in particular no code that somebody else wrote: a program calls nothing
+//! but what it defines and the harmless builtins that the worker gives it.
 //!
 //! Reviewed for Python 3.15.
 
+mod edit;
 mod mutate;
 mod programs;
 
@@ -36,7 +38,9 @@ pub fn case(target: Target, seed: u64, index: u64, stream: &[u8], other: &[u8]) 
         return Some(stream.to_vec());
     }
     let tape = tape(seed, NAME, index);
-    mutate::mutate(&mut Unstructured::new(&tape), target, stream, other)
+    let mut u = Unstructured::new(&tape);
+    let edited = if index.is_multiple_of(2) { edit::edit(&mut u, target, stream) } else { None };
+    edited.or_else(|| mutate::mutate(&mut u, target, stream, other))
 }
 
 #[cfg(test)]

@@ -1,7 +1,9 @@
 use super::*;
+use crate::execution::{Verified, verify};
 use crate::generators::draft::Draft;
 use crate::generators::{Generator, generate};
-use pyc_core::Profile;
+use pyc_core::bytecode::text;
+use pyc_core::{Profile, Pyc};
 
 const CASES: u64 = 512;
 
@@ -39,5 +41,28 @@ fn programs_repeat_and_differ() {
             })
             .collect();
         assert!(programs.len() as u64 > CASES * 9 / 10, "{}: {} programs", profile.version, programs.len());
+    }
+}
+
+/// Most changes of a program's instructions can be put together, and what comes of it is often safe to execute.
+#[test]
+fn edited_programs_are_whole() {
+    for profile in Profile::all() {
+        let path = format!("{}/../pyc-core/examples/hello/{}.pyasm", env!("CARGO_MANIFEST_DIR"), profile.version);
+        let program = text::parse(&std::fs::read_to_string(path).unwrap()).unwrap().write().unwrap();
+        let stream = Pyc::parse(&program).unwrap().payload;
+        let edited = |index| edit::edit(&mut Unstructured::new(&tape(1, NAME, index)), Target::from(profile), stream);
+        let (mut made, mut safe) = (0, 0);
+        for mutant in (0..CASES).filter_map(edited).filter(|mutant| mutant != stream) {
+            made += 1;
+            match verify(&mutant, profile) {
+                Verified::Safe => safe += 1,
+                Verified::Refused(_) => {}
+                other => panic!("{}: {other:?}", profile.version),
+            }
+        }
+        println!("{}: {made} of {CASES} made, {safe} safe", profile.version);
+        assert!(made > CASES / 2, "{}: {made} of {CASES} are put together", profile.version);
+        assert!(safe > made / 8, "{}: {safe} of {made} are safe", profile.version);
     }
 }
