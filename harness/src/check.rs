@@ -7,7 +7,7 @@ use crate::case::{hex, sha256_hex};
 use crate::observation::{Accepted, Canon, Dump, Fault, Observation, explained};
 use crate::subjects::core::{Core, guard};
 use crate::toolbox::answer::Answer;
-use crate::toolbox::identify::View;
+use crate::toolbox::identify::{View, is_inside};
 use crate::toolbox::safe::Safety;
 use crate::toolbox::tree::Tree;
 use pyc_core::bytecode::InstructionSet;
@@ -221,7 +221,7 @@ pub fn check(bytes: &[u8], python: Option<&str>) -> Result<Report, String> {
             Some(family) => {
                 let core = Core::with(family.clone());
                 let start = found(bytes, &core);
-                report.caution = Some(format!("{e}; it is read as that of {}", family.version));
+                report.caution = Some(format!("{e}; the file is read as {}", family.version));
                 (core, start)
             }
             None => {
@@ -230,6 +230,7 @@ pub fn check(bytes: &[u8], python: Option<&str>) -> Result<Report, String> {
                     && matches!(e, PycError::NotPyc { .. } | PycError::Headerless { .. })
                     && view.kind != "other";
                 let what = match () {
+                    () if view.kind == "mangled" => format!("this is {}", view.what),
                     () if is_other && view.kind == "foreign" && !view.what.contains(".pyc") => {
                         format!("not a .pyc file but {}", view.what)
                     }
@@ -269,26 +270,18 @@ fn compare_with_others(report: &mut Report, core: &Core, bytes: &[u8]) {
         }
         return;
     };
-    let is_own = view.candidates.iter().any(|it| {
-        it.python == own
-            && it.implementation == "CPython"
-            && it.offset == report.offset
-            && it.confidence >= best.confidence
-    });
-    let says_little = best.evidence.first().is_some_and(|first| first.contains("without a code object"));
-    // What is whole in a stream that is cut looks like a stream itself.
-    let is_cut = report.problem.as_ref().is_some_and(|problem| problem.offset >= bytes.len());
-    if is_own || says_little || (is_cut && best.python == own) {
-        return;
-    }
-    let place = if best.offset == report.offset { String::new() } else { format!(" behind {} bytes", best.offset) };
-    let whose = if best.implementation == "CPython" { "Python" } else { best.implementation };
-    let looks = format!("this looks like a stream of {whose} {}{place} ({} % sure)", best.python, best.confidence);
+    let Some(looks) = view.other_than(&own, report.offset) else { return };
+    let again = format!("run the command again with --as {}", best.python);
     match &mut report.problem {
-        Some(problem) if matches!(problem.kind, "hazard" | "undefined") => {
-            problem.advice = format!("{}; {looks}: --as {}", problem.advice, best.python);
+        Some(problem)
+            if problem.kind == "refused" && is_inside(best.offset, report.offset, Some(problem.offset as u64)) =>
+        {
+            return;
         }
-        Some(problem) => problem.advice = format!("{looks}: --as {}", best.python),
+        Some(problem) if matches!(problem.kind, "hazard" | "undefined") => {
+            problem.advice = format!("{}; {looks}: {again}", problem.advice);
+        }
+        Some(problem) => problem.advice = format!("{looks}: {again}"),
         None => report.caution = Some(format!("{looks}: {}", best.evidence.join("; "))),
     }
     report.looks_like = Some(view);
@@ -312,7 +305,10 @@ fn look(report: &mut Report, core: &Core, bytes: &[u8], start: usize) {
                 Some(other) => {
                     format!("use Python {} in place of {}: it loads there", other.r#as, core.profile().release)
                 }
-                None => "it is damaged, or another Python wrote it: try another --as, or make it anew".to_owned(),
+                None => format!(
+                    "it is damaged, or another Python wrote it: make it anew, or run the command again with another --as{}",
+                    salvageable(stream, core.profile())
+                ),
             };
             let mut problem = Problem::new("refused", bytes, offset, what, &advice);
             problem.exception = Some(Raised { class: exception.class, message: without_line(&exception.message) });
@@ -376,24 +372,28 @@ fn accept(
 
 /// What to do about a stream that ends too early.
 fn cut_short(stream: &[u8], profile: &Profile) -> String {
-    let complete = guard(|| salvage(stream, profile).map_or(0, |salvaged| salvaged.graph.code_objects().len()));
-    let salvage = match complete {
+    format!(
+        "the file ends too early: {} bytes of the stream are there. Get a whole copy, or delete the file so that Python writes it \
+         again{}",
+        stream.len(),
+        salvageable(stream, profile)
+    )
+}
+
+/// What can be kept of a stream that is refused.
+fn salvageable(stream: &[u8], profile: &Profile) -> String {
+    match guard(|| salvage(stream, profile).map_or(0, |salvaged| salvaged.graph.code_objects().len())) {
         Err(_) | Ok(0) => String::new(),
         Ok(complete) => {
             format!("; code objects that are complete: {complete}, and provost repair --salvage keeps them")
         }
-    };
-    format!(
-        "it is cut short after {} bytes of the stream, which are whole so far: get a whole copy, or delete it so that Python \
-         writes it again{salvage}",
-        stream.len()
-    )
+    }
 }
 
 /// What a person's own call comes to in a new process, and how many strings it may hold already.
 fn plain(graph: &Graph<'_>, profile: &Profile, stream: &[u8]) -> (Option<DumpReport>, usize) {
     let predicted = guard(|| {
-        let (alone, open) = Loaded::new(graph, profile).alone();
+        let (alone, open) = Loaded::alone(graph, profile);
         (crate::subjects::core::dump(&alone, profile.marshal_version), open)
     });
     match predicted {
@@ -485,28 +485,23 @@ const LOADS: &str = "it loads";
 fn advice(error: &PycError, view: &View) -> String {
     let best = view.candidates.first();
     if view.restored {
-        return "bring back the original, which can be computed from this: the bytes of the characters, before they were text".into();
+        return "run `provost repair FILE -o NEW.pyc`: it computes the original bytes".into();
     }
-    if let Some(best) = best {
-        let place =
-            if best.offset == 0 { "a bare stream".into() } else { format!("a stream behind {} bytes", best.offset) };
-        return format!(
-            "this looks like {place} of Python {} ({} % sure): --as {}",
-            best.python, best.confidence, best.python
-        );
+    if let (Some(best), Some(looks)) = (best, view.looks(usize::MAX)) {
+        return format!("{looks}: run the command again with --as {}", best.python);
     }
     match error {
         PycError::Empty | PycError::Truncated { .. } => {
-            "it is cut short: get a whole copy, or delete it so that Python writes it again"
+            "the file ends too early: get a whole copy, or delete the file so that Python writes it again"
         }
         _ if view.kind == "zeros" => "delete it: Python writes it again when it imports the source",
         _ if view.kind == "mangled" => "get another copy, in binary mode: this one cannot be mended",
         _ if view.kind == "foreign" => {
-            "get the file itself, if this stands for one; if it is a marshal stream, say which Python wrote it: --as X.Y"
+            "get the file itself, if this stands for one. If it is a marshal stream, run the command again with --as X.Y"
         }
         PycError::Headerless { .. } => "say which Python wrote the stream: --as X.Y, for example --as 3.12",
-        PycError::UnknownFormat { .. } => "use a newer Provost, or name a Python with the same format: --as X.Y",
-        PycError::NotPyc { .. } => "if it is a marshal stream without a header, say which Python wrote it: --as X.Y",
+        PycError::UnknownFormat { .. } => "use a newer Provost; or --as X.Y reads the stream as that of a Python that this one knows",
+        PycError::NotPyc { .. } => "this is no .pyc file. If it is a marshal stream, run the command again with --as X.Y",
     }
     .into()
 }
@@ -636,14 +631,14 @@ impl fmt::Display for Report {
             } else {
                 format!(", the stream begins at byte {:#x}", self.offset)
             };
-            writeln!(f, "  python    {python}{place}")?;
+            writeln!(f, "  read as   {python}{place}")?;
         }
         if let Some(caution) = &self.caution {
             writeln!(f, "  caution   {caution}")?;
         }
         for Other { from, r#as, before, what } in &self.others {
             let before = before.as_ref().map_or(String::new(), |before| format!(", before {before}"));
-            writeln!(f, "  otherwise --as {} (from {from} on{before}): {what}", r#as)?;
+            writeln!(f, "  differs   {from} and later{before}: {what}; --as {} shows it", r#as)?;
         }
         if let Some(value) = &self.value {
             value.show(f, self.shown, self.ok)?;
@@ -689,15 +684,13 @@ impl Value {
         };
         writeln!(f, "  loads     {} bytes{trailing}", self.consumed)?;
         let preserved = if self.preserved { "the same bytes" } else { "OTHER BYTES" };
-        writeln!(f, "  rewritten {preserved}")?;
+        writeln!(f, "  rewritten by pyc-core: {preserved}")?;
         let same = |dump: &DumpReport| if dump.same { ", the same as in the file" } else { "" };
         if let Some(plain) = &self.plain {
             let open = match self.open {
                 0 => String::new(),
-                n => format!(
-                    "; {n} interned strings are written otherwise if the process has interned them before, as it has names that \
-                     Python uses itself"
-                ),
+                1 => "; 1 string gets another type or flag if the process has interned it before".into(),
+                n => format!("; {n} strings get another type or flag if the process has interned them before"),
             };
             writeln!(
                 f,
@@ -707,12 +700,12 @@ impl Value {
             )?;
         }
         if !self.dumps.is_empty() {
-            writeln!(f, "  marshal.dumps(*(marshal.loads(stream), N)), where something holds every interned string:")?;
+            writeln!(f, "  marshal.dumps(value, N), while other objects refer to the value's strings:")?;
         }
         for dump in &self.dumps {
             writeln!(f, "  dumps {}   {}{}", dump.version, dump.outcome, same(dump))?;
         }
-        let mark = if is_good { "" } else { ", as read; the interpreter is not asked" };
+        let mark = if is_good { "" } else { ", as read from the stream" };
         match (shown, &self.canon) {
             (Shown::Canon, Some(canon)) => {
                 writeln!(f, "  canon     {} lines{mark}", canon.lines().count())?;

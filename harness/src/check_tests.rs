@@ -63,9 +63,9 @@ fn a_slow_dump_is_named_and_shown() {
 fn accidents_are_told_apart() {
     let good = files().pop().unwrap();
     check(b"", None, Err((0, "delete it")));
-    check(&good[..2], None, Err((2, "cut short")));
-    check(&good[..10], None, Err((10, "cut short")));
-    check(&good[..good.len() - 1], None, Err((good.len() - 1, "cut short")));
+    check(&good[..2], None, Err((2, "ends too early")));
+    check(&good[..10], None, Err((10, "ends too early")));
+    check(&good[..good.len() - 1], None, Err((good.len() - 1, "ends too early")));
     check(&good[16..], None, Err((0, "this looks like a bare stream of Python")));
     check(&good[16..], Some("3.12"), Ok(good.len() as u64 - 16));
     check(&[&good, &b"xyz"[..]].concat(), None, Ok(good.len() as u64 - 16));
@@ -86,19 +86,19 @@ fn other_releases_that_answer_otherwise_are_told() {
     let check = |stream: &[u8], python: &str, others: &[&str]| {
         let report = super::check(stream, Some(python)).unwrap();
         let said: Vec<String> =
-            report.to_string().lines().filter_map(|l| Some(l.split_once("otherwise ")?.1.into())).collect();
+            report.to_string().lines().filter_map(|l| Some(l.split_once("differs   ")?.1.into())).collect();
         assert_eq!(said, others, "{python} {stream:02x?}");
     };
     let nan = [&b"y"[..], &f64::NAN.to_le_bytes().repeat(2)].concat();
     let nans = [b"<\x02\0\0\0", &nan[..], &nan].concat();
     let raises = "dumps 0, 1, 2, 3, 4, 5: MemoryError";
-    check(&nans, "3.14.10", &[&format!("--as 3.14.8 (from 3.14.0 on, before 3.14.9): {raises}")]);
+    check(&nans, "3.14.10", &[&format!("3.14.0 and later, before 3.14.9: {raises}; --as 3.14.8 shows it")]);
     check(&nans, "3.13.18", &[]);
     let frozen = b")\x02\xfdNT0r\0\0\0\0";
     let invalid = "raises ValueError: bad marshal data (invalid reference)";
-    check(frozen, "3.15", &[&format!("--as 3.15.0 (from 3.15.0rc1 on, before 3.15.1): {invalid}")]);
-    check(frozen, "3.15.0", &["--as 3.15.2 (from 3.15.1 on): it loads"]);
-    check(b"s\x01\0\0\0a", "3.14.2", &["--as 3.14.10 (from 3.14.8 on): dumps 3, 4, 5: other 6 bytes"]);
+    check(frozen, "3.15", &[&format!("3.15.0rc1 and later, before 3.15.1: {invalid}; --as 3.15.0 shows it")]);
+    check(frozen, "3.15.0", &["3.15.1 and later: it loads; --as 3.15.2 shows it"]);
+    check(b"s\x01\0\0\0a", "3.14.2", &["3.14.8 and later: dumps 3, 4, 5: other 6 bytes; --as 3.14.10 shows it"]);
     check(b"N", "3.14.2", &[]);
 }
 

@@ -10,6 +10,8 @@ use pyc_core::bytecode::{
     Argument, Assembly, Body, Flaw, Handler, Instruction, InstructionSet, Position, Raised, listing,
 };
 use pyc_core::code::{Code, Field};
+use pyc_core::identify::payload_offset;
+use pyc_core::magic::Magic;
 use pyc_core::pyc::PycError;
 use pyc_core::{Graph, NodeId, Profile, Pyc, Release, Value, read};
 use serde::Serialize;
@@ -63,6 +65,7 @@ impl From<FileError> for Error {
 pub struct File<'a> {
     graph: Graph<'a>,
     profile: Profile,
+    start: usize,
 }
 
 /// A code object, and what it is made of.
@@ -139,20 +142,26 @@ pub struct HandlerView {
 }
 
 impl<'a> File<'a> {
-    /// Reads a .pyc file, or with `profile` any stream.
+    /// Reads a .pyc file, or with `profile` any stream. The stream of a pre-release is read as that of the final release.
     ///
     /// # Errors
     /// When it is no such file, or the stream is bad.
     pub fn read(bytes: &'a [u8], profile: Option<&Profile>) -> Result<File<'a>, Error> {
         let (profile, start) = match (Pyc::parse(bytes), profile) {
             (Ok(pyc), None) => (pyc.profile().clone(), pyc.payload_offset()),
-            (_, Some(asked)) => (asked.clone(), pyc_core::identify::payload_offset(bytes, asked)),
-            (Err(e), None) => return Err(Error::Header(e)),
+            (_, Some(asked)) => (asked.clone(), payload_offset(bytes, asked)),
+            (Err(e), None) => match Magic::at_start(bytes).and_then(Magic::family) {
+                Some(family) if matches!(e, PycError::UnknownFormat { .. }) => {
+                    (family.clone(), payload_offset(bytes, family))
+                }
+                _ => return Err(Error::Header(e)),
+            },
         };
-        File::stream(&bytes[start..], &profile).map_err(|e| match e {
-            Error::Stream { kind, offset } => Error::Stream { kind, offset: start + offset },
-            other => other,
-        })
+        match File::stream(&bytes[start..], &profile) {
+            Ok(file) => Ok(File { start, ..file }),
+            Err(Error::Stream { kind, offset }) => Err(Error::Stream { kind, offset: start + offset }),
+            Err(other) => Err(other),
+        }
     }
 
     /// A stream without a header.
@@ -161,13 +170,19 @@ impl<'a> File<'a> {
     /// When it is bad.
     pub fn stream(bytes: &'a [u8], profile: &Profile) -> Result<File<'a>, Error> {
         let error = |e: pyc_core::Error| Error::Stream { kind: e.kind.to_string(), offset: e.offset };
-        Ok(File { graph: read(bytes, profile).map_err(error)?, profile: profile.clone() })
+        Ok(File { graph: read(bytes, profile).map_err(error)?, profile: profile.clone(), start: 0 })
     }
 
     /// What the stream says.
     #[must_use]
     pub fn graph(&self) -> &Graph<'a> {
         &self.graph
+    }
+
+    /// Where the stream begins in the file.
+    #[must_use]
+    pub fn start(&self) -> usize {
+        self.start
     }
 
     /// Who is to look at it.
@@ -374,7 +389,7 @@ impl CodeView {
     #[must_use]
     pub fn plain(&self) -> String {
         let Self { path, filename, first_line, stacksize, .. } = self;
-        let mut text = visible(&format!("{path}  ({filename}, line {first_line}, stack {stacksize})")) + "\n";
+        let mut text = one_line(&format!("{path}  ({filename}, line {first_line}, stack {stacksize})")) + "\n";
         let mut last = None;
         for it in &self.instructions {
             let place = (it.line, it.end_line, it.column, it.end_column);
@@ -402,7 +417,8 @@ impl CodeView {
                 .expect("a String takes everything");
         }
         for it in &self.violations {
-            text.push_str(&visible(&format!("  not safe: {it}")));
+            let word = if it.is_certain() { "not safe" } else { "unclear" };
+            text.push_str(&one_line(&format!("  {word}: {it}")));
             text.push('\n');
         }
         text
@@ -449,6 +465,12 @@ pub fn colored(text: &str, profile: &Profile) -> String {
         out.push_str(&meaning[end.len()..]);
     }
     out
+}
+
+/// The same for a name, which is to stay in its line.
+#[must_use]
+pub fn one_line(text: &str) -> String {
+    visible(text).replace('\n', "\\u{a}")
 }
 
 /// The text with control characters, and those that turn its direction, written as `\u{202e}`. Line feeds stay.

@@ -211,6 +211,21 @@ impl<'g> Code<'g> {
         self.layout
     }
 
+    /// The integer fields that a stream of this layout has, in its order, by their names without `co_`.
+    pub fn named_ints(&self) -> impl Iterator<Item = (&'static str, i32)> + use<> {
+        let (ints, layout) = (self.ints(), self.layout);
+        let all = [
+            ("argcount", ints.argcount, true),
+            ("posonlyargcount", ints.posonlyargcount, layout >= CodeLayout::Python38),
+            ("kwonlyargcount", ints.kwonlyargcount, layout != CodeLayout::Python27),
+            ("nlocals", ints.nlocals, layout < CodeLayout::Python311),
+            ("stacksize", ints.stacksize, true),
+            ("flags", ints.flags, true),
+            ("firstlineno", ints.firstlineno, true),
+        ];
+        all.into_iter().filter(|(.., is_there)| *is_there).map(|(name, number, _)| (name, number))
+    }
+
     /// The integer fields.
     #[must_use]
     pub fn ints(&self) -> CodeInts {

@@ -156,7 +156,7 @@ impl fmt::Display for Cause {
                 "the interpreter crashes: a code object's constants contain themselves"
             }
             Cause::NonStringNameAborts => "the interpreter aborts: a code object's name is not a string",
-            Cause::InstrumentedOpcode => "the interpreter crashes: an instrumented opcode in co_code",
+            Cause::InstrumentedOpcode => "the interpreter crashes when it shows or dumps co_code: an opcode that only the interpreter itself writes",
             Cause::CachesPastEnd => "the interpreter writes out of bounds: inline caches reach past the end of co_code",
             Cause::Expansion => "the interpreter repeats shared parts without end",
             Cause::FilenameFreed => "the interpreter uses the file name of a code object that it has freed",

@@ -144,7 +144,17 @@ impl Magic {
     /// The profile of the version of CPython that this number is of, also of a pre-release.
     #[must_use]
     pub fn family(self) -> Option<&'static Profile> {
-        let version = self.name()?.strip_prefix("CPython ")?.split(',').next()?;
+        self.version_of("CPython ")
+    }
+
+    /// The profile of the version of Python that this number of PyPy is of.
+    #[must_use]
+    pub fn pypy(self) -> Option<&'static Profile> {
+        self.version_of("PyPy ")
+    }
+
+    fn version_of(self, implementation: &str) -> Option<&'static Profile> {
+        let version = self.name()?.strip_prefix(implementation)?.split(',').next()?;
         Profile::all().find(|profile| profile.version.to_string() == version)
     }
 

@@ -479,6 +479,17 @@ impl Profile {
         self.since(3, 11) || self.is_python2()
     }
 
+    /// Strings of one character below 256 are interned from the beginning.
+    pub(crate) fn interns_characters(&self) -> bool {
+        self.since(3, 13)
+    }
+
+    /// Whether code objects have an attribute `co_lnotab`, whatever their table is.
+    #[must_use]
+    pub fn shows_lnotab(&self) -> bool {
+        !self.since(3, 15)
+    }
+
     /// A call of `marshal.dumps` packs its arguments into a tuple while the caller holds them, too; later ones do not pack them.
     pub(crate) fn packs_arguments(&self) -> bool {
         self.since(3, 6) && !self.since(3, 7)

@@ -242,6 +242,14 @@ impl<'a> Pyc<'a> {
     /// The whole file.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
+        let mut out = self.header_bytes();
+        out.extend_from_slice(self.payload);
+        out
+    }
+
+    /// What is in front of the stream.
+    #[must_use]
+    pub fn header_bytes(&self) -> Vec<u8> {
         let (flags, fields) = match self.header {
             Header::Mtime { mtime } => (0, [mtime, 0].map(u32::to_le_bytes).concat()),
             Header::MtimeSize { flags, mtime, size } => (flags, [mtime, size].map(u32::to_le_bytes).concat()),
@@ -256,7 +264,6 @@ impl<'a> Pyc<'a> {
                 out.extend_from_slice(&fields);
             }
         }
-        out.extend_from_slice(self.payload);
         out
     }
 }

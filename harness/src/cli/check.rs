@@ -19,8 +19,8 @@ use std::fmt;
 pub(crate) struct Check {
     #[command(flatten)]
     paths: Paths,
-    /// Which Python is meant, such as 3.14 or 3.14.2: needed for streams without a .pyc header, overrides the magic number; the
-    /// stream is found behind a header of any length
+    /// Read the file as this Python's, such as 3.14 or 3.14.2. Overrides the magic number; required for streams without a .pyc
+    /// header
     #[arg(long = "as", value_name = "X.Y[.Z]")]
     python: Option<String>,
     /// Also show all bytes of the file

@@ -16,7 +16,7 @@ use clap::Args;
 pub(crate) struct Info {
     #[command(flatten)]
     paths: Paths,
-    /// Which Python is meant, such as 3.14: overrides the magic number
+    /// Read the file as this Python's, such as 3.14. Overrides the magic number
     #[arg(long = "as", value_name = "X.Y[.Z]")]
     python: Option<String>,
     /// Print every attribute of each code object, as co_names

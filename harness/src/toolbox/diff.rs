@@ -3,6 +3,7 @@
 use super::Trouble;
 use crate::dis::{CodeView, Error, File, visible};
 use pyc_core::compare::{Difference, Kind, compare};
+use pyc_core::magic::Magic;
 use pyc_core::pyc::{Header, Pyc};
 use pyc_core::{Graph, NodeId, Profile, Value};
 use serde::Serialize;
@@ -137,6 +138,7 @@ pub struct Listing {
 /// A file that is compared.
 struct Side<'a> {
     file: File<'a>,
+    magic: Option<Magic>,
     header: Option<Header>,
     start: usize,
     trailing: &'a [u8],
@@ -151,10 +153,11 @@ impl<'a> Side<'a> {
             Error::Stream { kind, offset } => Trouble::new("stream", kind, "`provost check` tells more").at(offset),
             other => Trouble::new("stream", other.to_string(), "`provost check` tells more"),
         })?;
-        let pyc = Pyc::parse(bytes).ok();
-        let (header, start) = pyc.map_or((None, 0), |pyc| (Some(pyc.header), pyc.payload_offset()));
+        let header = Pyc::parse(bytes).ok().map(|pyc| pyc.header);
+        let start = file.start();
         let trailing = bytes.get(start + file.graph().consumed()..).unwrap_or_default();
-        Ok(Side { file, header, start, trailing, ranges: Vec::new(), paths: BTreeMap::new() })
+        let magic = Magic::at_start(bytes).filter(|_| start > 0);
+        Ok(Side { file, magic, header, start, trailing, ranges: Vec::new(), paths: BTreeMap::new() })
     }
 
     fn graph(&self) -> &Graph<'a> {
@@ -323,6 +326,10 @@ fn outside(x: &Side<'_>, y: &Side<'_>) -> Vec<Place> {
             places.push(Place { kind: OUTSIDE[kind], path, left_offset, right_offset, left, right });
         }
     };
+    let magic = |magic: Option<Magic>| magic.map_or("none".to_owned(), |magic| magic.number().to_string());
+    if x.magic != y.magic {
+        tell(3, format!("magic number {}", magic(x.magic)), format!("magic number {}", magic(y.magic)));
+    }
     match (x.header, y.header) {
         (Some(Header::Mtime { mtime: a }), Some(Header::Mtime { mtime: b })) => tell(0, a.to_string(), b.to_string()),
         (

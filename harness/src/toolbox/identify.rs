@@ -10,6 +10,9 @@ use std::fmt;
 /// So many candidates are shown to people; JSON has all of them.
 const SHOWN: usize = 4;
 
+/// Of what is no surer than this, in percent, nobody is told who asked for another Python.
+const UNLIKELY: u8 = 20;
+
 /// What a file is.
 #[derive(Debug, Clone, Serialize)]
 pub struct View {
@@ -29,6 +32,13 @@ pub struct View {
     pub candidates: Vec<CandidateView>,
     #[serde(skip)]
     tied: usize,
+}
+
+/// Whether an offset is inside of a stream of which a reader came so far before it gave up: then what begins there is a part of
+/// that stream.
+#[must_use]
+pub fn is_inside(offset: usize, start: usize, end: Option<u64>) -> bool {
+    offset > start && end.is_some_and(|end| offset as u64 <= end)
 }
 
 /// A version that may have written a stream.
@@ -74,6 +84,51 @@ impl View {
         }
     }
 
+    /// How sure it is that this Python wrote the stream at this offset, in percent.
+    #[must_use]
+    pub fn confidence(&self, python: &str, offset: usize) -> u8 {
+        let own = self.candidates.iter().find(|it| it.is_cpythons(python, offset));
+        own.map_or(1, |it| it.confidence)
+    }
+
+    /// Who else it looks like, in a sentence, if that is likelier than that this Python wrote the stream at this offset.
+    #[must_use]
+    pub fn other_than(&self, python: &str, offset: usize) -> Option<String> {
+        let best = self.candidates.first()?;
+        let says_little = best.evidence.first().is_some_and(|first| first.contains("without a code object"));
+        let is_own = self.candidates.iter().take(self.tied).any(|it| it.is_cpythons(python, offset));
+        if is_own || says_little || best.confidence <= UNLIKELY {
+            return None;
+        }
+        self.looks(offset)
+    }
+
+    /// What it looks like, in a sentence, to who knows of this offset.
+    #[must_use]
+    pub fn looks(&self, offset: usize) -> Option<String> {
+        let best = self.candidates.first()?;
+        let (versions, sure) = (self.versions(), self.sure());
+        let what = match best.offset {
+            at if at == offset => format!("a stream of {versions}"),
+            0 => format!("a bare stream of {versions}"),
+            at if self.restored => format!("a stream of {versions} behind {at} bytes of the restored file"),
+            at => format!("a stream of {versions} behind {at} bytes"),
+        };
+        Some(format!("this looks like {what} ({sure} % sure)"))
+    }
+
+    /// The best candidates, in words.
+    fn versions(&self) -> String {
+        let tied: Vec<&str> = self.candidates.iter().take(self.tied).map(|it| it.python.as_str()).collect();
+        let whose = self.candidates.first().map_or("CPython", |first| first.implementation);
+        format!("{} {}", if whose == "CPython" { "Python" } else { whose }, tied.join(" or "))
+    }
+
+    /// How sure it is that it was one of these, in percent.
+    fn sure(&self) -> usize {
+        self.candidates.iter().take(self.tied).map(|it| usize::from(it.confidence)).sum()
+    }
+
     fn from_found(bytes: &[u8], found: &Identified) -> View {
         let (kind, what) = said(found.kind);
         let magic = Magic::at_start(found.restored.as_deref().unwrap_or(bytes)).map(Magic::number);
@@ -116,6 +171,12 @@ fn said(kind: Kind) -> (&'static str, String) {
     }
 }
 
+impl CandidateView {
+    fn is_cpythons(&self, python: &str, offset: usize) -> bool {
+        self.python == python && self.implementation == "CPython" && self.offset == offset
+    }
+}
+
 impl Answer for View {
     fn verdict(&self) -> (&'static str, bool) {
         if self.candidates.is_empty() { ("without a stream", false) } else { ("identified", true) }
@@ -127,15 +188,8 @@ impl fmt::Display for View {
         match self.candidates.first() {
             None => writeln!(f, "no Python's stream is in it")?,
             Some(first) => {
-                let tied: Vec<&str> = self.candidates.iter().take(self.tied).map(|it| it.python.as_str()).collect();
-                let versions = tied.join(" or ");
-                let whose = if first.implementation == "CPython" { "Python" } else { first.implementation };
-                writeln!(
-                    f,
-                    "{whose} {versions}, at byte {:#x}, {} % sure",
-                    first.offset,
-                    usize::from(first.confidence) * tied.len()
-                )?;
+                let place = if self.restored { " of the restored file" } else { "" };
+                writeln!(f, "{}, at byte {:#x}{place}, {} % sure", self.versions(), first.offset, self.sure())?;
             }
         }
         writeln!(f, "  file      {}, {} bytes", self.what, self.size)?;

@@ -1,10 +1,11 @@
 //! `info`: what is in a .pyc file, for people who want to look at it: code objects, their attributes, instructions by opcode.
 
-use super::Trouble;
 use super::answer::Answer;
-use super::identify::View as Identity;
+use super::identify::{View as Identity, is_inside};
 use super::safe::Safety;
+use super::{Trouble, counted};
 use crate::check::{HeaderReport, header};
+use crate::dis::one_line;
 use crate::subjects::core::{Core, guard};
 use pyc_core::bytecode::Body;
 use pyc_core::code::{Code, Field, kind};
@@ -17,6 +18,9 @@ use std::fmt;
 
 /// So many names and strings are shown to people in a line.
 const SHOWN: usize = 12;
+
+/// A nested attribute is cut behind so many characters.
+const LONGEST: usize = 100_000;
 
 /// What is shown of a file besides its code objects.
 #[derive(Debug, Clone, Copy, Default)]
@@ -34,6 +38,9 @@ pub struct View {
     pub python: String,
     /// How sure that is, in percent.
     pub confidence: u8,
+    /// Who else it looks like, if that is likelier.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub caution: Option<String>,
     /// Where the stream is.
     pub offset: usize,
     /// How many bytes it has.
@@ -86,10 +93,12 @@ impl View {
     /// # Errors
     /// When no Python reads a stream in it.
     pub fn of(bytes: &[u8], asked: Option<&Core>, wanted: Wanted) -> Result<View, Trouble> {
-        let (profile, offset, confidence, graph) = open(bytes, asked)?;
+        let (profile, offset, graph) = open(bytes, asked)?;
+        let (python, identity) = (profile.version.to_string(), Identity::of(bytes));
         let mut view = View {
-            python: profile.version.to_string(),
-            confidence,
+            confidence: identity.confidence(&python, offset),
+            caution: identity.other_than(&python, offset),
+            python,
             offset,
             length: graph.consumed(),
             header: Pyc::parse(bytes).ok().map(|pyc| header(&pyc)),
@@ -166,9 +175,9 @@ impl View {
     }
 }
 
-/// The stream of a file, who wrote it, where it is, and how sure that is.
-pub(super) fn open<'a>(bytes: &'a [u8], asked: Option<&Core>) -> Result<(Profile, usize, u8, Graph<'a>), Trouble> {
-    let advice = "`provost check` tells more";
+/// The stream of a file, who wrote it, and where it is.
+pub(super) fn open<'a>(bytes: &'a [u8], asked: Option<&Core>) -> Result<(Profile, usize, Graph<'a>), Trouble> {
+    let advice = "`provost check` tells more; `provost repair --salvage` keeps the code objects that are complete";
     let own = Magic::at_start(bytes).and_then(Magic::profile);
     let at = |profile: &Profile, offset: usize| {
         let stream = bytes.get(offset..).unwrap_or_default();
@@ -180,24 +189,38 @@ pub(super) fn open<'a>(bytes: &'a [u8], asked: Option<&Core>) -> Result<(Profile
     };
     if let Some(core) = asked {
         let offset = payload_offset(bytes, core.profile());
-        return at(core.profile(), offset).map(|graph| (core.profile().clone(), offset, 99, graph));
+        return at(core.profile(), offset).map(|graph| (core.profile().clone(), offset, graph));
     }
     // What nearly all files are is not looked at twice.
-    if let Some(profile) = own
-        && let Ok(graph) = at(profile, profile.header.length())
-    {
-        return Ok((profile.clone(), profile.header.length(), 99, graph));
-    }
+    let refused = match own.map(|profile| (profile, at(profile, profile.header.length()))) {
+        Some((profile, Ok(graph))) => return Ok((profile.clone(), profile.header.length(), graph)),
+        Some((profile, Err(trouble))) => Some((profile, trouble)),
+        None => None,
+    };
     let found = Identity::of(bytes);
+    if found.restored {
+        let what = format!("it is {}", found.what);
+        return Err(Trouble::new("stream", what, "`provost repair` computes the original bytes"));
+    }
+    let best = found.candidates.first();
+    if let Some((profile, trouble)) = refused
+        && best.is_none_or(|best| is_inside(best.offset, profile.header.length(), trouble.offset))
+    {
+        return Err(trouble);
+    }
     let nothing = || Trouble::new("stream", format!("no Python's stream is in it: {}", found.what), advice);
-    let best = found.candidates.first().filter(|_| !found.restored).ok_or_else(nothing)?;
+    let best = best.ok_or_else(nothing)?;
     let core = Core::named(&best.python).map_err(|_| nothing())?;
-    at(core.profile(), best.offset).map(|graph| (core.profile().clone(), best.offset, best.confidence, graph))
+    at(core.profile(), best.offset).map(|graph| (core.profile().clone(), best.offset, graph))
 }
 
 /// The attributes of a code object as that Python has them, in the order of their names.
 fn attributes(graph: &Graph<'_>, code: &Code<'_>, profile: &Profile) -> Vec<(&'static str, String)> {
-    let show = |id: NodeId| graph.repr(id, profile, 10_000);
+    // What is nested may be in itself many times; what is not is shown whole.
+    let show = |id: NodeId| match graph.value(graph.resolve(id)) {
+        Value::Bytes(_) | Value::InternedBytes(_) | Value::Str(_) => graph.repr(id, profile, usize::MAX),
+        _ => graph.repr(id, profile, LONGEST),
+    };
     let mut all: BTreeMap<&'static str, String> = BTreeMap::new();
     let ints = code.ints();
     for (field, id) in code.objects() {
@@ -213,10 +236,14 @@ fn attributes(graph: &Graph<'_>, code: &Code<'_>, profile: &Profile) -> Vec<(&'s
     // The interpreter does not show these.
     all.remove("localsplusnames");
     all.remove("localspluskinds");
-    if profile.has_lines()
-        && let Some(lines) = all.remove("lnotab")
-    {
-        all.insert("linetable", lines);
+    if profile.has_lines() {
+        if let Some(lines) = all.remove("lnotab") {
+            all.insert("linetable", lines);
+        }
+        let body = Body::new(graph, code, profile);
+        if profile.shows_lnotab() {
+            all.insert("lnotab", shown_bytes(&lnotab(&body, ints.firstlineno)));
+        }
     }
     let locals = code.locals(graph).len();
     let numbers = [
@@ -237,6 +264,50 @@ fn attributes(graph: &Graph<'_>, code: &Code<'_>, profile: &Profile) -> Vec<(&'s
     all.into_iter().collect()
 }
 
+/// `co_lnotab` as 3.10 and later make it of their table when it is asked for (`Objects/codeobject.c`, `decode_linetable`).
+fn lnotab(body: &Body<'_>, first_line: i32) -> Vec<u8> {
+    let mut table = Vec::new();
+    let (mut at, mut line) = (0, first_line);
+    for range in body.lines() {
+        let Some(now) = range.line.filter(|now| *now != line) else { continue };
+        let (mut ahead, mut lines) = (range.start - at, i64::from(now) - i64::from(line));
+        while ahead > 255 {
+            table.extend([255, 0]);
+            ahead -= 255;
+        }
+        loop {
+            let step = lines.clamp(-128, 127);
+            table.extend([ahead.to_le_bytes()[0], step.to_le_bytes()[0]]);
+            (ahead, lines) = (0, lines - step);
+            // A hostile table goes far: nobody needs that.
+            if lines == 0 || table.len() > LONGEST {
+                break;
+            }
+        }
+        (at, line) = (range.start, now);
+    }
+    table
+}
+
+/// Bytes as Python shows them.
+fn shown_bytes(bytes: &[u8]) -> String {
+    let quote = if bytes.contains(&b'\'') && !bytes.contains(&b'"') { '"' } else { '\'' };
+    let mut text = format!("b{quote}");
+    for byte in bytes {
+        match byte {
+            b'\t' => text.push_str("\\t"),
+            b'\n' => text.push_str("\\n"),
+            b'\r' => text.push_str("\\r"),
+            b'\\' => text.push_str("\\\\"),
+            32..127 if char::from(*byte) == quote => text.extend(['\\', quote]),
+            32..127 => text.push(char::from(*byte)),
+            _ => text.push_str(&format!("\\x{byte:02x}")),
+        }
+    }
+    text.push(quote);
+    text
+}
+
 impl Answer for View {
     fn verdict(&self) -> (&'static str, bool) {
         ("read", true)
@@ -248,9 +319,14 @@ impl fmt::Display for View {
         let View { python, confidence, codes, instructions, length, offset, .. } = self;
         writeln!(
             f,
-            "Python {python} ({confidence} % sure), {} code objects, {instructions} instructions, {length} bytes at byte {offset:#x}",
-            codes.len()
+            "Python {python} ({confidence} % sure), {}, {}, {} at byte {offset:#x}",
+            counted(codes.len(), "code object"),
+            counted(*instructions, "instruction"),
+            counted(*length, "byte")
         )?;
+        if let Some(caution) = &self.caution {
+            writeln!(f, "  caution   {caution}")?;
+        }
         if let Some(header) = &self.header {
             writeln!(f, "  header    magic {}, {}", header.magic, header.fields)?;
         }
@@ -259,7 +335,7 @@ impl fmt::Display for View {
             writeln!(
                 f,
                 "{pad}code {}, line {}: {} arguments, {} instructions, {} bytes, stack {}{}",
-                code.name,
+                one_line(&code.name),
                 code.line,
                 code.arguments,
                 code.instructions,

@@ -72,6 +72,11 @@ impl Trouble {
     }
 }
 
+/// So many of something: `1 code object`, `2 code objects`.
+pub(crate) fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
 /// What follows the name of the file and a colon.
 impl fmt::Display for Trouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -2,9 +2,9 @@
 //!
 //! `pyc_core::bytecode::safety` decides; docs/SAFE.md says what that promises.
 
-use super::Trouble;
 use super::answer::Answer;
 use super::info::open;
+use super::{Trouble, counted};
 use crate::subjects::core::{Core, guard};
 use pyc_core::bytecode::safety::{Certainty, Verdict, Violations, verify_all};
 use pyc_core::code::Field;
@@ -82,7 +82,7 @@ impl Safety {
     /// `safe`, `unsafe`, or `unclear` if nothing is known to crash.
     #[must_use]
     pub fn word(&self) -> &'static str {
-        match self.violations.iter().any(|it| it.certainty == Certainty::Crash.name()) {
+        match self.violations.iter().any(Found::is_certain) {
             _ if self.safe => "safe",
             true => "unsafe",
             false => "unclear",
@@ -90,12 +90,20 @@ impl Safety {
     }
 }
 
+impl Found {
+    /// Whether it does crash; else nobody can tell.
+    #[must_use]
+    pub fn is_certain(&self) -> bool {
+        self.certainty == Certainty::Crash.name()
+    }
+}
+
 impl fmt::Display for Found {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let certainty = if self.certainty == Certainty::Crash.name() { "" } else { ", which may be harmless" };
+        let certainty = if self.is_certain() { "" } else { ", which may be harmless" };
         match self.offset {
-            Some(offset) => write!(f, "{} at {offset}", self.function)?,
-            None => f.write_str(&self.function)?,
+            Some(offset) => write!(f, "{} at {offset}", crate::dis::one_line(&self.function))?,
+            None => f.write_str(&crate::dis::one_line(&self.function))?,
         }
         write!(f, ": {} ({}{certainty})", self.what, self.kind)
     }
@@ -104,8 +112,8 @@ impl fmt::Display for Found {
 impl fmt::Display for Safety {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.safe {
-            true => write!(f, "safe, {} code objects", self.codes),
-            false => write!(f, "{}, {} of {} code objects", self.word(), self.refused, self.codes),
+            true => write!(f, "safe, {}", counted(self.codes, "code object")),
+            false => write!(f, "{}, {} of {}", self.word(), self.refused, counted(self.codes, "code object")),
         }
     }
 }
@@ -126,7 +134,7 @@ impl View {
     /// # Errors
     /// When no Python reads a stream in it.
     pub fn of(bytes: &[u8], asked: Option<&Core>) -> Result<View, Trouble> {
-        let (profile, _, _, graph) = open(bytes, asked)?;
+        let (profile, _, graph) = open(bytes, asked)?;
         let safety = guard(|| Safety::of(&graph, &profile))
             .map_err(|panic| Trouble::new("panic", panic, "report it with the file: this is a bug"))?;
         Ok(View { python: profile.version.to_string(), safety })

@@ -108,26 +108,24 @@ impl<'g, 'a> Tree<'g, 'a> {
     pub fn headline(&self, code: &Code<'_>) -> String {
         let text = |field| code.object(field).map(|id| self.graph.text(id)).unwrap_or_default();
         let name = if code.object(Field::Qualname).is_some() { Field::Qualname } else { Field::Name };
-        format!("{} ({}, line {})", text(name), text(Field::Filename), code.ints().firstlineno)
+        let headline = format!("{} ({}, line {})", text(name), text(Field::Filename), code.ints().firstlineno);
+        crate::dis::one_line(&headline)
     }
 
     /// All fields of a code object: names first, then what it refers to, then bytes.
     #[must_use]
     pub fn fields(&self, code: &Code<'_>) -> Vec<(&'static str, Part)> {
-        let ints = code.ints();
-        let number = |name, number: i32| (name, Part::Text(number.to_string()));
-        let mut fields = vec![number("argcount", ints.argcount)];
-        if ints.posonlyargcount != 0 {
-            fields.push(number("posonlyargcount", ints.posonlyargcount));
-        }
-        if ints.kwonlyargcount != 0 {
-            fields.push(number("kwonlyargcount", ints.kwonlyargcount));
-        }
-        fields.push(number("stacksize", ints.stacksize));
-        fields.push((
-            "flags",
-            Part::Text(format!("{} ({})", ints.flags, self.profile.flag_names(ints.flags).join(", "))),
-        ));
+        let shown = code.named_ints().filter(|(name, number)| match *name {
+            "firstlineno" => false,
+            "posonlyargcount" | "kwonlyargcount" => *number != 0,
+            _ => true,
+        });
+        let mut fields: Vec<(&'static str, Part)> = shown
+            .map(|(name, number)| match name {
+                "flags" => (name, Part::Text(format!("{number} ({})", self.profile.flag_names(number).join(", ")))),
+                _ => (name, Part::Text(number.to_string())),
+            })
+            .collect();
         let is_bytes = |field: Field| {
             let tables = [Field::Lnotab, Field::Linetable, Field::Exceptiontable, Field::Localspluskinds];
             field == Field::Code || tables.contains(&field)
@@ -170,17 +168,8 @@ impl<'g, 'a> Tree<'g, 'a> {
                 object.insert("deeper".into(), true.into());
             }
             Value::Code(code) => {
-                let ints = code.ints();
-                let numbers = [
-                    ("argcount", ints.argcount),
-                    ("posonlyargcount", ints.posonlyargcount),
-                    ("kwonlyargcount", ints.kwonlyargcount),
-                    ("stacksize", ints.stacksize),
-                    ("flags", ints.flags),
-                    ("firstlineno", ints.firstlineno),
-                ];
                 let mut fields: Map<String, Json> =
-                    numbers.into_iter().map(|(name, number)| (name.to_owned(), number.into())).collect();
+                    code.named_ints().map(|(name, number)| (name.to_owned(), number.into())).collect();
                 for (field, id) in code.objects() {
                     fields.insert(field.name().into(), self.json_of(id, depth + 1));
                 }

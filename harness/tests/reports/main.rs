@@ -1,5 +1,6 @@
 //! What people bring to bug trackers, and the answers that they get: one table of rows.
 
+mod plain;
 mod questions;
 
 use std::path::Path;
@@ -135,16 +136,16 @@ fn wrong_headers() -> Vec<Row> {
             behind(&header("a80d0d0a"), &python311),
             CHECK,
             1,
-            &["looks like a stream behind 16 bytes of Python 3.11", "--as 3.11"],
+            &["looks like a stream of Python 3.11 behind 16 bytes", "--as 3.11"],
         ),
         row(
             1,
             behind(&header("660d0d0a"), &compiled("3.10")),
             CHECK,
             0,
-            &["good", "before its final release", "read as that of 3.10"],
+            &["good", "before its final release", "the file is read as 3.10"],
         ),
-        row(1, behind(&header("b50d0d0a"), &compiled("3.12")), CHECK, 0, &["good", "read as that of 3.12"]),
+        row(1, behind(&header("b50d0d0a"), &compiled("3.12")), CHECK, 0, &["good", "the file is read as 3.12"]),
         row(2, behind("550d0d0a00000000", &compiled("3.8")), IDENTIFY, 0, &["3.8 or 3.9, at byte 0x8"]),
         row(2, behind("550d0d0a0000000000000000", &compiled("3.8")), IDENTIFY, 0, &["at byte 0xc"]),
         row(
@@ -152,7 +153,7 @@ fn wrong_headers() -> Vec<Row> {
             behind("550d0d0a00000000", &compiled("3.8")),
             CHECK,
             1,
-            &["looks like a stream of Python 3.8 behind 8 bytes"],
+            &["looks like a stream of Python 3.8 or 3.9 behind 8 bytes"],
         ),
         row(4, python311.clone(), IDENTIFY, 0, &["Python 3.11, at byte 0x0"]),
         row(4, python311.clone(), CHECK, 1, &["without its .pyc header", "a bare stream of Python 3.11", "--as 3.11"])
@@ -205,10 +206,10 @@ fn bad_streams() -> Vec<Row> {
             CHECK,
             1,
             &[
-                "instrumented opcode",
+                "an opcode that only the interpreter itself writes",
                 "opcode 70 (ENTER_EXECUTOR) at offset 2 of co_code of <module>",
                 "value",
-                "not asked",
+                "as read from the stream",
             ],
         )
         .without(&["instrumented-opcode"]),
@@ -242,10 +243,16 @@ fn bad_streams() -> Vec<Row> {
         row(17, Vec::new(), CHECK, 1, &["the file is empty"]),
     ];
     for length in [2, 4, 10] {
-        rows.push(row(17, whole[..length].to_vec(), CHECK, 1, &["cut short"]));
+        rows.push(row(17, whole[..length].to_vec(), CHECK, 1, &["the file ends too early"]));
     }
     for length in [16, 17, 40, whole.len() - 1] {
-        rows.push(row(17, whole[..length].to_vec(), CHECK, 1, &["EOFError", "cut short after", "whole so far"]));
+        rows.push(row(
+            17,
+            whole[..length].to_vec(),
+            CHECK,
+            1,
+            &["EOFError", "the file ends too early", "bytes of the stream are there"],
+        ));
     }
     rows
 }

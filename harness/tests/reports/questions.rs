@@ -59,7 +59,7 @@ fn damage_is_named_and_what_can_be_had_back_is_given_back() {
     // Wheels on a package index: bytes that were taken for Latin-1 text.
     let good = greet("3.11");
     let text: String = good.iter().map(|byte| char::from(*byte)).collect();
-    file(text.as_bytes(), &["check"], 1, &["bring back the original, which can be computed from this"]);
+    file(text.as_bytes(), &["check"], 1, &["it computes the original bytes"]);
     file(text.as_bytes(), &["repair"], 0, &["x.pyc"]);
     let folder = tempfile::tempdir().unwrap();
     let (from, to) = (folder.path().join("from.pyc"), folder.path().join("to.pyc"));
@@ -73,17 +73,17 @@ fn damage_is_named_and_what_can_be_had_back_is_given_back() {
     for (length, exception) in
         [(16, "EOFError: EOF read where object expected"), (17, "EOFError: marshal data too short")]
     {
-        file(&good[..length], &["check"], 1, &["it is cut short", exception, "!--salvage"]);
+        file(&good[..length], &["check"], 1, &["the file ends too early", exception, "!--salvage"]);
     }
     for length in [2, 4, 10] {
-        file(&good[..length], &["check"], 1, &["it is cut short: get a whole copy"]);
+        file(&good[..length], &["check"], 1, &["the file ends too early: get a whole copy"]);
     }
     file(&[], &["check"], 1, &["the file is empty", "delete it"]);
-    file(&good[..40], &["check"], 1, &["it is cut short after 24 bytes", "EOFError", "!--salvage"]);
+    file(&good[..40], &["check"], 1, &["the file ends too early: 24 bytes", "EOFError", "!--salvage"]);
     let salvage = ["code objects that are complete: 6, and provost repair --salvage keeps them", "!this looks like"];
     file(&good[..good.len() - 1], &["check"], 1, &salvage);
     file(&good[..good.len() - 1], &["repair", "--salvage"], 0, &["6 code objects"]);
-    file(&good[..900], &["check"], 1, &["it is cut short after 884 bytes", "EOFError: marshal data too short"]);
+    file(&good[..900], &["check"], 1, &["the file ends too early: 884 bytes", "EOFError: marshal data too short"]);
 }
 
 /// python/cpython#118990 #121112: a stream that kills, and that another Python wrote.
@@ -99,9 +99,35 @@ fn a_deadly_stream_is_no_advice_to_load_it() {
 fn another_implementation_is_told_by_its_instructions() {
     let pypy = replaced(&compiled("3.9"), b"d\0Z\0", b"d\0\xcb\0");
     let of_39 = [&greet("3.9")[..16], &pypy].concat();
-    file(&of_39, &["identify"], 0, &["PyPy 3.9", "1 instructions are of those that only PyPy has"]);
+    file(&of_39, &["identify"], 0, &["PyPy 3.9", "instructions that only PyPy has: 1"]);
     file(&of_39, &["check"], 0, &["this looks like a stream of PyPy 3.9"]);
     file(&greet("3.9"), &["identify", "--json"], 0, &["\"implementation\":\"CPython\"", "!PyPy"]);
+    // PyPy's own magic number says it by itself: 336.
+    let of_pypy = [b"\x50\x01\r\n\0\0\0\0\0\0\0\0\0\0\0\0", &greet("3.9")[16..]].concat();
+    file(&of_pypy, &["identify"], 0, &["PyPy 3.9, at byte 0x10, 99 % sure", "the magic number is that of PyPy 3.9"]);
+}
+
+/// `info` is as sure as `identify`, of files of another version, and of what is damaged.
+#[test]
+fn what_is_in_a_file_is_said_with_how_sure_that_is() {
+    file(&greet("3.12"), &["info"], 0, &["Python 3.12 (99 % sure)", "!caution"]);
+    let swapped = [&greet("3.12")[..16], &greet("3.11")[16..]].concat();
+    file(
+        &swapped,
+        &["info"],
+        0,
+        &["Python 3.12 (20 % sure)", "caution   this looks like a stream of Python 3.11 (99 % sure)"],
+    );
+    let cut = &greet("3.12")[..greet("3.12").len() - 1];
+    file(cut, &["info"], 1, &["the stream ends in the middle", "repair --salvage", "!Python 3.11"]);
+    let mut damaged = greet("3.12");
+    let last = damaged.len() - 40;
+    damaged[last] = 0;
+    file(&damaged, &["check"], 1, &["repair --salvage keeps them", "!this looks like"]);
+    // Where the advice of `check` leads.
+    let inside = [vec![7; 1000], greet("3.12")].concat();
+    file(&inside, &["check"], 1, &["run the command again with --as 3.12"]);
+    file(&inside, &["check", "--as", "3.12"], 0, &["good", "the stream begins at byte 0x3f8"]);
 }
 
 /// Two files, and why they differ.
@@ -245,7 +271,7 @@ fn tables_are_judged_and_decoded() {
         (Field::Exceptiontable, safe, 1, "(handler-table"),
         (Field::Exceptiontable, identify, 0, "exception tables name places that are none"),
         (Field::Linetable, safe, 0, "safe"),
-        (Field::Linetable, identify, 0, "1 line tables do not cover their code"),
+        (Field::Linetable, identify, 0, "line tables do not cover their code: 1"),
     ] {
         let pyc = Pyc::parse(&file).unwrap();
         let graph = pyc_core::read(pyc.payload, pyc.profile()).unwrap();

@@ -58,6 +58,9 @@ pub struct Candidate {
     pub is_named: bool,
     /// How sure this is, in percent: that it was this version, among those that are modelled.
     pub confidence: u8,
+    is_pypy: bool,
+    /// Whether the magic number is one of PyPy.
+    is_pypys_magic: bool,
     weighed: Weighed,
 }
 
@@ -70,10 +73,10 @@ impl Identified {
 }
 
 impl Candidate {
-    /// How much there is against it; 0 is nothing.
+    /// How much there is against it; 0 is nothing. What PyPy wrote is not measured by what CPython's compiler writes.
     #[must_use]
     pub fn weight(&self) -> u64 {
-        self.weighed.weight()
+        if self.is_named && self.is_pypy { 0 } else { self.weighed.weight() }
     }
 
     /// How many code objects the stream has.
@@ -82,12 +85,11 @@ impl Candidate {
         self.weighed.codes
     }
 
-    /// Who implements the Python that wrote it: `PyPy` if every instruction that CPython's version has not is one of PyPy's own,
-    /// otherwise `CPython`, whose versions are the ones that are modelled.
+    /// Who implements the Python that wrote it: `PyPy` if the magic number says so, or if every instruction that CPython's version
+    /// has not is one of PyPy's own; otherwise `CPython`, whose versions are the ones that are modelled.
     #[must_use]
     pub fn implementation(&self) -> &'static str {
-        let pypy = self.weighed.pypy;
-        if pypy > 0 && pypy == self.weighed.count(Doubt::Opcode) { "PyPy" } else { "CPython" }
+        if self.is_pypy { "PyPy" } else { "CPython" }
     }
 
     /// What is against it, and how often.
@@ -106,17 +108,18 @@ impl Candidate {
             _ => format!("the stream has {codes} code objects and {instructions} instructions"),
         }];
         if self.is_named {
-            said.push(format!("the magic number is that of {version}"));
+            let whose = if self.is_pypys_magic { "PyPy " } else { "" };
+            said.push(format!("the magic number is that of {whose}{version}"));
         }
         if self.behind > 0 {
             said.push(format!("{} bytes follow the stream", self.behind));
         }
         if self.weighed.pypy > 0 {
-            said.push(format!("{} instructions are of those that only PyPy has", self.weighed.pypy));
+            said.push(format!("instructions that only PyPy has: {}", self.weighed.pypy));
         }
-        let doubts = DOUBTS.iter().filter(|(doubt, ..)| self.weighed.count(*doubt) > 0);
-        said.extend(doubts.map(|(doubt, _, what)| format!("{} {what}", self.weighed.count(*doubt))));
-        if codes > 0 && self.weight() == 0 {
+        let doubts = DOUBTS.iter().filter(|(doubt, ..)| self.weight() > 0 && self.weighed.count(*doubt) > 0);
+        said.extend(doubts.map(|(doubt, _, what)| format!("{what}: {}", self.weighed.count(*doubt))));
+        if codes > 0 && self.weighed.weight() == 0 {
             said.push(format!("its opcodes, tables and stack sizes are those of {version}"));
         }
         said
@@ -143,12 +146,13 @@ pub fn identify(bytes: &[u8]) -> Identified {
     let (kind, restored) = foreign::kind(bytes);
     let looked_at = restored.as_deref().unwrap_or(bytes);
     let magic = Magic::at_start(looked_at);
-    let mut finder = Finder { bytes: looked_at, scratch: Scratch::default() };
+    let pypy = magic.and_then(Magic::pypy);
+    let mut finder = Finder { bytes: looked_at, is_pypy: pypy.is_some(), scratch: Scratch::default() };
     let mut candidates = Vec::new();
     let mut is_cut = false;
     if !matches!(kind, Kind::Empty | Kind::Zeros) {
         // A good file with its own header is what nearly all are.
-        let own = magic.and_then(Magic::family);
+        let own = pypy.or(magic.and_then(Magic::family));
         candidates.extend(own.and_then(|profile| finder.at(profile.header.length(), profile, own)));
         let is_plain = candidates.iter().any(|it: &Candidate| it.codes() > 0 && it.weight() < CLEAN && it.behind == 0);
         if !is_plain {
@@ -166,7 +170,7 @@ pub fn identify(bytes: &[u8]) -> Identified {
 }
 
 /// Where in a file the stream is that this version reads: behind the header that the magic number or else the version asks
-/// for, unless a code object begins elsewhere.
+/// for, unless a code object begins elsewhere. In a file with no magic number that is known it is looked for everywhere.
 #[must_use]
 pub fn payload_offset(bytes: &[u8], profile: &Profile) -> usize {
     let magic = Magic::at_start(bytes);
@@ -177,10 +181,16 @@ pub fn payload_offset(bytes: &[u8], profile: &Profile) -> usize {
         None => 0,
     };
     let Some(profile) = Profile::of(profile.version) else { return expected };
-    let mut finder = Finder { bytes, scratch: Scratch::default() };
+    let mut finder = Finder { bytes, is_pypy: false, scratch: Scratch::default() };
     let offsets = [expected].into_iter().chain(HEADERS);
     let mut found = offsets.filter_map(|offset| finder.at(offset, profile, None)).filter(|it| it.codes() > 0);
-    let first = found.next();
+    let mut first = found.next();
+    drop(found);
+    let is_whole = finder.at(expected, profile, None).is_some_and(|it| it.behind == 0);
+    if first.is_none() && magic.is_none() && !is_whole {
+        let scanned = scan::scan(&mut finder).candidates;
+        first = scanned.into_iter().filter(|it| it.profile == profile && it.codes() > 0).min_by_key(Candidate::rank);
+    }
     first.map_or(expected, |it| it.offset).min(bytes.len())
 }
 
@@ -190,6 +200,8 @@ const CLEAN: u64 = 100;
 /// Looks for streams in a file.
 struct Finder<'a> {
     bytes: &'a [u8],
+    /// Whether the magic number is one of PyPy.
+    is_pypy: bool,
     scratch: Scratch,
 }
 
@@ -214,7 +226,10 @@ impl Finder<'_> {
         let weighed = if is_code { weigh::weigh(&graph, profile) } else { Weighed::default() };
         graph.recycle(&mut self.scratch);
         let is_named = named == Some(profile) && offset == profile.header.length();
-        Ok(Candidate { profile, offset, length, behind: stream.len() - length, is_named, confidence: 0, weighed })
+        let is_pypys_magic = is_named && self.is_pypy;
+        let is_pypy = is_pypys_magic || weighed.pypy > 0 && weighed.pypy == weighed.count(Doubt::Opcode);
+        let behind = stream.len() - length;
+        Ok(Candidate { profile, offset, length, behind, is_named, confidence: 0, is_pypy, is_pypys_magic, weighed })
     }
 
     /// All versions at all lengths that headers have. What is no code object counts only where it takes the whole rest.

@@ -65,9 +65,12 @@ impl Weighed {
     }
 }
 
-/// Opcodes that PyPy adds to those of CPython, which has none of these up to 3.10: BUILD_LIST_FROM_ARG is 203 (PyPy's
-/// lib_pypy and lib-python/3/opcode.py, 2.7 to 3.11).
-const PYPY: core::ops::RangeInclusive<u8> = 201..=205;
+/// Whether PyPy of this version has an opcode that CPython has not: 201 to 205, as BUILD_LIST_FROM_ARG, in all up to 3.10, and
+/// in 3.9 SETUP_EXCEPT, DICT_MERGE and DICT_UPDATE behind CPython's numbers (PyPy's lib-python/3/opcode.py).
+fn is_pypys(opcode: u8, profile: &Profile) -> bool {
+    let version = (profile.version.major, profile.version.minor);
+    !profile.has_positions() && (matches!(opcode, 201..=205) || version == (3, 9) && matches!(opcode, 120 | 166 | 167))
+}
 
 /// Looks at every code object once.
 pub(super) fn weigh(graph: &Graph, profile: &Profile) -> Weighed {
@@ -101,7 +104,7 @@ fn weigh_code<'g>(graph: &'g Graph<'g>, code: &Code<'g>, profile: &'g Profile, w
         match body.argument(it) {
             _ if matches!(it.flaw, Some(Flaw::Truncated | Flaw::Unassigned | Flaw::CachesPastEnd)) => {
                 weighed.doubt(Doubt::Opcode);
-                let is_pypy = it.flaw == Some(Flaw::Unassigned) && !profile.has_positions() && PYPY.contains(&it.code);
+                let is_pypy = it.flaw == Some(Flaw::Unassigned) && is_pypys(it.code, profile);
                 weighed.pypy += usize::from(is_pypy);
             }
             Argument::OutOfRange(_) => weighed.doubt(Doubt::Argument),

@@ -3,7 +3,7 @@
 
 use super::dump::{Rule, Writer};
 use super::table::Table;
-use super::{Dump, INTERNED, Loaded, NONE, Object};
+use super::{Around, Dump, INTERNED, Loaded, NONE, Object};
 use crate::error::{Cause, Exception};
 use crate::graph::{Graph, NodeId, Value, index};
 use crate::prelude::*;
@@ -59,7 +59,8 @@ struct Visit {
 
 /// The stream of a graph's value in this form.
 pub(crate) fn stream(graph: &Graph<'_>, profile: &Profile, form: Form) -> Result<Vec<u8>, FormError> {
-    let mut loaded = Loaded::made(graph, profile, &mut Scratch::default(), form.types_intern);
+    let around = if form.types_intern { Around::Caller } else { Around::CallerOfUntyped };
+    let mut loaded = Loaded::made(graph, profile, &mut Scratch::default(), around);
     if let Some(cause) = loaded.hazard {
         return Err(FormError::Undefined(cause));
     }

@@ -1,7 +1,7 @@
 //! Interning: one object for one text, where types and code objects ask for it.
 
 use super::load::{Caches, Kept};
-use super::{ASCII, Aspect, CACHED, CopyOf, FINISHED, FRESH, INTERNED, Loaded, NONE, Object, WALKED, equality};
+use super::{ASCII, Around, Aspect, CACHED, CopyOf, FINISHED, FRESH, INTERNED, Loaded, NONE, Object, WALKED, equality};
 use crate::code::Field;
 use crate::graph::index;
 use crate::prelude::*;
@@ -27,8 +27,8 @@ impl Loaded<'_, '_> {
         interned
     }
 
-    /// The interned object with this object's text. It is another object unless this one is interned already, because an
-    /// equal string was interned before: in the value that the caller keeps.
+    /// The interned object with this object's text. If a caller keeps the value of a first load, an equal string was interned
+    /// there, so it is another object unless this one is interned already.
     fn intern(&mut self, object: Object, caches: &mut Caches) -> Object {
         if self.has(object, INTERNED) {
             return object;
@@ -38,7 +38,7 @@ impl Loaded<'_, '_> {
         match caches.interned.find(hash, |other| self.text(other) == key) {
             Ok(interned) => interned,
             Err(place) => {
-                let interned = self.copy(object, &[]);
+                let interned = if self.around == Around::NewProcess { object } else { self.copy(object, &[]) };
                 self.bits[interned as usize] |= INTERNED | self.bits[object as usize] & ASCII;
                 caches.interned.add(place, hash, interned);
                 interned

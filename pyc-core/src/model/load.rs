@@ -1,7 +1,7 @@
 //! Makes the objects of a graph's nodes, in the order in which the interpreter makes them, and counts who owns them.
 
 use super::table::Table;
-use super::{ASCII, CACHED, FINISHED, INTERNED, Loaded, NONE, Object, PLAIN, SHRUNK, equality, intern};
+use super::{ASCII, Around, CACHED, FINISHED, INTERNED, Loaded, NONE, Object, PLAIN, SHRUNK, equality, intern};
 use crate::aftermath::is_kept_pair;
 use crate::code::{Field, place};
 use crate::error::Cause;
@@ -193,7 +193,7 @@ impl Loaded<'_, '_> {
         match node.code {
             b'r' | b'R' => self.objects[node.start as usize],
             b't' | b'u' | b'a' | b'A' | b'z' | b'Z' if !profile.is_python2() => self.str(id, node, caches),
-            b't' if self.types_intern => self.intern_new(id.0, caches),
+            b't' if self.around != Around::CallerOfUntyped => self.intern_new(id.0, caches),
             b'i' => self.int(id.0, Some(i64::from(node.extra.cast_signed())), true, caches),
             b's' | b't' if node.len == 0 => {
                 let object = self.cached(*caches.empty.bytes.get_or_insert(id.0));
@@ -221,7 +221,7 @@ impl Loaded<'_, '_> {
             self.bits[id.at()] |= ASCII;
         }
         let is_latin1 = is_ascii || matches!(node.code, b'a' | b'A' | b'z' | b'Z');
-        let interned = matches!(node.code, b't' | b'A' | b'Z') && self.types_intern;
+        let interned = matches!(node.code, b't' | b'A' | b'Z') && self.around != Around::CallerOfUntyped;
         let character = match *bytes {
             [] => {
                 let empty = self.cached(*caches.empty.str.get_or_insert(id.0));
@@ -236,9 +236,12 @@ impl Loaded<'_, '_> {
             Some(c) if interned && self.profile.interns_elsewhere(c) => self.intern_new(id.0, caches),
             Some(c) => {
                 let kept = self.cached(kept(&mut caches.latin1, usize::from(c), id.0));
-                // The caller has seen to it that the others are interned.
-                if !self.profile.interns_elsewhere(c) {
+                // The caller has seen to it that the others are interned; since 3.13 the interpreter does.
+                let is_arranged = self.around != Around::NewProcess || self.profile.interns_characters();
+                if is_arranged && !self.profile.interns_elsewhere(c) {
                     self.bits[kept as usize] |= INTERNED;
+                } else if interned {
+                    return self.intern_new(kept, caches);
                 }
                 kept
             }

@@ -35,7 +35,7 @@ pub use loss::Loss;
 
 use crate::code::{CodeInts, Field, flag, place};
 use crate::error::Cause;
-use crate::graph::{Graph, Node, NodeId, Value};
+use crate::graph::{Graph, Node, NodeId, Value, index};
 use crate::opcode;
 use crate::prelude::*;
 use crate::profile::Profile;
@@ -83,13 +83,23 @@ pub struct Loaded<'g, 'a> {
     unordered: Vec<Object>,
     /// Whether an object may have lost its last owner.
     garbage: bool,
-    /// Whether the types of strings ask for interning; else only code objects do.
-    types_intern: bool,
+    around: Around,
     /// What the identities of objects depend on besides the stream.
     varies: Option<Aspect>,
     hazard: Option<Cause>,
     /// What is shared whoever holds it here: CACHED, and INTERNED if something else in the process holds every interned string.
     held: u8,
+}
+
+/// What there is in the process besides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Around {
+    /// A caller who keeps a first load of the same stream, and has interned all strings of one character.
+    Caller,
+    /// The same, and types of strings do not ask for interning: only code objects do.
+    CallerOfUntyped,
+    /// None of the strings.
+    NewProcess,
 }
 
 /// An object that was made from another one.
@@ -135,10 +145,36 @@ impl<'g, 'a> Loaded<'g, 'a> {
     /// [recycled](Loaded::recycle).
     #[must_use]
     pub fn new_with(graph: &'g Graph<'a>, profile: &'g Profile, scratch: &mut Scratch) -> Self {
-        Self::made(graph, profile, scratch, true)
+        Self::made(graph, profile, scratch, Around::Caller)
     }
 
-    fn made(graph: &'g Graph<'a>, profile: &'g Profile, scratch: &mut Scratch, types_intern: bool) -> Self {
+    /// The value in a process that has interned none of its strings before: what a call of `marshal.dumps(marshal.loads(s))` in a
+    /// new process comes to, but for the strings that the process happens to hold. Returns how many those may be: up to 3.10
+    /// each that is interned, and up to 3.12 each of one character below 256 that the stream does not intern. Since 3.13 nothing
+    /// depends on that.
+    #[must_use]
+    pub fn alone(graph: &'g Graph<'a>, profile: &'g Profile) -> (Self, usize) {
+        let mut loaded = Self::made(graph, profile, &mut Scratch::default(), Around::NewProcess);
+        if !profile.flags_interned() {
+            loaded.held = CACHED;
+        }
+        if loaded.is_unsound() {
+            return (loaded, 0);
+        }
+        let root = loaded.root() as usize;
+        if let Some(owners) = loaded.owners.get_mut(root).filter(|_| profile.packs_arguments()) {
+            *owners += 1;
+        }
+        let is_open = |object: &usize| match loaded.bits[*object] & (INTERNED | CACHED) {
+            INTERNED => loaded.held == CACHED && loaded.owners[*object] == 1,
+            CACHED => loaded.is_character(index(*object)),
+            _ => false,
+        };
+        let open = (0..loaded.bits.len()).filter(is_open).count();
+        (loaded, open)
+    }
+
+    fn made(graph: &'g Graph<'a>, profile: &'g Profile, scratch: &mut Scratch, around: Around) -> Self {
         let nodes = graph.len();
         let spare = &mut scratch.model;
         let mut loaded = Loaded {
@@ -151,7 +187,7 @@ impl<'g, 'a> Loaded<'g, 'a> {
             copies: core::mem::take(&mut spare.copies),
             unordered: core::mem::take(&mut spare.unordered),
             garbage: false,
-            types_intern,
+            around,
             varies: None,
             hazard: None,
             held: CACHED | INTERNED,
@@ -185,21 +221,10 @@ impl<'g, 'a> Loaded<'g, 'a> {
         self.hazard
     }
 
-    /// The value in a process that has interned none of its strings before: what a call of `marshal.dumps(marshal.loads(s))` in a
-    /// new process comes to, but for the strings that the process happens to hold. Returns how many those may be; since 3.11
-    /// interned strings are always written as shared, and nothing depends on that.
-    #[must_use]
-    pub fn alone(mut self) -> (Self, usize) {
-        if !self.profile.flags_interned() {
-            self.held = CACHED;
-        }
-        let root = self.root() as usize;
-        if let Some(owners) = self.owners.get_mut(root).filter(|_| self.profile.packs_arguments()) {
-            *owners += 1;
-        }
-        let is_one = |object: &usize| self.bits[*object] & (INTERNED | CACHED) == INTERNED && self.owners[*object] == 1;
-        let open = if self.held == CACHED { (0..self.bits.len()).filter(is_one).count() } else { 0 };
-        (self, open)
+    /// Whether an object is a string of Python 3 of one character, of those that the interpreter keeps.
+    fn is_character(&self, object: Object) -> bool {
+        let is_text = matches!(self.node(object).code, b't' | b'u' | b'a' | b'A' | b'z' | b'Z');
+        is_text && !self.profile.is_python2() && !self.text(object).is_empty()
     }
 
     fn root(&self) -> Object {
@@ -334,9 +359,14 @@ mod tests {
         ] {
             let profile = Profile::of(Version::new(3, minor)).unwrap();
             let graph = crate::read(stream, profile).unwrap();
-            let (alone, told) = Loaded::new(&graph, profile).alone();
+            let (alone, told) = Loaded::alone(&graph, profile);
             let Dump::Bytes { bytes, .. } = alone.dump(4) else { panic!("3.{minor}") };
             assert_eq!((&bytes[..], told), (&expected[..], open), "3.{minor}");
+            // Of one character: whether that is interned is up to the process until 3.12.
+            let graph = crate::read(b"\xfa\x01~", profile).unwrap();
+            let (alone, told) = Loaded::alone(&graph, profile);
+            let expected: (&[u8], _) = if minor < 13 { (b"\xfa\x01~", 1) } else { (b"\xda\x01~", 0) };
+            assert!(matches!(alone.dump(4), Dump::Bytes { bytes, .. } if (&bytes[..], told) == expected), "3.{minor}");
         }
     }
 }

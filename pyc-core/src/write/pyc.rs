@@ -133,12 +133,18 @@ impl PycWriteConfig<'_> {
     /// # Errors
     /// When the target cannot have such a header, the graph has no such stream, or the target would refuse it.
     pub fn bytes(&self, graph: &Graph<'_>) -> Result<Vec<u8>, PycWriteError> {
-        let header = self.header()?;
-        let stream = self.stream(graph)?;
-        Ok(match header {
-            Some(header) => Pyc::new(&self.target, header, &stream).to_bytes(),
-            None => stream,
-        })
+        let [mut header, stream] = self.parts(graph)?;
+        if header.is_empty() {
+            return Ok(stream);
+        }
+        header.extend_from_slice(&stream);
+        Ok(header)
+    }
+
+    /// Header and stream.
+    fn parts(&self, graph: &Graph<'_>) -> Result<[Vec<u8>; 2], PycWriteError> {
+        let header = self.header()?.map(|header| Pyc::new(&self.target, header, &[]).header_bytes());
+        Ok([header.unwrap_or_default(), self.stream(graph)?])
     }
 
     fn header(&self) -> Result<Option<Header>, HeaderError> {
@@ -206,8 +212,21 @@ impl PycWriteConfig<'_> {
         };
         match crate::read(&stream, target) {
             Ok(_) => Ok(stream),
-            Err(error) => Err(refuse(graph.node_at(error.offset).unwrap_or(graph.root), StreamError::Refused(error))),
+            Err(error) => Err(refuse(self.refused(graph, &error), StreamError::Refused(error))),
         }
+    }
+
+    /// The object that the target refuses. Offsets of a stream in another form say nothing of the graph: what is wrong there is
+    /// wrong in the graph's own stream, too.
+    fn refused(&self, graph: &Graph<'_>, error: &crate::Error) -> NodeId {
+        let place = match self.references {
+            References::Preserve => Some(error.offset),
+            _ => {
+                let own = graph.write().ok();
+                own.and_then(|own| crate::read(&own, &self.target).err()).map(|error| error.offset)
+            }
+        };
+        place.and_then(|offset| graph.node_at(offset)).unwrap_or(graph.root)
     }
 }
 
@@ -237,9 +256,9 @@ impl<W: std::io::Write> PycWriter<'_, W> {
     /// # Errors
     /// As [`PycWriteConfig::bytes`], and when the bytes cannot be written.
     pub fn write(&mut self, graph: &Graph<'_>) -> Result<usize, PycWriteError> {
-        let bytes = self.config.bytes(graph)?;
-        self.out.write_all(&bytes).map_err(PycWriteError::Io)?;
-        Ok(bytes.len())
+        let [header, stream] = self.config.parts(graph)?;
+        self.out.write_all(&header).and_then(|()| self.out.write_all(&stream)).map_err(PycWriteError::Io)?;
+        Ok(header.len() + stream.len())
     }
 }
 
@@ -250,9 +269,9 @@ impl PycWriter<'_, Vec<u8>> {
     /// # Errors
     /// As [`PycWriteConfig::bytes`].
     pub fn write(&mut self, graph: &Graph<'_>) -> Result<usize, PycWriteError> {
-        let bytes = self.config.bytes(graph)?;
-        self.out.extend_from_slice(&bytes);
-        Ok(bytes.len())
+        let parts = self.config.parts(graph)?;
+        parts.iter().for_each(|part| self.out.extend_from_slice(part));
+        Ok(parts.iter().map(Vec::len).sum())
     }
 }
 
