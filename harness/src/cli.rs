@@ -37,13 +37,14 @@ mod verifier;
 mod verify;
 
 use crate::faults::Fault;
+use crate::toolbox::input::LARGEST;
 use anyhow::{Context, Result};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use interpreters::{
     Driver, Found, Interpreter, Limits, Options, Unusable, Workspace, adapters, discover_with, selects,
 };
 use std::collections::BTreeSet;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
@@ -53,6 +54,28 @@ use std::process::{Command, ExitCode, Stdio};
 struct Cli {
     #[command(subcommand)]
     command: Task,
+}
+
+/// What an exit status means of a command that does not say it itself.
+const STATUS: &str = "Exit status: 0 all is well; 1 something differs, is bad or is missing; 2 the command was wrong, or could not do \
+                      its work.";
+
+/// Every command tells in its help what its exit status means.
+fn with_status(command: clap::Command) -> clap::Command {
+    command.mut_subcommands(|command| {
+        let mut command = with_status(command);
+        let texts = [command.get_after_help(), command.get_after_long_help()].map(|text| text.map(ToString::to_string));
+        let [short, long] = texts;
+        let told = |text: &String| text.contains("Exit status");
+        if let Some(long) = long.filter(|text| !told(text)) {
+            command = command.after_long_help(format!("{long}\n\n{STATUS}"));
+        }
+        match short {
+            Some(short) if told(&short) => command,
+            Some(short) => command.after_help(format!("{short}\n\n{STATUS}")),
+            None => command.after_help(STATUS),
+        }
+    })
 }
 
 #[derive(Debug, Subcommand)]
@@ -71,11 +94,11 @@ enum Task {
     Identify(identify::Identify),
     /// Show the instructions of the code objects in .pyc files and marshal streams; needs no Python
     Dis(dis::Dis),
-    /// Write a .pyc file from the text that dis --style asm writes, or a person; needs no Python
+    /// Assemble a .pyc file from text, such as the output of dis --style asm; needs no Python
     Asm(asm::Asm),
     /// Say why two .pyc files, or two trees of them, differ; needs no Python
     Diff(diff::DiffArguments),
-    /// Rewrite .pyc files so that they depend on nothing but the program, in place; needs no Python
+    /// Rewrite .pyc files in place to a form that depends only on the program; needs no Python
     Normalize(normalize::Normalize),
     /// Repair damaged .pyc files: headers, text conversions, what is complete of a cut stream; needs no Python
     Repair(repair::Repair),
@@ -120,8 +143,8 @@ enum Task {
 /// Where interpreters are looked for.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Places {
-    /// Also this interpreter: an executable or a script that starts one, a prefix, a shared libpython or a folder of them
-    /// (repeatable; PROVOST_PYTHONS: a list of paths)
+    /// Add an interpreter: an executable, a script that starts one, a prefix, a shared libpython, or a folder of these
+    /// (repeatable). PROVOST_PYTHONS adds a list of paths
     #[arg(long, value_name = "PATH")]
     python: Vec<PathBuf>,
     /// Do not search PATH and the usual folders
@@ -140,11 +163,11 @@ pub(crate) struct Search {
     /// Use only this driver [default: embedded where possible, else script]
     #[arg(long)]
     driver: Option<DriverName>,
-    /// In place of interpreters, a reader with this planted fault (docs/FAULTS.md lists them); its ids are planted:X.Y
+    /// Use a reader with this known bug instead of interpreters. docs/FAULTS.md lists the bugs; the ids are planted:X.Y
     #[arg(long, value_name = "FAULT", value_parser = subjects::fault)]
     plant: Option<&'static Fault>,
-    /// In place of interpreters, this reader, compared with the CPythons whose streams it reads: a program, or a command line in
-    /// quotes, that speaks interpreters/EXEC.md; the name of one that comes with Provost; or all of those (repeatable)
+    /// Use this reader instead of interpreters: a program or a quoted command line that speaks interpreters/EXEC.md, the name of
+    /// a reader that comes with Provost, or `all` (repeatable)
     #[arg(long, value_name = "PROGRAM", conflicts_with = "plant")]
     adapter: Vec<String>,
 }
@@ -272,11 +295,22 @@ impl Search {
 /// The bytes of a file; `-` is standard input.
 fn read(file: &Path) -> std::io::Result<Vec<u8>> {
     if file == Path::new("-") {
-        let mut bytes = Vec::new();
-        std::io::stdin().read_to_end(&mut bytes)?;
-        return Ok(bytes);
+        return read_all(std::io::stdin().lock());
     }
-    std::fs::read(file)
+    let opened = std::fs::File::open(file)?;
+    let size = opened.metadata()?.len();
+    // A device has no size, and may never end.
+    if size > LARGEST { Err(too_large()) } else { read_all(opened) }
+}
+
+fn read_all(reader: impl Read) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    reader.take(LARGEST + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > LARGEST { Err(too_large()) } else { Ok(bytes) }
+}
+
+fn too_large() -> std::io::Error {
+    std::io::Error::new(std::io::ErrorKind::FileTooLarge, format!("it has more than {LARGEST} bytes"))
 }
 
 fn real(path: &Path) -> PathBuf {
@@ -356,10 +390,27 @@ pub(crate) const MORE: &str = "more interpreters: `uv python install 3.13` or `p
     PYTHON_CONFIGURE_OPTS=--enable-shared for the fastest driver), your system's packages, --python PATH or \
     PROVOST_PYTHONS for one that is somewhere else; with Node.js and npm on PATH, CPython 3.14 and 3.15 as Pyodide";
 
+/// The exit status when nobody reads what is written any more: that of programs that a signal told so.
+const UNREAD: u8 = 141;
+
+/// A message that cannot be written ends the program, without a panic.
+fn end_where_nobody_reads() {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let message = panic.payload().downcast_ref::<String>().filter(|it| it.starts_with("failed printing to std"));
+        let Some(message) = message else { return usual(panic) };
+        let status = if message.contains("Broken pipe") { UNREAD } else { 2 };
+        let _ = writeln!(std::io::stderr(), "provost: {message}");
+        std::process::exit(status.into());
+    }));
+}
+
 /// Runs the command line.
 #[must_use]
 pub fn main() -> ExitCode {
-    let result = match Cli::parse().command {
+    end_where_nobody_reads();
+    let parsed = Cli::from_arg_matches(&with_status(Cli::command()).get_matches());
+    let result = match parsed.unwrap_or_else(|error| error.exit()).command {
         Task::Hunt(hunt) => hunt.run(),
         Task::Doctor(doctor) => doctor.run(),
         Task::Check(check) => check.run(),
@@ -392,8 +443,8 @@ pub fn main() -> ExitCode {
     };
     match result {
         Ok(status) => ExitCode::from(status),
-        // Whoever reads us has read enough.
-        Err(e) if is_broken_pipe(&e) => ExitCode::SUCCESS,
+        // Whoever reads us has read enough; the work is not done.
+        Err(e) if is_broken_pipe(&e) => ExitCode::from(UNREAD),
         Err(e) => {
             eprintln!("provost: {e:#}");
             ExitCode::from(2)

@@ -167,7 +167,7 @@ impl fmt::Display for Observation {
             Observation::Rejected(e) => write!(f, "{}: {}", e.class, e.message),
             Observation::Skipped(reason) => write!(f, "skipped: {reason}"),
             Observation::Faulted(fault) => fault.fmt(f),
-            Observation::Undefined(cause) => write!(f, "undefined in this interpreter: {cause}"),
+            Observation::Undefined(cause) => write!(f, "undefined in this interpreter: {}", explained(cause)),
         }
     }
 }

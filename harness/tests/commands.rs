@@ -88,6 +88,36 @@ fn dis_shows_instructions() {
     }
 }
 
+/// The questions that the README's first table is for; `compile`, `verify` and `normalize` have tests of their own.
+#[test]
+fn the_readmes_questions_are_answered() {
+    let folder = tempfile::tempdir().unwrap();
+    let seed = |python: &str| format!("{}/../corpus/seeds/greet-{python}.pyc", env!("CARGO_MANIFEST_DIR"));
+    let place = folder.path().join("__pycache__/greet.cpython-312.pyc");
+    std::fs::create_dir(place.parent().unwrap()).unwrap();
+    std::fs::copy(seed("3.12"), &place).unwrap();
+    let (of_311, of_312, all) = (seed("3.11"), place.to_str().unwrap(), folder.path().to_str().unwrap());
+    check(&["generate", "programs", "--seed", "1", "--index", "7", "--python", "3.12"], b"", 0, &["="]);
+    check(&["check", of_312], b"", 0, &["good", "read as   3.12", "code <module>"]);
+    check(&["info", "--attributes", all], b"", 0, &["co_linetable", "co_lnotab", "co_stacksize"]);
+    check(&["diff", &of_311, of_312], b"", 1, &["files of two Pythons: 3.11 and 3.12"]);
+    check(&["identify", of_312], b"", 0, &["Python 3.12, at byte 0x10"]);
+    check(&["clean", "--dry-run", all], b"", 0, &["greet.cpython-312.pyc"]);
+    assert!(place.exists());
+
+    // How often each opcode occurs is what `dis` shows.
+    let counted = provost(&["info", "--json", of_312], b"").text;
+    let info: serde_json::Value = serde_json::from_str(&counted).unwrap();
+    let counts = info["opcodes"].as_object().unwrap();
+    let listed = provost(&["dis", "--style", "json", of_312], b"").text;
+    for (opcode, count) in counts {
+        let shown = listed.matches(&format!("\"name\":\"{opcode}\"")).count();
+        assert_eq!(Some(shown as u64), count.as_u64(), "{opcode}");
+    }
+    let sum: u64 = counts.values().filter_map(serde_json::Value::as_u64).sum();
+    assert_eq!(Some(sum), info["instructions"].as_u64());
+}
+
 #[test]
 fn generate_prints_what_a_seed_and_an_index_name() {
     let check = |generator, index, python, status, said: &str| {

@@ -147,7 +147,7 @@ impl Name {
         let races: Vec<&str> = Race::all().map(Race::name).collect();
         let inputs = Input::ALL.map(Input::name).join(", ");
         format!(
-            "a row is RACE or RACE/INPUT, or campaign: what a hunt costs; races: {}; inputs: {inputs} (crafted for memory only, graphs and streams for \
+            "a row is RACE or RACE/INPUT, campaign (what a hunt costs), or toolbox (commands over many files); races: {}; inputs: {inputs} (crafted for memory only, graphs and streams for \
              generate only, seeds for mutate only; dis has stdlib only)",
             races.join(", ")
         )

@@ -1,7 +1,9 @@
 //! `provost asm`: .pyc files from text, without any Python.
 
-use anyhow::{Context, Result};
+use crate::toolbox::replace::create;
+use anyhow::{Context, Result, bail};
 use clap::Args;
+use pyc_core::Pyc;
 use pyc_core::bytecode::text;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -41,11 +43,24 @@ impl Asm {
             None if is_standard => PathBuf::from("-"),
             None => self.file.with_extension("pyc"),
         };
+        if !is_standard && out == self.file {
+            bail!("{} is the text itself: name another file with -o", out.display());
+        }
+        if let Some(why) = refused(&bytes) {
+            eprintln!("{}: the Python that it is for would refuse it: {why}; nothing is written", self.file.display());
+            return Ok(1);
+        }
         if out == Path::new("-") {
             std::io::stdout().lock().write_all(&bytes)?;
         } else {
-            std::fs::write(&out, &bytes).with_context(|| format!("cannot write {}", out.display()))?;
+            create(&out, &bytes).with_context(|| format!("cannot write {}", out.display()))?;
         }
         Ok(0)
     }
+}
+
+/// Why its Python would not load a file, if that is so.
+fn refused(file: &[u8]) -> Option<String> {
+    let pyc = Pyc::parse(file).ok()?;
+    pyc_core::read(pyc.payload, pyc.profile()).err().map(|error| error.kind.to_string())
 }

@@ -1,5 +1,6 @@
 //! `provost clean`: removes .pyc files that can be made again.
 
+use crate::dis::one_line;
 use crate::toolbox::answer::Line;
 use crate::toolbox::clean::{Fate, Filter, clean, span};
 use crate::toolbox::places;
@@ -90,12 +91,12 @@ impl Clean {
             let mut write = || -> Result<()> {
                 if self.json {
                     let (error, answer) = (answer.as_ref().err().copied(), answer.as_ref().ok());
-                    Line { file: path, error, answer }.write(&mut out)?;
+                    Line { file: path.display().to_string().as_str(), error, answer }.write(&mut out)?;
                 } else if let Err(trouble) = &answer {
                     out.flush()?;
-                    eprintln!("{}: {trouble}", path.display());
+                    eprintln!("{}: {trouble}", one_line(&path.display().to_string()));
                 } else if !self.quiet {
-                    writeln!(out, "{text}")?;
+                    writeln!(out, "{}", one_line(&text))?;
                 }
                 Ok(())
             };

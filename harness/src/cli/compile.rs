@@ -2,6 +2,7 @@
 
 use super::Places;
 use super::normalize::pair;
+use crate::dis::{one_line, visible};
 use crate::toolbox::answer::Line;
 use crate::toolbox::compile::{Compiler, Made, Mode, Options, sources};
 use crate::toolbox::{in_order, places};
@@ -66,7 +67,7 @@ struct Told<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pyc: Option<&'a Path>,
+    pyc: Option<String>,
 }
 
 impl CompileArguments {
@@ -85,7 +86,8 @@ impl CompileArguments {
         ensure!(self.optimize <= 2, "-O can be given twice");
         let prefix = places::prefix();
         let (prefix_map, force) = (self.prefix_map.clone(), self.force);
-        let options = Options { optimize: self.optimize, mode, prefix_map, force, prefix };
+        let is_mode_asked = self.invalidation_mode.is_some();
+        let options = Options { optimize: self.optimize, mode, is_mode_asked, prefix_map, force, prefix };
         let files = sources(&self.paths);
         ensure!(!files.is_empty(), "there is no .py file in these folders");
         let count = files.len() * compilers.len();
@@ -106,22 +108,23 @@ impl CompileArguments {
                 Ok((pyc, made)) => {
                     let is_new = *made == Made::Compiled;
                     *(if is_new { &mut compiled } else { &mut fresh }) += 1;
-                    told.pyc = Some(pyc);
+                    told.pyc = Some(pyc.display().to_string());
                     told.status = Some(if is_new { "compiled" } else { "fresh" });
                     if !self.json && is_new && !self.quiet {
-                        writeln!(out, "{}", pyc.display())?;
+                        writeln!(out, "{}", one_line(&pyc.display().to_string()))?;
                     }
                 }
                 Err(trouble) => {
                     failed += 1;
                     if !self.json {
                         out.flush()?;
-                        eprintln!("{}: {trouble}", source.display());
+                        eprintln!("{}: {}", one_line(&source.display().to_string()), visible(&trouble.to_string()));
                     }
                 }
             }
             if self.json {
-                Line { file: source.as_path(), error: made.as_ref().err(), answer: Some(told) }.write(&mut out)?;
+                Line { file: source.display().to_string().as_str(), error: made.as_ref().err(), answer: Some(told) }
+                    .write(&mut out)?;
             }
             Ok(())
         })?;

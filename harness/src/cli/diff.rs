@@ -1,5 +1,6 @@
 //! `provost diff`: why two .pyc files, or two trees of them, differ.
 
+use crate::dis::{one_line, visible};
 use crate::subjects::core::Core;
 use crate::toolbox::answer::Line;
 use crate::toolbox::diff::{Diff, causes, diff};
@@ -25,7 +26,8 @@ pub(crate) struct DiffArguments {
     left: PathBuf,
     /// What it is compared with; in trees, files of the same relative name are
     right: PathBuf,
-    /// Which Python is meant, such as 3.14 or 3.14.2: needed for streams without a .pyc header
+    /// Read the files as this Python's, such as 3.14 or 3.14.2. Overrides the magic number; required for streams without a .pyc
+    /// header
     #[arg(long = "as", value_name = "X.Y[.Z]")]
     python: Option<String>,
     /// Ignore this cause (repeatable)
@@ -116,7 +118,7 @@ impl DiffArguments {
         if self.json {
             line.write(out)?;
         } else if !self.quiet {
-            writeln!(out, "{}: {text}", line.file)?;
+            writeln!(out, "{}: {}", one_line(line.file), visible(text))?;
         }
         Ok(())
     }
@@ -137,7 +139,11 @@ impl DiffArguments {
             pair().unwrap_or_else(Pair::Trouble)
         };
         let summary = each(&paths, Archives::Read, work, |entry, pair| {
-            let file = relative(&entry.name, &self.left);
+            let file = match relative(&entry.name, &self.left) {
+                // The archive itself cannot be read.
+                "" => entry.name.as_str(),
+                file => file,
+            };
             seen.insert(file.to_owned());
             let (mut error, mut told) = (None, Told::default());
             let text = match &pair {

@@ -16,7 +16,8 @@ pub(crate) struct Dis {
     /// .pyc files, or marshal streams with --as; - reads standard input
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Which Python is meant, such as 3.14 or 3.14.2: needed for streams without a .pyc header, overrides the magic number
+    /// Read the file as this Python's, such as 3.14 or 3.14.2. Overrides the magic number; required for streams without a .pyc
+    /// header
     #[arg(long = "as", value_name = "X.Y[.Z]")]
     python: Option<String>,
     /// Only code objects of this name, such as f or Class.f, and those inside of them
@@ -41,8 +42,8 @@ enum Style {
 }
 
 #[derive(Serialize)]
-struct Line<'a> {
-    file: &'a Path,
+struct Line {
+    file: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -93,7 +94,7 @@ impl Dis {
 
     fn tell(&self, out: &mut impl Write, path: &Path, error: String) -> Result<()> {
         if self.style == Style::Json {
-            let line = Line { file: path, error: Some(error), python: None, codes: Vec::new() };
+            let line = Line { file: path.display().to_string(), error: Some(error), python: None, codes: Vec::new() };
             writeln!(out, "{}", serde_json::to_string(&line)?)?;
         } else {
             out.flush()?;
@@ -122,8 +123,9 @@ impl Dis {
             return Ok((text, file.profile().clone(), None));
         }
         let codes = views.collect();
-        let line = Line { file: path, error: None, python: Some(file.python().to_string()), codes };
-        let text = serde_json::to_string(&line).unwrap_or_default();
+        let line =
+            Line { file: path.display().to_string(), error: None, python: Some(file.python().to_string()), codes };
+        let text = serde_json::to_string(&line).expect("texts and numbers are JSON");
         Ok((text + "\n", file.profile().clone(), None))
     }
 }

@@ -20,7 +20,7 @@ pub(crate) struct Doctor {
     /// Everything as one JSON object
     #[arg(long)]
     json: bool,
-    /// The readers that come with Provost in place of interpreters: those that can be installed are
+    /// List the readers that come with Provost. Readers that are not installed are downloaded and installed first
     #[arg(long)]
     adapters: bool,
 }

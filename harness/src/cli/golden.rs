@@ -30,7 +30,7 @@ pub(crate) struct Golden {
     /// Also all streams in this folder (repeatable)
     #[arg(long, value_name = "DIR")]
     add: Vec<PathBuf>,
-    /// Forget the streams that are in the corpus only because they were before
+    /// Drop streams that were added by earlier runs and are no longer needed
     #[arg(long)]
     anew: bool,
     /// Where to write [default: the folder golden of the corpus]

@@ -45,8 +45,8 @@ pub(crate) struct Hunt {
     /// Only these subjects, such as cpython:3.12, 3.11, 3.14-debug or core (repeatable)
     #[arg(long, value_name = "ID")]
     subject: Vec<String>,
-    /// Where the cases come from, in turn. `execution`, which stands alone, executes code objects that Provost made itself, in
-    /// confined processes; nothing else ever does
+    /// Sources of the cases, used in turn. `execution` cannot be combined with others. It executes code objects that Provost
+    /// made, in confined processes; no other generator executes code
     #[arg(long, value_delimiter = ',', default_value = "stdlib,values,streams,codes,programs,pyc")]
     generators: Vec<Generator>,
     /// The files of this folder are the cases, such as the crashes of a fuzzer, in the place of generators
@@ -70,17 +70,16 @@ pub(crate) struct Hunt {
     /// The folder that keeps compiled standard libraries [default: in the target folder]
     #[arg(long, value_name = "DIR")]
     cache: Option<PathBuf>,
-    /// How often numbers are written down when nothing is found: a run that was killed does so much again
+    /// How often progress is saved while nothing is found. A killed run repeats at most this much when it is resumed
     #[arg(long, value_name = "TIME", default_value = "15s", value_parser = duration)]
     save_every: Duration,
     /// How much CPU time an interpreter may use for one case
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
     case_cpu: Duration,
-    /// How long an interpreter that owes an answer may do nothing at all
+    /// How long an interpreter may be idle while an answer is due
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
     silence: Duration,
-    /// Go on with the run in this folder, which was stopped or killed, as what its log says it is; of the other options only
-    /// --jobs, --save-every and --cache can be given
+    /// Continue the run in this folder with the options in its log. Only --jobs, --save-every and --cache can be given besides
     #[arg(long, value_name = "RUN", conflicts_with_all = DECIDES)]
     resume: Option<PathBuf>,
     /// Only print the parts of the log's header that tell which work a run does, a line each, as they stand there: who looks for

@@ -8,6 +8,7 @@ use crate::input::Content;
 use crate::minimize::{Minimized, Outcome};
 use crate::oracle::{Divergence, Relation, Signature};
 use crate::subjects::core::Core;
+use crate::toolbox::replace::create;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use indicatif::ProgressBar;
@@ -90,7 +91,7 @@ impl Minimize {
             }
         };
         let out = self.out(case, nth);
-        std::fs::write(&out, &bytes).with_context(|| format!("cannot write {}", out.display()))?;
+        create(&out, &bytes).with_context(|| format!("cannot write {}", out.display()))?;
         let how =
             if complete { "no single step makes it simpler" } else { "the time was up; --minimize-for gives more" };
         println!("  {} -> {} bytes, {tries} candidates; {how}", case.bytes.len(), bytes.len());

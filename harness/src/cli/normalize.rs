@@ -1,10 +1,11 @@
 //! `provost normalize`: .pyc files that depend on nothing but the program.
 
 use super::Places;
+use crate::dis::{one_line, visible};
 use crate::toolbox::answer::Line;
 use crate::toolbox::normalize::{FORM, Normal, Options, Verifier, normalize};
 use crate::toolbox::{Archives, Entry, Paths, Trouble, each, places, replace, wheel};
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use std::io::Write;
@@ -91,6 +92,11 @@ struct Done {
 impl Normalize {
     /// Exit status 1 if a file is refused, or would change.
     pub(crate) fn run(&self) -> Result<u8> {
+        let is_stdin = self.paths.paths.iter().any(|path| path == Path::new("-"));
+        ensure!(
+            !is_stdin || self.paths.paths.len() == 1 && !self.json,
+            "the result of - is written to standard output, so that nothing else can be: name - alone, without --json"
+        );
         let discovery = self.places.scripts().whole()?;
         let verifier = Verifier::new(&discovery.found.interpreters);
         let options =
@@ -117,9 +123,9 @@ impl Normalize {
                 Line { file: entry.name.as_str(), error, answer: done }.write(&mut out)?;
             } else if let Some(trouble) = error {
                 out.flush()?;
-                eprintln!("{}: {trouble}", entry.name);
+                eprintln!("{}: {}", one_line(&entry.name), visible(&trouble.to_string()));
             } else if let Some(done) = done.filter(|done| !self.quiet && done.status != "normal") {
-                writeln!(out, "{}: {}", entry.name, done.text())?;
+                writeln!(out, "{}: {}", one_line(&entry.name), done.text())?;
             }
             Ok(())
         })?;
@@ -174,7 +180,7 @@ impl Normalize {
         };
         let output = match (entry.path(), done.output) {
             (Some(path), Some(new)) if !self.check => {
-                replace::replace(path, &new)?;
+                replace::replace_unchanged(path, &bytes, &new)?;
                 None
             }
             // Standard input is copied, whether it changes or not.

@@ -1,5 +1,6 @@
 //! `provost repair`: damaged .pyc files.
 
+use crate::dis::{one_line, visible};
 use crate::subjects::core::Core;
 use crate::toolbox::answer::Line;
 use crate::toolbox::repair::{Options, Repaired, repair};
@@ -66,6 +67,14 @@ impl Repair {
                     (Some(_), _) if to_stdout => {}
                     (Some(file), _) => create(file, &repaired.bytes)?,
                     (None, Some(path)) if self.in_place && !is_good => replace(path, &repaired.bytes)?,
+                    (None, None) if self.in_place => {
+                        let what = "is standard input, which has no place";
+                        return Err(Trouble::new(
+                            "not-written",
+                            what,
+                            "name a file with -o, or -o - for standard output",
+                        ));
+                    }
                     _ => return Ok((repaired, if is_good { "good" } else { "repairable" })),
                 }
                 Ok((repaired, if is_good { "good" } else { "repaired" }))
@@ -81,13 +90,13 @@ impl Repair {
                 Line { file: entry.name.as_str(), error, answer }.write(&mut out)?;
             } else if let Some(trouble) = error {
                 out.flush()?;
-                eprintln!("{}: {trouble}", entry.name);
+                eprintln!("{}: {}", one_line(&entry.name), visible(&trouble.to_string()));
             } else if let Some((repaired, status)) = done.filter(|_| !self.quiet) {
                 let Repaired { python, confidence, or, steps, .. } = repaired;
                 let or = if or.is_empty() { String::new() } else { format!(", or as well {}", or.join(", ")) };
-                writeln!(out, "{}: {status}, Python {python} ({confidence} %{or})", entry.name)?;
+                writeln!(out, "{}: {status}, Python {python} ({confidence} %{or})", one_line(&entry.name))?;
                 for step in steps {
-                    writeln!(out, "  {step}")?;
+                    writeln!(out, "  {}", one_line(step))?;
                 }
             }
             Ok(())

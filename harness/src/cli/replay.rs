@@ -28,10 +28,10 @@ use std::path::{Path, PathBuf};
     that was named cannot be used."
 )]
 pub(crate) struct Replay {
-    /// A marshal stream, or a .pyc file, by its content: its header, compared with its source where importlib finds that, and
-    /// its stream; - reads standard input
+    /// A .pyc file or a marshal stream, recognized by content; - reads standard input. A .pyc file's header is compared with its
+    /// source, if there is one
     case: PathBuf,
-    /// Which Python wrote the stream, such as 3.14, if the magic number does not tell: it is found behind a header of any length
+    /// Read the file as this Python's, such as 3.14. Overrides the magic number; required for streams without a .pyc header
     #[arg(long = "as", value_name = "X.Y[.Z]")]
     writer: Option<String>,
     /// Only these subjects, such as cpython:3.12 (repeatable)

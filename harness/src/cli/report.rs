@@ -69,8 +69,8 @@ struct Trend {
 
 #[derive(Debug, Args)]
 struct Issues {
-    /// The folders of the runs. The findings of the last one are opened; issues of which three runs or more, and none of them,
-    /// had the finding are closed, if each run was whole and compared a subject in which it was seen
+    /// The folders of the runs, oldest first. Opens an issue for each finding of the last run. Closes an issue after three whole
+    /// runs without its finding, if each compared a subject in which it was seen
     #[arg(required = true, value_name = "RUN")]
     runs: Vec<PathBuf>,
     /// Only print what would be opened; asks nobody

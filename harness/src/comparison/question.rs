@@ -1,6 +1,6 @@
 //! What an interpreter may be asked about a stream, given what the model says of it.
 
-use crate::observation::{Accepted, Canon, Dump, Observation};
+use crate::observation::{Accepted, Canon, Dump, Observation, explained};
 use std::fmt;
 
 /// How to ask for a stream.
@@ -26,7 +26,7 @@ pub enum Unasked {
 impl fmt::Display for Unasked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Unasked::Undefined(cause) => write!(f, "undefined in this interpreter ({cause})"),
+            Unasked::Undefined(cause) => write!(f, "undefined in this interpreter ({})", explained(cause)),
             Unasked::Foreign => f.write_str("its code objects are its own"),
             Unasked::Panicked => f.write_str("the core panicked"),
         }

@@ -37,6 +37,9 @@ pub struct Part {
     bytes: Vec<u8>,
 }
 
+/// Deeper objects are not told by more space before them.
+const DEEPEST: usize = 40;
+
 impl fmt::Display for Part {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let digits: Vec<String> = self.bytes.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -44,7 +47,7 @@ impl fmt::Display for Part {
         let bytes = format!("{}{more}", digits.join(" "));
         let place = if self.place.is_empty() { String::new() } else { format!("{}: ", self.place) };
         let slot = self.slot.map_or(String::new(), |slot| format!("  #{slot}"));
-        let pad = 2 * self.depth;
+        let pad = 2 * self.depth.min(DEEPEST);
         writeln!(f, "    {:08x}  {bytes:<26}  {:pad$}{place}{}{slot}", self.offset, "", self.what)
     }
 }

@@ -1,6 +1,7 @@
 //! How answers are told: to people, one after the other and a summary; to programs, one JSON object in a line.
 
 use super::{Archives, Entry, Paths, Trouble, each};
+use crate::dis::one_line;
 use anyhow::Result;
 use clap::Args;
 use serde::Serialize;
@@ -73,8 +74,8 @@ pub fn answer<T: Answer>(
             line.write(&mut out)?;
         } else if !(output.quiet && is_well) {
             let text = match answer {
-                Ok(answer) => format!("{}: {answer}", entry.name),
-                Err(trouble) => format!("{}: {trouble}\n", entry.name),
+                Ok(answer) => format!("{}: {answer}", one_line(&entry.name)),
+                Err(trouble) => format!("{}: {trouble}\n", one_line(&entry.name)),
             };
             // Names and texts of files are not to be trusted.
             out.write_all(crate::dis::visible(&text).as_bytes())?;

@@ -3,6 +3,7 @@
 use super::Trouble;
 use super::input::files_below;
 use super::places::{CACHE, is_cached, may_have_source, source_below};
+use super::replace::is_temporary;
 use pyc_core::Version;
 use pyc_core::magic::Magic;
 use std::collections::BTreeSet;
@@ -40,9 +41,15 @@ pub enum Fate {
     Failed(Trouble),
 }
 
+/// A command that writes a file is done with it after this time, or was killed.
+const ABANDONED: Duration = Duration::from_secs(3600);
+
 /// Whether a file is called as compiled files are, and not as copies of them: `x.pyc`, `x.pyo`, and in `__pycache__` what importlib
 /// leaves behind when it is killed, `x.cpython-312.pyc.140234567`.
 fn is_compiled(path: &Path) -> bool {
+    if is_temporary(path) {
+        return true;
+    }
     let Some(name) = path.file_name().and_then(|name| name.to_str()) else { return false };
     let is_cached = path.parent().and_then(Path::file_name).is_some_and(|folder| folder == CACHE);
     let left = name.rsplit_once('.').filter(|(_, id)| !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit()));
@@ -54,6 +61,10 @@ fn is_compiled(path: &Path) -> bool {
 impl Filter {
     fn takes(&self, path: &Path) -> std::io::Result<Option<Fate>> {
         let facts = path.symlink_metadata()?;
+        if is_temporary(path) {
+            let is_left = facts.modified()?.elapsed().is_ok_and(|age| age > ABANDONED);
+            return Ok(is_left.then_some(Fate::Removed { bytes: facts.len() }));
+        }
         if let Some(before) = self.before
             && facts.modified()? >= before
         {
@@ -84,14 +95,18 @@ impl Filter {
 /// Removes what the filter takes below a path, or with `dry` only says so; then folders `__pycache__` that are empty. Links are not
 /// followed, but removed like files if they are called so.
 pub fn clean(path: &Path, filter: &Filter, dry: bool, tell: &mut dyn FnMut(&Path, Fate)) {
-    let is_folder = path.is_dir();
+    let is_link = path.is_symlink();
+    let is_folder = path.is_dir() && !is_link;
     let (files, troubles) = if is_folder { files_below(path) } else { (vec![path.to_owned()], Vec::new()) };
     for (folder, trouble) in troubles {
         tell(&folder, Fate::Failed(trouble));
     }
     if !is_folder && !is_compiled(path) {
-        let what =
-            if path.exists() { "is not called as .pyc files are" } else { "cannot be read: there is no such file" };
+        let what = match path.exists() {
+            true if is_link && path.is_dir() => "is a link to a folder, and links are not followed",
+            true => "is not called as .pyc files are",
+            false => "cannot be read: there is no such file",
+        };
         return tell(path, Fate::Failed(Trouble::new("name", what, "name .pyc files, or folders with such files")));
     }
     let mut gone = BTreeSet::new();
@@ -99,8 +114,10 @@ pub fn clean(path: &Path, filter: &Filter, dry: bool, tell: &mut dyn FnMut(&Path
         let fate = filter.takes(file).and_then(|fate| {
             if matches!(fate, Some(Fate::Removed { .. })) {
                 gone.insert(file.clone());
-                if !dry {
-                    std::fs::remove_file(file)?;
+                // Somebody else may have been faster.
+                match if dry { Ok(()) } else { std::fs::remove_file(file) } {
+                    Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+                    removed => removed?,
                 }
             }
             Ok(fate)
@@ -108,6 +125,7 @@ pub fn clean(path: &Path, filter: &Filter, dry: bool, tell: &mut dyn FnMut(&Path
         match fate {
             Ok(Some(fate)) => tell(file, fate),
             Ok(None) => {}
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
             Err(e) => tell(file, Fate::Failed(failed(&e))),
         }
     }
@@ -117,6 +135,7 @@ pub fn clean(path: &Path, filter: &Filter, dry: bool, tell: &mut dyn FnMut(&Path
         if is_empty {
             match if dry { Ok(()) } else { std::fs::remove_dir(&folder) } {
                 Ok(()) => tell(&folder, Fate::Emptied),
+                Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
                 Err(e) => tell(&folder, Fate::Failed(failed(&e))),
             }
         }

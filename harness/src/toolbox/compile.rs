@@ -32,6 +32,8 @@ pub struct Options {
     pub optimize: u8,
     /// The header.
     pub mode: Mode,
+    /// Whether it was asked for; else Pythons without hashes have the time of the source.
+    pub is_mode_asked: bool,
     /// Prefixes of file names in code objects, and what is to be in their place.
     pub prefix_map: Vec<(String, String)>,
     /// Also what is not stale.
@@ -97,7 +99,9 @@ impl Compiler {
         supervisors: &mut BTreeMap<String, Supervisor>,
     ) -> Result<(PathBuf, Made), Trouble> {
         let has_hashes = self.profile.header == HeaderLayout::Flags;
-        if options.mode != Mode::Timestamp && !has_hashes {
+        // SOURCE_DATE_EPOCH alone does not forbid Pythons without hashes.
+        let mode = if has_hashes || options.is_mode_asked { options.mode } else { Mode::Timestamp };
+        if mode != Mode::Timestamp && !has_hashes {
             let what = format!("files of {} have no hashes", self.id());
             return Err(Trouble::new("no-hashes", what, "leave --invalidation-mode out, or name a newer Python"));
         }
@@ -107,7 +111,7 @@ impl Compiler {
         let prefix = options.prefix.as_deref().filter(|_| self.profile.has_cache_prefix());
         let target = cache_of(source, self.tag().as_deref(), options.optimize, prefix);
         let file = SourceFile { bytes: &bytes, mtime };
-        if !options.force && std::fs::read(&target).is_ok_and(|old| self.is_fresh(&old, file, options.mode)) {
+        if !options.force && std::fs::read(&target).is_ok_and(|old| self.is_fresh(&old, file, mode)) {
             return Ok((target, Made::Fresh));
         }
         let name = source.display().to_string();
@@ -129,7 +133,7 @@ impl Compiler {
         };
         let stream = Pyc::parse(&compiled).map_err(|e| broken(format!("{} writes no .pyc file: {e}", self.id())))?;
         let size = u32::try_from(bytes.len() as u64 & 0xFFFF_FFFF).unwrap_or(0);
-        let header = match options.mode {
+        let header = match mode {
             Mode::Timestamp => Header::MtimeSize { flags: 0, mtime, size },
             mode => {
                 let flags = if mode == Mode::CheckedHash { 3 } else { 1 };
@@ -137,8 +141,8 @@ impl Compiler {
             }
         };
         // As importlib has it: who cannot read the source cannot read this either.
-        let mode = (facts.permissions().mode() | 0o200) & 0o666;
-        create_as(&target, &Pyc::new(self.profile, header, stream.payload).to_bytes(), mode)?;
+        let permissions = (facts.permissions().mode() | 0o200) & 0o666;
+        create_as(&target, &Pyc::new(self.profile, header, stream.payload).to_bytes(), permissions)?;
         Ok((target, Made::Compiled))
     }
 

@@ -2,7 +2,7 @@
 
 use super::Trouble;
 use super::input::{Archives, Entry, Listing, Paths, Reader};
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
@@ -91,9 +91,10 @@ pub fn in_order<S: Default, T: Send>(
     let mut answered = 0;
     std::thread::scope(|scope| -> Result<()> {
         let (sender, answers) = mpsc::channel();
+        let mut threads = 0;
         for _ in 0..jobs {
             let (sender, work, turn, places) = (sender.clone(), &work, &turn, &places);
-            scope.spawn(move || {
+            let asked = std::thread::Builder::new().spawn_scoped(scope, move || {
                 let mut state = S::default();
                 loop {
                     let Some(place) = places.lock().unwrap_or_else(PoisonError::into_inner).next() else { break };
@@ -104,6 +105,12 @@ pub fn in_order<S: Default, T: Send>(
                     }
                 }
             });
+            // Where no more threads can be had, those that there are do the work.
+            match asked {
+                Ok(_) => threads += 1,
+                Err(_) if threads > 0 => break,
+                Err(e) => return Err(e).context("no thread can be started"),
+            }
         }
         drop(sender);
         let _over = Over(&turn);

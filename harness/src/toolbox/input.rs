@@ -6,6 +6,7 @@
 
 use super::Trouble;
 use super::archive::{self, Archive, Source};
+use super::replace::is_temporary;
 use clap::Args;
 use pyc_core::magic::Magic;
 use std::fs::File;
@@ -15,15 +16,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// A larger file is not read.
-const LARGEST: u64 = 1 << 30;
+pub(crate) const LARGEST: u64 = 1 << 30;
 
 /// What a person names, and how it is gone through.
 #[derive(Debug, Clone, Args)]
 pub struct Paths {
-    /// Files, or directories with .pyc files in them, by content and not by name; - reads standard input
+    /// Files or directories; - reads standard input. In directories, .pyc files are found by content
     #[arg(required = true, value_name = "PATH")]
     pub paths: Vec<PathBuf>,
-    /// So many files at the same time [default: one for each processor]
+    /// How many files are processed at the same time [default: one for each processor]
     #[arg(long, short, value_name = "N")]
     pub jobs: Option<NonZeroUsize>,
 }
@@ -117,7 +118,8 @@ impl Listing {
 
     fn add_folder(&mut self, folder: &Path, archives: Archives) {
         let (files, troubles) = files_below(folder);
-        for file in files {
+        // Another command is writing these, or was killed while it did.
+        for file in files.into_iter().filter(|file| !is_temporary(file)) {
             let name = file.display().to_string();
             if archives == Archives::Read && is_archive_name(&name) && starts_as_archive(&file) {
                 self.add_archive(&name, Source::File(file));
@@ -154,16 +156,19 @@ impl Listing {
             Place::File(path) => {
                 let file = File::open(path).map_err(|e| Trouble::io(&e))?;
                 // A pipe or a device might never end.
-                if !entry.is_named && !file.metadata().map_err(|e| Trouble::io(&e))?.is_file() {
+                let facts = file.metadata().map_err(|e| Trouble::io(&e))?;
+                if !entry.is_named && !facts.is_file() {
                     return Ok(None);
                 }
+                let is_large = facts.len() > LARGEST;
                 let mut file = std::io::BufReader::new(file);
                 let mut start = Vec::new();
                 (&mut file).take(4).read_to_end(&mut start).map_err(|e| Trouble::io(&e))?;
-                if !entry.is_wanted(&start) {
-                    return Ok(None);
+                match entry.is_wanted(&start) {
+                    false => Ok(None),
+                    true if is_large => Err(too_large()),
+                    true => read_all(start.chain(file)).map(Some),
                 }
-                read_all(start.chain(file)).map(Some)
             }
             Place::Member { archive, index } => {
                 if reader.open.as_ref().is_none_or(|(open, _)| open != archive) {
@@ -213,21 +218,23 @@ fn is_archive_name(name: &str) -> bool {
     extension.is_some_and(|extension| ["whl", "zip", "egg", "pyz"].contains(&extension.as_str()))
 }
 
+/// Whether a file is a zip, or one behind the line of a script, as zipapp writes it.
 pub(super) fn starts_as_archive(path: &Path) -> bool {
     let mut start = [0; 4];
     path.is_file()
         && File::open(path).is_ok_and(|mut file| file.read_exact(&mut start).is_ok())
-        && archive::is_one(&start)
+        && (archive::is_one(&start) || start.starts_with(b"#!") && is_archive_name(&path.to_string_lossy()))
 }
 
 fn read_all(reader: impl Read) -> Result<Vec<u8>, Trouble> {
     let mut bytes = Vec::new();
     reader.take(LARGEST + 1).read_to_end(&mut bytes).map_err(|e| Trouble::io(&e))?;
-    if bytes.len() as u64 > LARGEST {
-        let advice = "name a part of it: `tail -c +OFFSET FILE | head -c SIZE`, and - for the file";
-        return Err(Trouble::new("too-large", format!("has more than {LARGEST} bytes"), advice));
-    }
-    Ok(bytes)
+    if bytes.len() as u64 > LARGEST { Err(too_large()) } else { Ok(bytes) }
+}
+
+fn too_large() -> Trouble {
+    let advice = "name a part of it: `tail -c +OFFSET FILE | head -c SIZE`, and - for the file";
+    Trouble::new("too-large", format!("has more than {LARGEST} bytes"), advice)
 }
 
 #[cfg(test)]

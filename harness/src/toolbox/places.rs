@@ -106,13 +106,15 @@ pub fn profile_of(tag: &str) -> Option<&'static Profile> {
 /// PYTHONPYCACHEPREFIX.
 #[must_use]
 pub fn cache_of(source: &Path, tag: Option<&str>, optimize: u8, prefix: Option<&Path>) -> PathBuf {
-    let stem = source.file_stem().unwrap_or_default().to_string_lossy();
+    // A name need not be text.
+    let mut name = source.file_stem().unwrap_or_default().to_owned();
     let folder = source.parent().unwrap_or(Path::new(""));
     let Some(tag) = tag else {
-        return folder.join(format!("{stem}.{}", if optimize == 0 { "pyc" } else { "pyo" }));
+        name.push(if optimize == 0 { ".pyc" } else { ".pyo" });
+        return folder.join(name);
     };
     let level = if optimize == 0 { String::new() } else { format!(".opt-{optimize}") };
-    let name = format!("{stem}.{tag}{level}.pyc");
+    name.push(format!(".{tag}{level}.pyc"));
     match prefix {
         None => folder.join(CACHE).join(name),
         Some(prefix) => {

@@ -13,7 +13,30 @@ use std::path::Path;
 pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), Trouble> {
     let path = path.canonicalize().map_err(|e| not_written(&e))?;
     let old = path.metadata().map_err(|e| not_written(&e))?;
+    if !old.is_file() {
+        return Err(Trouble::new("not-written", "is no regular file", "name a file, or -o OUT for the result"));
+    }
     put(&path, bytes, Some(&old), None, true)
+}
+
+/// The same, if the file has still these bytes: what somebody wrote meanwhile is kept.
+///
+/// # Errors
+/// As [`replace`], and when the file has other bytes by now.
+pub fn replace_unchanged(path: &Path, old: &[u8], new: &[u8]) -> Result<(), Trouble> {
+    if std::fs::read(path).map_err(|e| not_written(&e))? != old {
+        return Err(Trouble::new("not-written", "was changed by somebody else meanwhile", "run the command again"));
+    }
+    replace(path, new)
+}
+
+/// How the names of files begin that are not whole yet.
+const TEMPORARY: &str = ".provost-";
+
+/// Whether a file is one that is not whole yet, or was left behind by a command that was killed.
+#[must_use]
+pub fn is_temporary(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(TEMPORARY))
 }
 
 /// Makes a file of these bytes, with the mode that new files have, or puts them in the place of one.
@@ -33,8 +56,18 @@ pub fn create_as(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Trouble> {
 }
 
 fn make(path: &Path, bytes: &[u8], mode: Option<u32>) -> Result<(), Trouble> {
+    // Where a link leads to is not there yet, that is made, and the link stays.
+    if let (Ok(target), Err(_)) = (path.read_link(), path.metadata()) {
+        let target = path.parent().map_or(target.clone(), |folder| folder.join(&target));
+        return put(&target, bytes, None, mode, false);
+    }
     if let Ok(path) = path.canonicalize() {
         let old = path.metadata().map_err(|e| not_written(&e))?;
+        // A device or a pipe takes the bytes, and stays what it is.
+        if !old.is_file() && !old.is_dir() {
+            let out = File::options().write(true).open(&path);
+            return out.and_then(|mut out| out.write_all(bytes)).map_err(|e| not_written(&e));
+        }
         return put(&path, bytes, Some(&old), mode, false);
     }
     if let Some(folder) = path.parent() {
@@ -49,7 +82,7 @@ fn put(path: &Path, bytes: &[u8], old: Option<&Metadata>, as_mode: Option<u32>, 
     let error = |e: std::io::Error| not_written(&e);
     // The mode of new files follows the umask, as far as the builder is told nothing else.
     let new =
-        tempfile::Builder::new().prefix(".provost-").permissions(mode(as_mode.unwrap_or(0o666))).tempfile_in(folder);
+        tempfile::Builder::new().prefix(TEMPORARY).permissions(mode(as_mode.unwrap_or(0o666))).tempfile_in(folder);
     let mut new = new.map_err(error)?;
     new.write_all(bytes).map_err(error)?;
     if let Some(old) = old {
