@@ -270,7 +270,13 @@ fn compare_with_others(report: &mut Report, core: &Core, bytes: &[u8]) {
         }
         return;
     };
-    let Some(looks) = view.other_than(&own, report.offset) else { return };
+    let Some(looks) = view.other_than(&own, report.offset) else {
+        if report.ok && report.caution.is_none() {
+            let flaws = view.flaws(&own, report.offset);
+            report.caution = (!flaws.is_empty()).then(|| format!("Python loads it, but {}", flaws.join("; ")));
+        }
+        return;
+    };
     let again = format!("run the command again with --as {}", best.python);
     match &mut report.problem {
         Some(problem)

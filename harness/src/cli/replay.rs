@@ -11,7 +11,7 @@ use crate::oracle::{Relation, Verdict};
 use crate::progress::table;
 use crate::repro::{self, Kept};
 use crate::subjects::core::Core;
-use crate::toolbox::identify::{CandidateView, View};
+use crate::toolbox::identify::View;
 use crate::toolbox::places::source_of;
 use crate::toolbox::source::module;
 use anyhow::Result;
@@ -146,24 +146,20 @@ struct Shown<'s> {
 impl Shown<'_> {
     fn text(&self, observation: &Observation) -> String {
         let text = repro::summary(observation).replace("'case'", &format!("'{}'", self.module));
+        // The core does not know the line of a C file, which depends on the build.
         text.replace("Bad magic number in case", &format!("Bad magic number in {}", self.module))
+            .replace(".c:0: ", ".c: ")
     }
 }
 
 /// Says so if another Python wrote it than its header tells.
 fn looks_like(out: &mut impl Write, file: &[u8]) -> Result<()> {
-    let view = View::of(file);
-    let Some(best) = view.candidates.first() else { return Ok(()) };
-    let said = Magic::at_start(file).and_then(Magic::family).map(|profile| profile.version.to_string());
-    let is_named = |it: &&CandidateView| said.as_ref() == Some(&it.python) && it.confidence >= best.confidence;
-    if best.evidence[0].contains("without a code object") || view.candidates.iter().any(|it| is_named(&it)) {
-        return Ok(());
+    let own = Magic::at_start(file).and_then(Magic::family);
+    let (python, offset) = own.map_or((String::new(), 0), |own| (own.version.to_string(), own.header.length()));
+    match View::of(file).other_than(&python, offset) {
+        Some(looks) => Ok(writeln!(out, "\n{looks}")?),
+        None => Ok(()),
     }
-    let CandidateView { python, offset, confidence, .. } = best;
-    Ok(writeln!(
-        out,
-        "\nthis looks like a stream of Python {python} at byte {offset:#x} of the file ({confidence} % sure)"
-    )?)
 }
 
 fn described(bytes: &[u8]) -> String {

@@ -56,6 +56,9 @@ pub struct CandidateView {
     pub confidence: u8,
     /// Sentences.
     pub evidence: Vec<String>,
+    /// Those of them that say that a table is not well formed.
+    #[serde(skip)]
+    pub flaws: Vec<String>,
 }
 
 /// What the magic number says, in words.
@@ -89,6 +92,12 @@ impl View {
     pub fn confidence(&self, python: &str, offset: usize) -> u8 {
         let own = self.candidates.iter().find(|it| it.is_cpythons(python, offset));
         own.map_or(1, |it| it.confidence)
+    }
+
+    /// What is wrong with the tables of the stream that this Python is said to have written at this offset.
+    #[must_use]
+    pub fn flaws(&self, python: &str, offset: usize) -> &[String] {
+        self.candidates.iter().find(|it| it.is_cpythons(python, offset)).map_or(&[], |it| &it.flaws)
     }
 
     /// Who else it looks like, in a sentence, if that is likelier than that this Python wrote the stream at this offset.
@@ -139,6 +148,7 @@ impl View {
             length: it.length,
             confidence: it.confidence,
             evidence: it.evidence(),
+            flaws: it.flaws(),
         };
         View {
             kind,

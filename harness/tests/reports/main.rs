@@ -288,21 +288,21 @@ fn names() -> Vec<Row> {
     let mut rows = vec![
         row(22, good(), &["dis"], 0, &["LOAD_CONST"]),
         row(22, good(), &["check", "--hex"], 0, &["00000000  a7 0d 0d 0a"]),
-        row(22, good(), &["info"], 0, &["1 code objects, 5 instructions", "RETURN_VALUE 1"]),
+        row(22, good(), &["info"], 0, &["1 code object, 5 instructions", "RETURN_VALUE 1"]),
         row(22, good(), &["info", "--attributes"], 0, &["co_names           ('a',)", "co_stacksize       1"]),
         row(23, good(), IDENTIFY, 0, &["its opcodes, tables and stack sizes are those of 3.11"]),
         row(24, pyc("3.13", b"\x0c\xff\xff\xff"), IDENTIFY, 1, &["CPython 3.13", "no Python's stream"]),
         row(15, good(), &["verify"], 0, &["good, Python 3.11, imported"]),
-        row(15, good(), SAFE, 0, &["safe, 1 code objects, Python 3.11"]),
-        row(15, good(), &["check"], 0, &["  safety    safe, 1 code objects"]),
+        row(15, good(), SAFE, 0, &["safe, 1 code object, Python 3.11"]),
+        row(15, good(), &["check"], 0, &["  safety    safe, 1 code object"]),
         row(
             15,
             broken(),
             SAFE,
             1,
-            &["unsafe, 1 of 1 code objects", "<module> at 2: LOAD_CONST takes constant 9 of 0 (constant-index)"],
+            &["unsafe, 1 of 1 code object", "<module> at 2: LOAD_CONST takes constant 9 of 0 (constant-index)"],
         ),
-        row(15, broken(), &["info"], 0, &["  safety    unsafe, 1 of 1 code objects"]),
+        row(15, broken(), &["info"], 0, &["  safety    unsafe, 1 of 1 code object"]),
         row(15, broken(), &["dis"], 0, &["  not safe: <module> at 2: LOAD_CONST"]),
     ];
     for file in ["cpython.pyo", "UP.PYC", "x.pyc-notyet", "x.opt-2.pyc.backup", "anything"] {

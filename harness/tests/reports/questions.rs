@@ -120,9 +120,17 @@ fn what_is_in_a_file_is_said_with_how_sure_that_is() {
     );
     let cut = &greet("3.12")[..greet("3.12").len() - 1];
     file(cut, &["info"], 1, &["the stream ends in the middle", "repair --salvage", "!Python 3.11"]);
-    let mut damaged = greet("3.12");
-    let last = damaged.len() - 40;
-    damaged[last] = 0;
+    // The last byte that says the type of an object.
+    let damaged = (16..greet("3.12").len()).rev().map(|at| {
+        let mut file = greet("3.12");
+        file[at] = b'?';
+        file
+    });
+    let is_refused = |file: &Vec<u8>| {
+        let pyc = Pyc::parse(file).unwrap();
+        pyc_core::read(pyc.payload, pyc.profile()).is_err()
+    };
+    let damaged = damaged.into_iter().find(is_refused).unwrap();
     file(&damaged, &["check"], 1, &["repair --salvage keeps them", "!this looks like"]);
     // Where the advice of `check` leads.
     let inside = [vec![7; 1000], greet("3.12")].concat();
@@ -267,11 +275,13 @@ fn tables_are_judged_and_decoded() {
     check(&[("x.pyc", &file)], &["dis", "--style", "json", "x.pyc"], 0, &["\"end_line\":", "\"end_column\":"]);
     // A wrong line table crashes nothing, so it is no matter of safety.
     let (safe, identify): (&[&str], &[&str]) = (&["verify", "--safe", "x.pyc"], &["identify", "x.pyc"]);
+    let look: &[&str] = &["check", "x.pyc"];
     for (field, command, status, said) in [
         (Field::Exceptiontable, safe, 1, "(handler-table"),
         (Field::Exceptiontable, identify, 0, "exception tables name places that are none"),
         (Field::Linetable, safe, 0, "safe"),
         (Field::Linetable, identify, 0, "line tables do not cover their code: 1"),
+        (Field::Linetable, look, 0, "caution   Python loads it, but line tables do not cover their code: 1"),
     ] {
         let pyc = Pyc::parse(&file).unwrap();
         let graph = pyc_core::read(pyc.payload, pyc.profile()).unwrap();

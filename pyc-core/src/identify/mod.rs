@@ -125,6 +125,14 @@ impl Candidate {
         said
     }
 
+    /// The evidence that a table is not well formed: one of lines that does not cover its code, one of handlers that names no place.
+    #[must_use]
+    pub fn flaws(&self) -> Vec<String> {
+        let is_table = |doubt: Doubt| matches!(doubt, Doubt::Lines | Doubt::Handlers);
+        let found = DOUBTS.iter().filter(|(doubt, ..)| is_table(*doubt) && self.weighed.count(*doubt) > 0);
+        found.map(|(doubt, _, what)| format!("{what}: {}", self.weighed.count(*doubt))).collect()
+    }
+
     /// The lower the better.
     fn rank(&self) -> (bool, u64, bool, bool, usize) {
         (self.codes() == 0, self.weight(), self.behind > 0, !self.is_named, self.offset)
