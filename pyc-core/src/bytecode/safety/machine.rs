@@ -284,6 +284,11 @@ impl<'f, 'g> Machine<'f, 'g> {
         }
     }
 
+    /// Nothing leads back to this instruction, or to one before it.
+    pub(super) fn comes_once(&self) -> bool {
+        self.places.iter().take(self.now + 1).all(|place| *place == NO_PLACE)
+    }
+
     /// The next instruction is reached in another way, too; until now only this one led to it.
     pub(super) fn mark_next(&mut self) -> u32 {
         let next = small(self.now) + 1;

@@ -26,6 +26,7 @@
 //! | `m` | – | a part of a template string |
 //! | `X` | an exception, where assertions are compiled in, else an object | – |
 //! | `Z` | an object, where assertions are compiled in, else anything | – |
+//! | `Y` | what is not NULL for sure, where assertions are compiled in, else anything | – |
 //! | `c` | a code object of the constants | – |
 //! | `q` | a tuple of cells | – |
 //! | `D` | a dict or NULL | – |
@@ -391,7 +392,8 @@ static ROWS: &[Row] = &[
     Row("STOP_CODE", 0, ALL, "", Unassigned),
     // The order of the stack.
     Row("POP_TOP", 0, 13, "z>.", Plain),
-    Row("POP_TOP", 14, ALL, "a>.", Plain),
+    Row("POP_TOP", 14, 14, "Y>.", Plain),
+    Row("POP_TOP", 15, ALL, "a>.", Plain),
     Row("ROT_TWO", 0, ALL, ".", Rotate(2)),
     Row("ROT_THREE", 0, ALL, ".", Rotate(3)),
     Row("ROT_FOUR", 0, ALL, ".", Rotate(4)),

@@ -273,6 +273,7 @@ impl Needs {
             (b'K', if profile.asserts_keyword_defaults() { bit(Is::Dict) } else { object }, "a dict"),
             (b'X', if profile.debug { bit(Is::Exception) } else { object }, "an exception"),
             (b'Z', if profile.debug { object & !bit(Is::Index) } else { all }, "an object"),
+            (b'Y', if profile.debug { all & !bit(Is::Null) } else { all }, "an object"),
             (b'c', bit(Is::Code), "a code object of the constants"),
             (b'f', bit(Is::Function), "a function that was made here"),
             (b'x', bit(Is::Exception), "an exception"),

@@ -7,6 +7,9 @@ use super::value::{Is, Value, given};
 use super::violation::{Detail, Kind};
 use crate::code::flag;
 
+/// So many cells in each other can be freed.
+const CELLS: usize = 1024;
+
 impl Machine<'_, '_> {
     /// A variable: what is known of it, if anything is.
     pub(super) fn local(&self, index: usize) -> Option<Value> {
@@ -122,6 +125,17 @@ impl Machine<'_, '_> {
                 // The value that was there is in the cell then.
                 if letter.is_some() && value.is_some_and(|value| value.is() != Is::Null) {
                     return Err(self.wrong(Kind::ValueKind, Detail::Words("a tuple or a set", "a cell")));
+                }
+                // A loop would put the cell into another one, and so on: freeing such a chain takes more stack than there is.
+                let is_fine = match value.map(Value::is) {
+                    Some(Is::Null) => true,
+                    // 3.12 and 3.13 do so themselves, for comprehensions in bounds of type parameters.
+                    _ => self.comes_once() && self.now < CELLS,
+                };
+                if !is_fine {
+                    return Err(
+                        self.unclear(Kind::Closure, Detail::Word("a cell may be put into another one, in a loop"))
+                    );
                 }
                 self.raise()?;
                 return self.set_local(index, Value::of(Is::Cell));
