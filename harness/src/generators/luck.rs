@@ -32,6 +32,19 @@ pub(super) trait Luck {
         choices[self.index(choices.len())]
     }
 
+    /// One of the choices, each as often as its weight says in comparison with the others.
+    fn weighted<T: Copy>(&mut self, choices: &[(u32, T)]) -> Option<T> {
+        let mut ticket = self.below(choices.iter().map(|(weight, _)| weight).sum());
+        let chosen = choices.iter().find(|(weight, _)| match ticket.checked_sub(*weight) {
+            Some(rest) => {
+                ticket = rest;
+                false
+            }
+            None => true,
+        });
+        chosen.map(|(_, choice)| *choice)
+    }
+
     fn octets(&mut self, n: usize) -> Vec<u8>;
 }
 

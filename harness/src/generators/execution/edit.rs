@@ -7,15 +7,13 @@
 //!
 //! Reviewed for Python 3.15.
 
+use super::LONGEST;
 use crate::generators::Target;
 use crate::generators::luck::Luck;
 use arbitrary::Unstructured;
 use pyc_core::bytecode::document::{Block, Document, DocumentError, Op, Symbol, ValueId};
 use pyc_core::bytecode::{InstructionSet, Label, Operand, Region, text};
 use pyc_core::{Profile, Version};
-
-/// A stream that becomes longer than this is no case.
-const LONGEST: usize = 64 << 10;
 
 /// How deep a stack may get where that does not follow from the instructions.
 const ROOM: i32 = 16;
@@ -26,17 +24,9 @@ pub(super) fn edit(u: &mut Unstructured<'_>, target: Target, stream: &[u8]) -> O
     let document = text::disassemble(stream, Some(profile)).ok()?;
     let place = u.index(document.blocks.len());
     let mut editor = Editor { u, set: InstructionSet::of(profile), document, place };
-    let total = Editor::CHANGES.iter().map(|(weight, _)| weight).sum();
     for _ in 0..1 + editor.u.below(7) / 2 {
-        let mut ticket = editor.u.below(total);
-        let change = Editor::CHANGES.iter().find(|(weight, _)| match ticket.checked_sub(*weight) {
-            Some(rest) => {
-                ticket = rest;
-                false
-            }
-            None => true,
-        });
-        change?.1(&mut editor);
+        let change = editor.u.weighted(&Editor::CHANGES)?;
+        change(&mut editor);
     }
     let Editor { mut document, .. } = editor;
     document.clear_marks();

@@ -18,6 +18,9 @@ use protocol::Compile;
 /// So many cases are made of each program: the first is the program as it was compiled.
 pub const OF_EACH: u64 = 64;
 
+/// A stream that becomes longer than this is no case.
+const LONGEST: usize = 64 << 10;
+
 /// What tapes are made for.
 const NAME: &str = "execution";
 

@@ -5,6 +5,7 @@
 //!
 //! Reviewed for Python 3.15.
 
+use super::LONGEST;
 use crate::generators::Target;
 use crate::generators::codes::opcodes::Opcodes;
 use crate::generators::draft::{Draft, Node};
@@ -12,9 +13,6 @@ use crate::generators::luck::Luck;
 use crate::generators::skim::BEFORE_LINE;
 use arbitrary::Unstructured;
 use std::ops::Range;
-
-/// A stream that becomes longer than this is no case.
-const LONGEST: usize = 64 << 10;
 
 /// The fields of a code object among its items.
 const CODE: usize = 0;
@@ -31,18 +29,10 @@ pub(super) fn mutate(u: &mut Unstructured<'_>, target: Target, stream: &[u8], ot
     let codes: Vec<usize> = (0..draft.nodes.len()).filter(|id| draft.nodes[*id].code == b'c').collect();
     let opcodes = Opcodes::of(target.version);
     let mut mutator = Mutator { u, target, draft, other, opcodes };
-    let total: u32 = Mutator::CHANGES.iter().map(|(weight, _)| weight).sum();
     for _ in 0..1 + mutator.u.below(5) / 2 {
         let id = codes[mutator.u.index(codes.len())];
-        let mut ticket = mutator.u.below(total);
-        let change = Mutator::CHANGES.iter().find(|(weight, _)| match ticket.checked_sub(*weight) {
-            Some(rest) => {
-                ticket = rest;
-                false
-            }
-            None => true,
-        });
-        change?.1(&mut mutator, id);
+        let change = mutator.u.weighted(&Mutator::CHANGES)?;
+        change(&mut mutator, id);
     }
     mutator.draft.write(LONGEST)
 }
