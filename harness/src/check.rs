@@ -66,6 +66,19 @@ pub enum Shown {
     Whole,
     /// The canon.
     Canon,
+    /// Not at all: programs are told of it.
+    Json,
+}
+
+impl Shown {
+    /// How many lines of the tree.
+    fn lines(self) -> usize {
+        match self {
+            Shown::Tree => LINES,
+            Shown::Whole => usize::MAX,
+            Shown::Canon | Shown::Json => 0,
+        }
+    }
 }
 
 /// A .pyc header.
@@ -141,8 +154,8 @@ pub struct Value {
     pub trailing: u64,
     /// The canon (corpus/CANON.md); none where looking at the value is undefined.
     pub canon: Option<String>,
-    /// The value as nested objects.
-    pub tree: serde_json::Value,
+    /// The value as nested objects, for programs.
+    pub tree: Option<serde_json::Value>,
     /// The same for people.
     #[serde(skip)]
     lines: (Vec<String>, usize),
@@ -171,11 +184,12 @@ pub struct DumpReport {
 }
 
 /// Looks at the bytes of a file. `python` is the version that is meant ("3.12"): needed for streams without a header, and
-/// overrides the magic number of those with one. Never panics, whatever the bytes are.
+/// overrides the magic number of those with one. What is not `shown` is not kept: it takes many times the memory of the file.
+/// Never panics, whatever the bytes are.
 ///
 /// # Errors
 /// When `python` is no version that pyc-core knows.
-pub fn check(bytes: &[u8], python: Option<&str>) -> Result<Report, String> {
+pub fn check(bytes: &[u8], python: Option<&str>, shown: Shown) -> Result<Report, String> {
     let asked = python.map(Core::named).transpose()?;
     let mut report = Report {
         ok: false,
@@ -190,7 +204,7 @@ pub fn check(bytes: &[u8], python: Option<&str>) -> Result<Report, String> {
         looks_like: None,
         value: None,
         safety: None,
-        shown: Shown::Tree,
+        shown,
     };
     let parsed = match guard(|| Pyc::parse(bytes)) {
         Ok(parsed) => parsed,
@@ -330,7 +344,7 @@ fn look(report: &mut Report, core: &Core, bytes: &[u8], start: usize) {
                 (None, None) => ("undefined", start, format!("{}{deadly}", explained(&cause))),
             };
             report.problem = Some(Problem::new(kind, bytes, offset, what, "do not load this file"));
-            report.value = graph.map(|graph| Value::as_read(graph, core.profile(), stream.len()));
+            report.value = graph.map(|graph| Value::as_read(graph, core.profile(), stream.len(), report.shown));
         }
         Observation::Faulted(Fault::Panic(message)) => {
             report.problem = Some(Problem::new("panic", bytes, start, panicked(&message), BUG));
@@ -354,7 +368,7 @@ fn accept(
     let consumed = consumed.unwrap_or_default();
     let length = usize::try_from(consumed).unwrap_or(usize::MAX).min(stream.len());
     let preserved = matches!(&rewritten, Some(Ok(again)) if *again == stream[..length]);
-    let profile = core.profile();
+    let (profile, shown) = (core.profile(), report.shown);
     let Ok(Ok(graph)) = guard(|| read(stream, profile)) else { return };
     report.ok = preserved;
     report.safety = guard(|| Safety::of(&graph, profile)).ok().filter(|safety| safety.codes > 0);
@@ -365,14 +379,14 @@ fn accept(
     let (plain, open) = if report.ok { plain(&graph, profile, &stream[..length]) } else { (None, 0) };
     report.value = Some(Value {
         canon: match canon {
-            Canon::Text(text) | Canon::Varies(_, text) => Some(text),
+            Canon::Text(text) | Canon::Varies(_, text) if matches!(shown, Shown::Canon | Shown::Json) => Some(text),
             _ => None,
         },
         preserved,
         dumps: dumps.into_iter().map(|(version, dump)| describe(version, dump, &stream[..length])).collect(),
         plain,
         open,
-        ..Value::as_read(&graph, profile, stream.len())
+        ..Value::as_read(&graph, profile, stream.len(), shown)
     });
 }
 
@@ -668,14 +682,14 @@ impl fmt::Display for Report {
 
 impl Value {
     /// What the stream says, without what an interpreter makes of it.
-    fn as_read(graph: &Graph<'_>, profile: &Profile, length: usize) -> Value {
+    fn as_read(graph: &Graph<'_>, profile: &Profile, length: usize, shown: Shown) -> Value {
         let tree = Tree::new(graph, profile);
         Value {
             consumed: graph.consumed() as u64,
             trailing: length.saturating_sub(graph.consumed()) as u64,
             canon: None,
-            tree: tree.json(),
-            lines: tree.lines(usize::MAX),
+            tree: (shown == Shown::Json).then(|| tree.json()),
+            lines: tree.lines(shown.lines()),
             preserved: true,
             dumps: Vec::new(),
             plain: None,
@@ -720,12 +734,11 @@ impl Value {
             _ => {
                 let (lines, all) = &self.lines;
                 writeln!(f, "  value     {all} lines{mark}")?;
-                let most = if shown == Shown::Whole { usize::MAX } else { LINES };
-                lines.iter().take(most).try_for_each(|line| writeln!(f, "    {line}"))?;
-                if *all > most {
-                    writeln!(f, "    ... ({} more; --all and --json have all of them)", all - most)?;
+                lines.iter().try_for_each(|line| writeln!(f, "    {line}"))?;
+                match all - lines.len() {
+                    0 => Ok(()),
+                    more => writeln!(f, "    ... ({more} more; --all and --json have all of them)"),
                 }
-                Ok(())
             }
         }
     }

@@ -20,7 +20,7 @@ fn files() -> Vec<Vec<u8>> {
 /// The part of a report that a test states: loads, or where it goes wrong and what to do.
 #[track_caller]
 fn check(bytes: &[u8], python: Option<&str>, expected: Result<u64, (usize, &str)>) {
-    let report = super::check(bytes, python).unwrap();
+    let report = super::check(bytes, python, Shown::Tree).unwrap();
     let text = report.to_string();
     match (expected, &report.problem) {
         (Ok(consumed), None) => assert_eq!(report.value.map(|v| v.consumed), Some(consumed), "{text}"),
@@ -36,7 +36,7 @@ fn check(bytes: &[u8], python: Option<&str>, expected: Result<u64, (usize, &str)
 #[test]
 fn good_files_load_and_name_their_python() {
     for (core, file) in Core::all().zip(files()) {
-        let report = super::check(&file, None).unwrap();
+        let report = super::check(&file, None, Shown::Tree).unwrap();
         assert_eq!(report.python, Some(core.profile().release.to_string()));
         assert!(report.ok, "{report}");
         let value = report.value.unwrap();
@@ -49,7 +49,7 @@ fn good_files_load_and_name_their_python() {
 fn a_slow_dump_is_named_and_shown() {
     let nested = |levels| [b">\x01\0\0\0".repeat(levels), b">\0\0\0\0".to_vec()].concat();
     let outcomes = |levels, python| {
-        let value = super::check(&nested(levels), Some(python)).unwrap().value.unwrap();
+        let value = super::check(&nested(levels), Some(python), Shown::Tree).unwrap().value.unwrap();
         value.dumps.into_iter().map(|dump| dump.outcome).collect::<Vec<_>>()
     };
     assert_eq!(outcomes(22, "3.10"), ["115 bytes"; 5]);
@@ -72,7 +72,7 @@ fn accidents_are_told_apart() {
     check(b"hello, world", None, Err((0, "--as X.Y")));
     check(b"\xff\x7f\r\n0123456789abcdef", None, Err((0, "newer")));
     check(b"[\x01\0\0\0?", Some("3.12"), Err((5, "damaged")));
-    assert!(super::check(b"N", Some("1.5")).unwrap_err().contains("no profile"));
+    assert!(super::check(b"N", Some("1.5"), Shown::Tree).unwrap_err().contains("no profile"));
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn what_kills_python_is_refused_and_named() {
 #[test]
 fn other_releases_that_answer_otherwise_are_told() {
     let check = |stream: &[u8], python: &str, others: &[&str]| {
-        let report = super::check(stream, Some(python)).unwrap();
+        let report = super::check(stream, Some(python), Shown::Tree).unwrap();
         let said: Vec<String> =
             report.to_string().lines().filter_map(|l| Some(l.split_once("differs   ")?.1.into())).collect();
         assert_eq!(said, others, "{python} {stream:02x?}");
@@ -105,7 +105,7 @@ fn other_releases_that_answer_otherwise_are_told() {
 #[test]
 fn a_release_that_is_newer_than_the_model_is_told() {
     for (python, told) in [("3.14.10", false), ("3.14.99", true)] {
-        let report = super::check(b"N", Some(python)).unwrap();
+        let report = super::check(b"N", Some(python), Shown::Tree).unwrap();
         assert_eq!((report.python.as_deref(), report.caution.is_some()), (Some(python), told));
         assert_eq!(report.to_string().contains("caution"), told);
     }
@@ -140,7 +140,7 @@ fn a_hundred_thousand_mutated_files_are_answered() {
         let which = u.choose_index(good.len()).unwrap_or(0);
         let bytes = mutate(&mut u, None, &good[which], &good[(which + 1) % good.len()], 1 << 20);
         let python = if index % 4 == 0 { Some(versions[which].as_str()) } else { None };
-        let report = super::check(&bytes, python).unwrap();
+        let report = super::check(&bytes, python, Shown::Tree).unwrap();
         let text = report.to_string();
         assert_eq!(report.ok, report.problem.is_none(), "{text}");
         assert!(!text.contains("panicked"), "{}\n{text}", hex(&bytes));

@@ -163,7 +163,7 @@ impl Measured {
     /// What is below [`HEADING`].
     fn cells(&self) -> [String; 4] {
         let Measured { bench, files, ratio, megabytes } = self;
-        [bench.clone(), files.to_string(), format!("{ratio:.1}"), format!("{megabytes:.0}")]
+        [bench.clone(), files.to_string(), format!("{ratio:.2}"), format!("{megabytes:.0}")]
     }
 }
 

@@ -75,18 +75,20 @@ impl Check {
     pub(crate) fn run(&self) -> Result<u8> {
         let python = self.python.as_deref();
         python.map(Core::named).transpose().map_err(anyhow::Error::msg)?;
-        let shown = match (self.canon, self.all) {
-            (true, _) => Shown::Canon,
-            (_, true) => Shown::Whole,
-            _ => Shown::Tree,
+        let shown = match () {
+            () if self.output.json => Shown::Json,
+            () if self.canon => Shown::Canon,
+            () if self.all => Shown::Whole,
+            () => Shown::Tree,
         };
         answer(&self.paths, Archives::Read, self.output, |_, bytes| {
-            let report = check(&bytes, python).unwrap_or_else(|e| unreachable!("the version was looked up: {e}"));
+            let report =
+                check(&bytes, python, shown).unwrap_or_else(|e| unreachable!("the version was looked up: {e}"));
             let dump = if self.hex { hex_dump(&bytes) } else { String::new() };
             let read_as =
                 report.python.as_deref().filter(|_| self.annotate).and_then(|python| Core::named(python).ok());
             let parts = read_as.map(|core| annotate(&report, &bytes, core.profile()));
-            Ok(Checked { report: Report { shown, ..report }, parts, dump })
+            Ok(Checked { report, parts, dump })
         })
     }
 }

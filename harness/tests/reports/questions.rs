@@ -245,7 +245,7 @@ fn the_parts_of_a_file_leave_no_byte_out() {
             bytes[at] = bytes[at].wrapping_add(0x55);
             bytes
         });
-        let mut report = harness::check::check(&good, Some(python)).unwrap();
+        let mut report = harness::check::check(&good, Some(python), harness::check::Shown::Tree).unwrap();
         let header = report.offset;
         for bytes in (0..=good.len()).step_by(11).map(|end| good[..end].to_vec()).chain(damaged).chain([good.clone()]) {
             // The header is whole, or there is none.
