@@ -586,6 +586,35 @@ fn rows() -> Vec<Row> {
             ".flags ASYNC_GENERATOR; RETURN_GENERATOR; POP_TOP; LOAD_CONST \"a\"; RETURN_VALUE",
             ".flags ASYNC_GENERATOR; RETURN_GENERATOR; POP_TOP; LOAD_CONST None; RETURN_VALUE",
         ),
+        // What reraises exceptions of a group believes that there is nothing else in the list.
+        (
+            ValueKind,
+            CANNOT_TELL,
+            span("3.12", "3.15"),
+            ".stacksize 6; a:; LOAD_NAME x; b:; RETURN_VALUE; h:; PUSH_EXC_INFO; BUILD_LIST 0; LOAD_CONST 1; LIST_APPEND #1; CALL_INTRINSIC_2 INTRINSIC_PREP_RERAISE_STAR; POP_TOP; POP_EXCEPT; LOAD_CONST None; RETURN_VALUE; .try a b h",
+            ".stacksize 6; a:; LOAD_NAME x; b:; RETURN_VALUE; h:; PUSH_EXC_INFO; BUILD_LIST 0; LOAD_CONST None; LIST_APPEND #1; CALL_INTRINSIC_2 INTRINSIC_PREP_RERAISE_STAR; POP_TOP; POP_EXCEPT; LOAD_CONST None; RETURN_VALUE; .try a b h",
+        ),
+        (
+            ValueKind,
+            CANNOT_TELL,
+            span("3.12", "3.15"),
+            ".stacksize 6; a:; LOAD_NAME x; b:; RETURN_VALUE; h:; PUSH_EXC_INFO; BUILD_LIST 0; COPY #1; POP_TOP; CALL_INTRINSIC_2 INTRINSIC_PREP_RERAISE_STAR; POP_TOP; POP_EXCEPT; LOAD_CONST None; RETURN_VALUE; .try a b h",
+            ".stacksize 6; a:; LOAD_NAME x; b:; RETURN_VALUE; h:; PUSH_EXC_INFO; BUILD_LIST 0; LOAD_CONST None; LIST_APPEND #1; CALL_INTRINSIC_2 INTRINSIC_PREP_RERAISE_STAR; POP_TOP; POP_EXCEPT; LOAD_CONST None; RETURN_VALUE; .try a b h",
+        ),
+        (
+            ValueKind,
+            CANNOT_TELL,
+            span("3.12", "3.15"),
+            ".stacksize 6; a:; LOAD_NAME x; b:; RETURN_VALUE; h:; PUSH_EXC_INFO; BUILD_LIST 0; LOAD_NAME y; LIST_EXTEND #1; CALL_INTRINSIC_2 INTRINSIC_PREP_RERAISE_STAR; POP_TOP; POP_EXCEPT; LOAD_CONST None; RETURN_VALUE; .try a b h",
+            ".stacksize 6; a:; LOAD_NAME x; b:; RETURN_VALUE; h:; PUSH_EXC_INFO; BUILD_LIST 0; COPY #2; LIST_APPEND #1; CALL_INTRINSIC_2 INTRINSIC_PREP_RERAISE_STAR; POP_TOP; POP_EXCEPT; LOAD_CONST None; RETURN_VALUE; .try a b h",
+        ),
+        (
+            ValueKind,
+            CANNOT_TELL,
+            span("3.12", "3.15"),
+            ".stacksize 6; a:; LOAD_NAME x; b:; RETURN_VALUE; h:; PUSH_EXC_INFO; BUILD_LIST 0; IMPORT_FROM append; POP_TOP; CALL_INTRINSIC_2 INTRINSIC_PREP_RERAISE_STAR; POP_TOP; POP_EXCEPT; LOAD_CONST None; RETURN_VALUE; .try a b h",
+            ".stacksize 6; a:; LOAD_NAME x; b:; RETURN_VALUE; h:; PUSH_EXC_INFO; BUILD_LIST 0; NOP; CALL_INTRINSIC_2 INTRINSIC_PREP_RERAISE_STAR; POP_TOP; POP_EXCEPT; LOAD_CONST None; RETURN_VALUE; .try a b h",
+        ),
         (
             ValueKind,
             CRASH,

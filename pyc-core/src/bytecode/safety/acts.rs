@@ -3,7 +3,7 @@
 use super::frame::{Frame, GENERATORS};
 use super::machine::{Checked, Flow, Machine, NOWHERE, small};
 use super::rules::{Act, Rule};
-use super::value::{BUILT, Is, Value};
+use super::value::{BUILT, EXCEPTIONS, Is, Value};
 use super::violation::{Detail, Kind, Violation};
 use crate::code::flag;
 use crate::prelude::*;
@@ -135,15 +135,24 @@ impl Machine<'_, '_> {
             Act::KwNames => self.name_arguments(argument)?,
             Act::LoadCommon => self.load_common(argument)?,
             Act::BuildTuple => self.build_tuple(argument as usize)?,
+            Act::BuildList => {
+                self.take(rule)?;
+                self.push(Value::new(Is::List, if argument == 0 { EXCEPTIONS } else { 0 }))?;
+            }
+            Act::PrepareReraise => self.prepare_reraise(rule)?,
             Act::BuildTemplate => self.build_template(rule)?,
             Act::CallKw | Act::CallNames => self.call(rule.act, argument as usize)?,
             Act::MakeFunction => self.make_function(rule)?,
             Act::SetAttribute => self.set_attribute(argument)?,
             Act::Intrinsic1 | Act::Intrinsic2 => {
                 let table = &self.frame.set.intrinsics[usize::from(rule.act == Act::Intrinsic2)];
-                if let Some(rule) = table.get(argument as usize) {
-                    self.take(rule)?;
-                    self.give(rule)?;
+                match table.get(argument as usize) {
+                    Some(rule) if rule.act == Act::PrepareReraise => self.prepare_reraise(rule)?,
+                    Some(rule) => {
+                        self.take(rule)?;
+                        self.give(rule)?;
+                    }
+                    None => {}
                 }
             }
             Act::Named => {
@@ -216,6 +225,15 @@ impl Machine<'_, '_> {
         self.take(rule)
     }
 
+    /// It trusts that everything in the list is an exception or None.
+    fn prepare_reraise(&mut self, rule: &Rule) -> Checked<()> {
+        self.take(rule)?;
+        if self.taken[0].data() != EXCEPTIONS {
+            return Err(self.unclear(Kind::ValueKind, Detail::Words("a list of exceptions", self.taken[0].name())));
+        }
+        self.give(rule)
+    }
+
     fn add_to_container(&mut self, rule: &Rule, deep: usize) -> Checked<()> {
         if deep == 0 {
             return Err(self.operand(0));
@@ -223,14 +241,18 @@ impl Machine<'_, '_> {
         let takes = Rule::items(&rule.takes).count();
         let below = if let Act::Merge(below) = rule.act { usize::from(below) } else { 0 };
         self.has(deep.saturating_add(takes + below))?;
+        let mut keeps_kind = self.name(self.now) == "LIST_APPEND";
         for _ in 0..takes {
-            self.pop(b'o')?;
+            keeps_kind &= self.pop(b'o')?.is_exception_or_none();
         }
         if below > 0 {
             self.demand(self.peek(deep + below), self.need(b'o'))?;
         }
         let letter = rule.keeps.first().map_or(b'o', |item| item.0);
         self.demand(self.peek(deep), self.need(letter))?;
+        if !keeps_kind {
+            self.share(deep);
+        }
         self.raise()
     }
 
@@ -241,6 +263,7 @@ impl Machine<'_, '_> {
                     return Err(self.operand(0));
                 }
                 self.has(argument)?;
+                self.share(argument);
                 let value = self.peek(argument);
                 self.demand(value, self.need(b'z'))?;
                 self.is_copy = argument == 1;
@@ -274,6 +297,7 @@ impl Machine<'_, '_> {
                 }
                 self.has(count)?;
                 for _ in 0..count {
+                    self.share(count);
                     let value = self.peek(count);
                     self.demand(value, self.need(b'z'))?;
                     self.push(value)?;

@@ -7,7 +7,7 @@
 use super::frame::{Frame, GENERATORS};
 use super::operands::Limits;
 use super::rules::{Act, Item, Rule};
-use super::value::{Is, Need, Needs, Value, given};
+use super::value::{EXCEPTIONS, Is, Need, Needs, Value, given};
 use super::violation::{Certainty, Detail, Kind, Sink, Violation};
 use crate::prelude::*;
 use crate::profile::Profile;
@@ -619,6 +619,13 @@ impl<'f, 'g> Machine<'f, 'g> {
     }
 
     /// Whether so many values are there.
+    /// Something else may refer to the value from now on, and change it.
+    pub(super) fn share(&mut self, deep: usize) {
+        if self.peek(deep) == Value::new(Is::List, EXCEPTIONS) {
+            self.put(deep, Value::of(Is::List));
+        }
+    }
+
     pub(super) fn has(&self, count: usize) -> Checked<()> {
         if self.depth() < count {
             return Err(self.wrong(Kind::StackUnderflow, Detail::Numbers(count as i64, self.depth() as i64)));
@@ -667,6 +674,7 @@ impl<'f, 'g> Machine<'f, 'g> {
             *taken = value;
         }
         self.touch(self.depth());
+        (1..=keeps).for_each(|deep| self.share(deep));
         Ok(())
     }
 
@@ -696,6 +704,7 @@ impl<'f, 'g> Machine<'f, 'g> {
             for _ in 0..count.of(argument) {
                 deep += 1;
                 self.demand(self.peek(deep), self.needs.get(letter))?;
+                self.share(deep);
             }
         }
         Ok(())

@@ -92,6 +92,7 @@ pub(in crate::bytecode) enum Act {
     Duplicate(u8),
     Compare,
     BuildTuple,
+    BuildList,
     /// Of a tuple of strings, and one of what is between them.
     BuildTemplate,
     /// The tuple on top has to be as long as the argument says.
@@ -118,6 +119,8 @@ pub(in crate::bytecode) enum Act {
     Resume,
     Reraise,
     ReraiseLasti,
+    /// The list has to hold nothing but exceptions and None.
+    PrepareReraise,
     EndAsyncFor,
     EndAsyncIteration,
     SetupLoop,
@@ -479,7 +482,8 @@ static ROWS: &[Row] = &[
     Row("LOAD_FROM_DICT_OR_DEREF", 0, ALL, "o>o", Deref),
     // Containers.
     Row("BUILD_TUPLE", 0, ALL, "", BuildTuple),
-    Row("BUILD_LIST BUILD_LIST_UNPACK", 0, ALL, "o*>l", Plain),
+    Row("BUILD_LIST", 0, ALL, "o*>l", BuildList),
+    Row("BUILD_LIST_UNPACK", 0, ALL, "o*>l", Plain),
     Row("BUILD_SET BUILD_SET_UNPACK", 0, ALL, "o*>s", Plain),
     Row("BUILD_MAP", 0, 0, ">d", Plain),
     Row("BUILD_MAP", 6, ALL, "o+>d", Plain),
@@ -588,7 +592,7 @@ static ROWS: &[Row] = &[
     Row("INTRINSIC_SUBSCRIPT_GENERIC", 0, ALL, "t>o", Plain),
     Row("INTRINSIC_TYPEALIAS", 0, ALL, "T>o", Plain),
     Row("INTRINSIC_2_INVALID INTRINSIC_SET_TYPEPARAM_DEFAULT", 0, ALL, "oo>o", Plain),
-    Row("INTRINSIC_PREP_RERAISE_STAR PREP_RERAISE_STAR", 0, ALL, "xl>r", Plain),
+    Row("INTRINSIC_PREP_RERAISE_STAR PREP_RERAISE_STAR", 0, ALL, "xl>r", PrepareReraise),
     Row("INTRINSIC_TYPEVAR_WITH_BOUND INTRINSIC_TYPEVAR_WITH_CONSTRAINTS", 0, ALL, "uo>o", Plain),
     Row("INTRINSIC_SET_FUNCTION_TYPE_PARAMS", 0, ALL, "ft>f", Plain),
     // Statements of 2.7.

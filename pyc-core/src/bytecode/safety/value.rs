@@ -24,6 +24,7 @@ pub(super) enum Is {
     /// A tuple of those. Data: how many.
     Interpolations,
     Dict,
+    /// Data: [`EXCEPTIONS`] if nothing but exceptions and None is in it, and nothing else refers to it.
     List,
     Set,
     /// Data (3.15): the instruction that made it.
@@ -107,6 +108,8 @@ pub(in crate::bytecode) struct Value(u32);
 pub(super) const DATA: u32 = 1 << 23;
 /// Of a tuple that is no constant.
 pub(super) const BUILT: u32 = 1 << 22;
+/// Of a list.
+pub(super) const EXCEPTIONS: u32 = 1;
 /// The value is borrowed from the variable that the data tell (of an object, cell or iterator only).
 const BORROWED: u32 = 1 << 23;
 
@@ -147,6 +150,10 @@ impl Value {
         NAMES[self.is() as usize]
     }
 
+    pub(super) fn is_exception_or_none(self) -> bool {
+        matches!(self.is(), Is::Exception | Is::MaybeException | Is::None)
+    }
+
     /// What is known where two ways meet; `None` if they have to be told apart.
     pub(super) fn join(self, other: Value) -> Option<Value> {
         if self == other {
@@ -156,7 +163,9 @@ impl Value {
             return None;
         }
         let both = self.bit() | other.bit();
-        Some(Value::of(if both & (bit(Is::Null) | bit(Is::Maybe)) != 0 {
+        Some(Value::of(if both == bit(Is::List) {
+            Is::List
+        } else if both & (bit(Is::Null) | bit(Is::Maybe)) != 0 {
             Is::Maybe
         } else if both & !TUPLES == 0 {
             Is::Tuple
