@@ -111,7 +111,12 @@ def execute(cases, told, words, limited):
     sys.setrecursionlimit(RECURSION_LIMIT)
     signal.signal(signal.SIGPROF, out_of_time)
     for b in cases:
-        number, text = ending(b)
+        try:
+            number, text = ending(b)
+        except OutOfTime:  # the signal came while the code ended in another way
+            number, text = TIME, ""
+        except MemoryError:
+            number, text = MEMORY, ""
         text = text.encode("utf-8", "replace")[:255] if not isinstance(text, bytes) else text[:255]
         os.write(told, struct.pack("BB", number, len(text)) + text)
 
