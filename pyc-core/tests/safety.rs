@@ -586,6 +586,35 @@ fn rows() -> Vec<Row> {
             ".flags ASYNC_GENERATOR; RETURN_GENERATOR; POP_TOP; LOAD_CONST \"a\"; RETURN_VALUE",
             ".flags ASYNC_GENERATOR; RETURN_GENERATOR; POP_TOP; LOAD_CONST None; RETURN_VALUE",
         ),
+        // What is in a cell is known until somebody else can have the cell, or another cell takes its place.
+        (
+            ValueKind,
+            CANNOT_TELL,
+            span("3.12", "3.15"),
+            ".stacksize 3; .cells \".type_params\", x; MAKE_CELL \".type_params\"; MAKE_CELL x; LOAD_CONST (1,); STORE_DEREF \".type_params\"; LOAD_CONST 1; STORE_DEREF x; LOAD_FAST x; STORE_FAST \".type_params\"; LOAD_DEREF \".type_params\"; CALL_INTRINSIC_1 INTRINSIC_SUBSCRIPT_GENERIC; RETURN_VALUE",
+            ".stacksize 3; .cells \".type_params\", x; MAKE_CELL \".type_params\"; MAKE_CELL x; LOAD_CONST (1,); STORE_DEREF \".type_params\"; LOAD_CONST 1; STORE_DEREF x; LOAD_FAST \".type_params\"; BUILD_TUPLE 1; LOAD_DEREF \".type_params\"; CALL_INTRINSIC_1 INTRINSIC_SUBSCRIPT_GENERIC; RETURN_VALUE",
+        ),
+        (
+            ValueKind,
+            CANNOT_TELL,
+            span("3.12", "3.15"),
+            ".stacksize 3; .cells \".type_params\", x; MAKE_CELL \".type_params\"; MAKE_CELL x; LOAD_CONST (1,); STORE_DEREF \".type_params\"; LOAD_CONST 1; STORE_DEREF x; LOAD_FAST \".type_params\"; STORE_FAST x; LOAD_CONST 1; STORE_DEREF x; LOAD_DEREF \".type_params\"; CALL_INTRINSIC_1 INTRINSIC_SUBSCRIPT_GENERIC; RETURN_VALUE",
+            ".stacksize 3; .cells \".type_params\", x; MAKE_CELL \".type_params\"; MAKE_CELL x; LOAD_CONST (1,); STORE_DEREF \".type_params\"; LOAD_CONST 1; STORE_DEREF x; LOAD_FAST \".type_params\"; BUILD_TUPLE 1; LOAD_DEREF \".type_params\"; CALL_INTRINSIC_1 INTRINSIC_SUBSCRIPT_GENERIC; RETURN_VALUE",
+        ),
+        (
+            ValueKind,
+            CANNOT_TELL,
+            span("3.12", "3.15"),
+            ".stacksize 3; .cells \".type_params\", x; MAKE_CELL \".type_params\"; MAKE_CELL x; LOAD_CONST (1,); STORE_DEREF \".type_params\"; LOAD_CONST 1; STORE_DEREF x; LOAD_FAST \".type_params\"; STORE_NAME y; LOAD_DEREF \".type_params\"; CALL_INTRINSIC_1 INTRINSIC_SUBSCRIPT_GENERIC; RETURN_VALUE",
+            ".stacksize 3; .cells \".type_params\", x; MAKE_CELL \".type_params\"; MAKE_CELL x; LOAD_CONST (1,); STORE_DEREF \".type_params\"; LOAD_CONST 1; STORE_DEREF x; LOAD_FAST \".type_params\"; BUILD_TUPLE 1; LOAD_DEREF \".type_params\"; CALL_INTRINSIC_1 INTRINSIC_SUBSCRIPT_GENERIC; RETURN_VALUE",
+        ),
+        (
+            ValueKind,
+            CANNOT_TELL,
+            span("3.12", "3.13"),
+            ".stacksize 3; .cells \".type_params\", x; MAKE_CELL \".type_params\"; MAKE_CELL x; LOAD_CONST (1,); STORE_DEREF \".type_params\"; LOAD_CONST 1; STORE_DEREF x; LOAD_NAME y; LOAD_FAST \".type_params\"; BUILD_TUPLE 1; BINARY_SUBSCR; LOAD_DEREF \".type_params\"; CALL_INTRINSIC_1 INTRINSIC_SUBSCRIPT_GENERIC; RETURN_VALUE",
+            ".stacksize 3; .cells \".type_params\", x; MAKE_CELL \".type_params\"; MAKE_CELL x; LOAD_CONST (1,); STORE_DEREF \".type_params\"; LOAD_CONST 1; STORE_DEREF x; LOAD_FAST \".type_params\"; BUILD_TUPLE 1; LOAD_DEREF \".type_params\"; CALL_INTRINSIC_1 INTRINSIC_SUBSCRIPT_GENERIC; RETURN_VALUE",
+        ),
         // What reraises exceptions of a group believes that there is nothing else in the list.
         (
             ValueKind,

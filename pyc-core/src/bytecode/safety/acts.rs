@@ -18,6 +18,9 @@ impl Machine<'_, '_> {
         }
         let was_copy = core::mem::replace(&mut self.is_copy, false);
         let rule = self.rule(self.now);
+        if self.frame.trusts_cells() {
+            self.guard_cells(rule)?;
+        }
         match rule.act {
             Act::Plain => {
                 self.take(rule)?;

@@ -146,6 +146,11 @@ impl<'g> Frame<'g> {
         }
     }
 
+    /// Whether what is in some cell is trusted to be of a type.
+    pub(super) fn trusts_cells(&self) -> bool {
+        self.type_params.is_some() || self.reached[0].is_some()
+    }
+
     /// What the fields say of each other, whatever the instructions are; whether these can be followed.
     pub(super) fn check_fields(&self, code: &Code<'_>, sink: &mut Sink) -> bool {
         let ints = code.ints();

@@ -33,6 +33,7 @@ pub(super) enum Is {
     Awaitable,
     /// Data: the constant.
     Code,
+    /// Data: that of [`cell`], in a variable whose value is trusted.
     Cell,
     /// Data: the constant that is its code.
     Function,
@@ -100,6 +101,16 @@ pub(super) mod why {
     pub(in super::super) const CONTINUE: u32 = 3;
 }
 
+/// Data of [`Is::Cell`]; none of them if anything may have got at the cell.
+pub(super) mod cell {
+    /// It was made here.
+    pub(in super::super) const MADE: u32 = 1;
+    /// What is in it is of the type that is trusted.
+    pub(in super::super) const HOLDS: u32 = 2;
+    /// The cell is on the stack, or in what was built of it there.
+    pub(in super::super) const OUT: u32 = 4;
+}
+
 /// What is known of a value: what it is in the upper byte, and data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::bytecode) struct Value(u32);
@@ -163,6 +174,11 @@ impl Value {
             return None;
         }
         let both = self.bit() | other.bit();
+        if both == bit(Is::Cell) {
+            let (one, two) = (self.data(), other.data());
+            let held = if one & two & cell::MADE == 0 { 0 } else { one & two | (one | two) & cell::OUT };
+            return Some(Value::new(Is::Cell, held));
+        }
         Some(Value::of(if both == bit(Is::List) {
             Is::List
         } else if both & (bit(Is::Null) | bit(Is::Maybe)) != 0 {

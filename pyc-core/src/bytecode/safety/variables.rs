@@ -3,7 +3,7 @@
 use super::frame::Frame;
 use super::machine::{Checked, Flow, Machine, small};
 use super::rules::{Act, Rule};
-use super::value::{Is, Value, given};
+use super::value::{Is, Value, cell, given};
 use super::violation::{Detail, Kind};
 use crate::code::flag;
 
@@ -48,6 +48,7 @@ impl Machine<'_, '_> {
         if matches!(value.is(), Is::Null | Is::Maybe) {
             return Err(self.wrong(Kind::UnboundLocal, Detail::Number(index as i64)));
         }
+        let value = self.hand_out(index, value)?;
         self.push(if borrows { value.borrowed(small(index)) } else { value })
     }
 
@@ -56,12 +57,17 @@ impl Machine<'_, '_> {
             return Err(self.unclear(Kind::BorrowedReference, Detail::None));
         }
         let kept = matches!(value.is(), Is::Null | Is::Maybe | Is::Cell);
+        debug_assert!(
+            value.is() != Is::Cell || value.data() == 0,
+            "what is on the stack is not known to hold anything"
+        );
         self.set_local(index, if kept { value } else { Value::of(Is::Object) })
     }
 
     pub(super) fn load_checked(&mut self, index: usize) -> Checked<Flow> {
         let value = self.local(index).unwrap_or(Value::of(Is::Maybe));
         if !matches!(value.is(), Is::Null | Is::Maybe) {
+            let value = self.hand_out(index, value)?;
             self.push(value)?;
             return Ok(Flow::Next);
         }
@@ -86,7 +92,7 @@ impl Machine<'_, '_> {
             Act::LoadFastAndClear => {
                 let value = self.local(index).unwrap_or(Value::of(Is::Maybe));
                 self.set_local(index, Value::of(Is::Null))?;
-                self.push(value)?;
+                self.push(if value.is() == Is::Cell { Value::of(Is::Cell) } else { value })?;
             }
             Act::DeleteFast => {
                 let value = self.local(index).unwrap_or(Value::of(Is::Maybe));
@@ -138,7 +144,7 @@ impl Machine<'_, '_> {
                     );
                 }
                 self.raise()?;
-                return self.set_local(index, Value::of(Is::Cell));
+                return self.set_local(index, Value::new(Is::Cell, if letter.is_some() { cell::MADE } else { 0 }));
             }
             Act::CopyFreeVars => {
                 if index != frame.frees {
@@ -154,6 +160,7 @@ impl Machine<'_, '_> {
                 self.raise()?;
                 let value = value.unwrap_or(Value::of(Is::Maybe));
                 let is_bound = !matches!(value.is(), Is::Null | Is::Maybe);
+                let value = self.hand_out(index, value)?;
                 return self.push(if is_bound { value } else { Value::of(Is::Object) });
             }
             Act::ClassDeref => {
@@ -170,7 +177,57 @@ impl Machine<'_, '_> {
         if let Some(value) = value.filter(|value| frame.profile.has_localsplus() && value.is() != Is::Cell) {
             return Err(self.wrong(Kind::ValueKind, Detail::Words("a cell", value.name())));
         }
-        self.trusted_name(rule, letter)
+        let Some((letter, value)) = letter.zip(value) else { return self.trusted_name(rule, None) };
+        let is_load = Rule::items(&rule.gives).count() > 0;
+        // A class asks its namespace before; that nobody has such a name there is believed.
+        let is_known = value.data() & cell::HOLDS != 0;
+        self.trusted_name(rule, (is_known || !is_load).then_some(letter))?;
+        if !is_load && Rule::items(&rule.takes).count() == 1 && value.data() & cell::MADE != 0 {
+            self.set_local(index, Value::new(Is::Cell, value.data() | cell::HOLDS))?;
+        }
+        Ok(())
+    }
+
+    /// What is on the stack when a variable was loaded, which has this value.
+    fn hand_out(&mut self, index: usize, value: Value) -> Checked<Value> {
+        if value.is() != Is::Cell {
+            return Ok(value);
+        }
+        if value.data() & cell::MADE != 0 {
+            self.set_local(index, Value::new(Is::Cell, value.data() | cell::OUT))?;
+        }
+        Ok(Value::of(Is::Cell))
+    }
+
+    /// Forgets what is in cells that are on the stack, if the instruction may give them to anybody: who has a cell can change it.
+    pub(super) fn guard_cells(&mut self, rule: &Rule) -> Checked<()> {
+        let count = |items| Rule::items(items).count();
+        let keeps_them = match rule.act {
+            Act::BuildTuple | Act::MakeFunction | Act::SetAttribute | Act::Copy | Act::Swap => true,
+            // A namespace may be asked before, which cannot have them.
+            Act::Deref => count(&rule.gives) > 0,
+            Act::Plain
+            | Act::LoadConst
+            | Act::LoadCommon
+            | Act::Named
+            | Act::LoadFast
+            | Act::LoadFastCheck
+            | Act::LoadBorrow
+            | Act::LoadPair
+            | Act::BorrowPair
+            | Act::LoadClosure => count(&rule.takes) + count(&rule.keeps) == 0,
+            _ => false,
+        };
+        if keeps_them {
+            return Ok(());
+        }
+        for variable in [self.frame.type_params, self.frame.reached[0]].into_iter().flatten() {
+            let variable = variable as usize;
+            if self.local(variable).is_some_and(|value| value.is() == Is::Cell && value.data() & cell::OUT != 0) {
+                self.set_local(variable, Value::of(Is::Cell))?;
+            }
+        }
+        Ok(())
     }
 
     /// Loads from or stores to a variable whose value is trusted to be so.
