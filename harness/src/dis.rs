@@ -16,7 +16,7 @@ use pyc_core::pyc::PycError;
 use pyc_core::{Graph, NodeId, Profile, Pyc, Release, Value, read};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write;
+use std::fmt::{self, Write};
 
 /// The longest text of a constant in a listing, in bytes.
 const LONGEST: usize = 1000;
@@ -411,10 +411,8 @@ impl CodeView {
             text.push_str(visible(&line).trim_end());
             text.push('\n');
         }
-        for HandlerView { start, end, target, depth, lasti } in &self.handlers {
-            let lasti = if *lasti { ", pushes the offset" } else { "" };
-            writeln!(text, "  handler: {start} to {end} goes to {target}, depth {depth}{lasti}")
-                .expect("a String takes everything");
+        for handler in &self.handlers {
+            writeln!(text, "  {handler}").expect("a String takes everything");
         }
         for it in &self.violations {
             let word = if it.is_certain() { "not safe" } else { "unclear" };
@@ -422,6 +420,14 @@ impl CodeView {
             text.push('\n');
         }
         text
+    }
+}
+
+impl fmt::Display for HandlerView {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let HandlerView { start, end, target, depth, lasti } = self;
+        let lasti = if *lasti { ", pushes the offset" } else { "" };
+        write!(f, "handler: {start} to {end} goes to {target}, depth {depth}{lasti}")
     }
 }
 

@@ -61,6 +61,13 @@ pair("lines", SOURCE, SOURCE.replace("class A", "\n\nclass A"))
 pair("docstring", SOURCE, SOURCE.replace('"""Function."""', '"""Edited!!!"""'))
 pair("constant", SOURCE, SOURCE.replace("1000", "2000"))
 pair("code", SOURCE, SOURCE.replace("x + i", "x - i"))
+# The docstring is used as a value, too.
+pair("constant-of-docstring", *["def f():\n    'doc %s'\n    return 'doc %s', f\n" % (word, word) for word in "ab"])
+pair("constant-of-docstring-elsewhere", *["def f():\n    'doc %s'\nx = 'doc %s', 1000\n" % (word, word) for word in "ab"])
+# Only the exception table differs since 3.11.
+call, begin = "    g()\n", "    try:\n"
+end = "        h()\n    except ValueError:\n        return 1\n"
+pair("code-in-try", "def f():\n" + call + begin + end, "def f():\n" + begin + "    " + call + end)
 compiled("trailing", "a", SOURCE)
 with open(path("trailing", "a"), "rb") as f:
     whole = f.read()

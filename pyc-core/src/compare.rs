@@ -153,6 +153,7 @@ pub fn compare(left: &Graph<'_>, right: &Graph<'_>, profile: &Profile) -> Compar
         of_right,
         open: vec![(left.root, right.root, Kind::Value)],
         done: BTreeSet::new(),
+        mild: BTreeSet::new(),
         partner: BTreeMap::new(),
         found: Comparison::default(),
         budget: (1 << 12) + PAIRS * (left.len() + right.len()),
@@ -171,6 +172,8 @@ struct Walk<'w, 'l, 'r> {
     /// Pairs to compare, and what a difference of values there is.
     open: Vec<(NodeId, NodeId, Kind)>,
     done: BTreeSet<(NodeId, NodeId)>,
+    /// Those of them that differ as a docstring, a line or a file name only: the program may use the same object elsewhere.
+    mild: BTreeSet<(NodeId, NodeId)>,
     /// For each object of the first graph: the one of the second that it was met with.
     partner: BTreeMap<NodeId, NodeId>,
     found: Comparison,
@@ -219,7 +222,13 @@ impl Walk<'_, '_, '_> {
             (false, false) if a.is(bit::FLAG) != b.is(bit::FLAG) => self.tell(Kind::Flags, left, right),
             _ => {}
         }
-        if !self.done.insert((l, r)) {
+        let is_new = self.done.insert((l, r));
+        if !is_equal && context.keeps_program() {
+            self.mild.insert((l, r));
+        } else if self.mild.remove(&(l, r)) {
+            self.tell(context, left, right);
+        }
+        if !is_new {
             return;
         }
         let (a, b) = (self.left.node(l), self.right.node(r));

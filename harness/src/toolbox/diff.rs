@@ -405,7 +405,15 @@ fn listing(x: &Side<'_>, y: &Side<'_>, left: NodeId, right: NodeId, path: &str) 
         };
         view.instructions.iter().map(line).collect()
     };
-    let lines = changes(&lines(&a), &lines(&b));
+    let (mut left, mut right) = (lines(&a), lines(&b));
+    // The table differs with the instructions, so it only tells something where these are the same.
+    if left.iter().map(|line| &line.0).eq(right.iter().map(|line| &line.0)) {
+        let handlers =
+            |view: &CodeView| view.handlers.iter().map(|it| (it.to_string(), it.to_string())).collect::<Vec<_>>();
+        left.extend(handlers(&a));
+        right.extend(handlers(&b));
+    }
+    let lines = changes(&left, &right);
     Some(Listing { path: path.into(), lines })
 }
 

@@ -1,7 +1,7 @@
 //! Two code objects: what their instructions mean, not by which index they say it.
 
 use super::{Kind, Walk};
-use crate::bytecode::{Argument, Body, Instruction};
+use crate::bytecode::{Argument, Body, Handler, Instruction};
 use crate::code::{Code, CodeInts, Field, flag};
 use crate::graph::{Graph, NodeId, Value};
 use crate::prelude::*;
@@ -41,6 +41,8 @@ struct Side<'g> {
     line: Option<NodeId>,
     /// How many instructions do nothing.
     nops: usize,
+    /// The exception table: places of steps in the place of offsets.
+    handlers: Vec<Handler>,
     ints: CodeInts,
 }
 
@@ -129,9 +131,31 @@ impl<'g> Side<'g> {
             // The two ways to load a line are one.
             Step { opcode: if meaning == Meaning::FirstLine { 0 } else { it.code }, meaning, constant }
         };
+        let place = |offset: u64| {
+            let next = starts.range(usize::try_from(offset).unwrap_or(usize::MAX)..).next();
+            next.map_or(u64::MAX, |(_, at)| kept(*at) as u64)
+        };
+        let handlers = handlers(body.handlers().map(|it| Handler {
+            start: place(it.start),
+            end: place(it.end),
+            target: place(it.target),
+            ..it
+        }));
         let steps = all.iter().enumerate().filter(|(at, _)| !dropped.contains(at)).map(step).collect();
-        Side { steps, docstring, line, nops, ints, body }
+        Side { steps, docstring, line, nops, handlers, ints, body }
     }
+}
+
+/// Without entries that cover nothing; two that an instruction has parted that is left out are one.
+fn handlers(entries: impl Iterator<Item = Handler>) -> Vec<Handler> {
+    let mut whole: Vec<Handler> = Vec::new();
+    for it in entries.filter(|it| it.start < it.end) {
+        match whole.last_mut() {
+            Some(last) if *last == (Handler { start: last.start, end: it.start, ..it }) => last.end = it.end,
+            _ => whole.push(it),
+        }
+    }
+    whole
 }
 
 fn is_text(graph: &Graph<'_>, id: NodeId) -> bool {
@@ -169,7 +193,7 @@ impl Walk<'_, '_, '_> {
         }
         let aligned = x.steps.len() == y.steps.len()
             && x.steps.iter().zip(&y.steps).all(|(a, b)| a.opcode == b.opcode && a.meaning == b.meaning);
-        if !aligned || !have_same_ints(x.ints, y.ints, drops_docstring) {
+        if !aligned || x.handlers != y.handlers || !have_same_ints(x.ints, y.ints, drops_docstring) {
             self.tell(Kind::Code, left, right);
         }
         if drops_docstring {
@@ -233,7 +257,8 @@ impl Walk<'_, '_, '_> {
         if let (Some(a), Some(b)) = (x.line, y.line) {
             pairs.push((a, b, Kind::Lines));
         }
-        let docstrings = |id: &NodeId, side: &Side<'_>| side.docstring == Some(*id);
+        // Those are met above, if instructions do not load them for something else as well.
+        let is_special = |id: &NodeId, side: &Side<'_>| side.docstring == Some(*id) || side.line == Some(*id);
         let mut met: BTreeSet<(NodeId, NodeId)> = BTreeSet::new();
         let mut moved = false;
         let place = |list: &[NodeId], id: NodeId| list.iter().position(|it| *it == id);
@@ -262,7 +287,7 @@ impl Walk<'_, '_, '_> {
         }
         if x.body.consts.len() == y.body.consts.len() && aligned && !moved {
             for (a, b) in x.body.consts.iter().zip(y.body.consts) {
-                if !docstrings(a, x) && !docstrings(b, y) && met.insert((*a, *b)) {
+                if !is_special(a, x) && !is_special(b, y) && met.insert((*a, *b)) {
                     pairs.push((*a, *b, Kind::Constant));
                 }
             }
