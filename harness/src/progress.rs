@@ -137,7 +137,7 @@ impl Progress {
         let known = self.findings - self.unexpected;
         let findings = match known {
             0 => format!("{} findings", self.unexpected),
-            _ => format!("{} findings, {known} more that are expected", self.unexpected),
+            _ => format!("{} findings, {known} that are expected or have the same cause", self.unexpected),
         };
         format!("{}{of}  {cases} cases  {rate}/s  {findings}", clock(elapsed))
     }

@@ -92,6 +92,14 @@ pub fn python(program: &str, version: &str, case: &[u8], shown: Shown, kept: Kep
     format!("{program} -c {}", shell(&format!("import marshal; {shown}")))
 }
 
+/// A command that asks the reader behind an adapter, which is this command line; `None` for a case that is too long to be pasted.
+#[must_use]
+pub fn adapter(command: &str, version: &str, case: &[u8]) -> Option<String> {
+    let (major, minor) = numbers(version);
+    let request = format!(r#"{{"id":1,"op":"load","python":"{major}.{minor}","data":"{}"}}"#, hex(case));
+    (case.len() <= INLINE).then(|| format!("echo '{request}' | {command}"))
+}
+
 /// One line of Rust that shows what pyc-core does with a case under the profile of this version.
 #[must_use]
 pub fn rust(version: &str, case: &[u8], shown: Shown, kept: Kept<'_>) -> String {

@@ -180,6 +180,14 @@ impl Interpreter {
         }
     }
 
+    /// The words of the command line of an adapter.
+    #[must_use]
+    pub fn adapter(&self) -> Option<Vec<String>> {
+        let Launch::Adapter { program, arguments, .. } = &self.launch else { return None };
+        let words = std::iter::once(program.as_os_str()).chain(arguments.iter().map(AsRef::as_ref));
+        Some(words.map(|word: &std::ffi::OsStr| word.to_string_lossy().into_owned()).collect())
+    }
+
     /// The command line that runs another script than the worker, in the same environment; `None` if it is not driven by
     /// a script.
     #[must_use]

@@ -185,9 +185,10 @@ impl<'a> Summary<'a> {
             (Verdict::Broken, _) => "The run broke before it could come to a verdict".into(),
             (Verdict::NothingCompared, _) => "Nothing was compared with a CPython".into(),
             (Verdict::Diverged, 0) => "The run failed without an unexpected finding".into(),
-            (Verdict::Diverged, n) if hit == 0 => {
+            (Verdict::Diverged, n) if hit == 0 && compared > 0 => {
                 format!("{}, none of them in a CPython", plural(n, "unexpected finding"))
             }
+            (Verdict::Diverged, n) if hit == 0 => plural(n, "unexpected finding"),
             (Verdict::Diverged, n) => {
                 format!("{} in {hit} of {}", plural(n, "unexpected finding"), plural(compared, "CPython"))
             }
@@ -222,8 +223,12 @@ impl<'a> Summary<'a> {
                 [] => {
                     "No oracle came to a conclusion on any case, so this report says nothing about any reader.".into()
                 }
-                ids => format!(
+                ids if ids.iter().all(|id| id.starts_with("core:")) => format!(
                     "Only what needs no CPython was checked ({}). Whether real interpreters agree is not known.",
+                    ids.join(", ")
+                ),
+                ids => format!(
+                    "No CPython took part: {} was compared with what pyc-core predicts of CPython.",
                     ids.join(", ")
                 ),
             });

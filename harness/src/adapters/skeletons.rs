@@ -54,7 +54,7 @@ impl Language {
     }
 }
 
-const FUZZ: Files = files!("fuzz": "Cargo.toml", "fuzz_targets/read.rs");
+const FUZZ: Files = files!("fuzz": "Cargo.toml", "README.md", "fuzz_targets/read.rs");
 
 /// Writes a skeleton into a folder that does not exist, or is empty. `provost` is the folder of this repository.
 ///

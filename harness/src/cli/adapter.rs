@@ -12,6 +12,8 @@ use anyhow::{Result, anyhow};
 use clap::{Args, Subcommand};
 use interpreters::exec::Operation;
 use interpreters::{Interpreter, Limits, adapters};
+use pyc_core::Profile;
+use pyc_core::bytecode::text;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -43,7 +45,7 @@ enum Task {
 }
 
 /// What an adapter is asked in a test: what it is, and the bytes, which every Python reads alike.
-const CASES: [(&str, &[u8]); 17] = [
+const CASES: [(&str, &[u8]); 19] = [
     ("None", b"N"),
     ("True", b"T"),
     ("an int", b"i\xff\xff\xff\xff"),
@@ -56,6 +58,8 @@ const CASES: [(&str, &[u8]); 17] = [
     ("a list", b"[\x01\0\0\0(\0\0\0\0"),
     ("a dict", b"{u\x01\0\0\0ai\x01\0\0\0u\x01\0\0\0bN0"),
     ("a set", b"<\x02\0\0\0i\x01\0\0\0i\x02\0\0\0"),
+    ("a frozenset", b">\x01\0\0\0i\x07\0\0\0"),
+    ("Ellipsis", b"."),
     ("nothing", b""),
     ("an empty tuple twice", b"(\x02\0\0\0(\0\0\0\0(\0\0\0\0"),
     ("an unknown type", b"\x01"),
@@ -120,7 +124,8 @@ fn test(program: &str) -> Result<u8> {
         };
         let rewrites = declaration.can(Operation::Rewrite);
         let mut pair = Pair::new(&declaration.name, core, Box::new(Reality::new(interpreter, limits.clone())));
-        for (what, stream) in CASES {
+        let code = code_object(pair.core().profile());
+        for (what, stream) in CASES.into_iter().chain([("a code object", &*code)]) {
             let compared = match pair.compare(stream) {
                 Ok(compared) => compared,
                 Err(broken) => {
@@ -135,9 +140,16 @@ fn test(program: &str) -> Result<u8> {
     }
     match wrong {
         0 => println!("nothing is wrong; `cargo provost hunt --adapter {program:?}` asks more"),
+        1 => println!("1 answer is wrong"),
         n => println!("{n} answers are wrong"),
     }
     Ok(u8::from(wrong > 0))
+}
+
+/// `lambda: None`, as this Python writes it.
+fn code_object(profile: &Profile) -> Vec<u8> {
+    let text = format!(".python {}\n.bare\n.code f\nLOAD_CONST None\nRETURN_VALUE\n", profile.version);
+    text::assemble(&text).unwrap_or_else(|e| unreachable!("these instructions are there in every version: {e}"))
 }
 
 /// Whether an answer is wrong, and what to say of it.
@@ -154,7 +166,7 @@ fn told(compared: &Compared, rewrites: bool) -> (bool, String) {
             (
                 true,
                 format!(
-                    "WRONG ({came}): at {}: it is {}, and it says {says}",
+                    "WRONG ({came}): at {}: CPython says {}; your reader says {says}",
                     divergence.at,
                     repro::excerpt(&divergence.core)
                 ),

@@ -221,7 +221,7 @@ impl Hunt {
             Ok(())
         })?;
         progress.finish();
-        finish(recorder, &ids, compares, stop.load(Ordering::Relaxed), &self.plant())
+        finish(recorder, &ids, compares, stop.load(Ordering::Relaxed), &self.search.again())
     }
 
     /// Writes who takes part, who does not, and what to keep in mind about that.
@@ -319,11 +319,6 @@ impl Hunt {
             cache: self.cache.clone().unwrap_or_else(|| target_dir().join("provost").join("stdlib")),
             expected: Expected::read(&root().join("corpus").join("expected"))?,
         })
-    }
-
-    /// The option that plants the same fault again.
-    fn plant(&self) -> String {
-        self.search.plant.map_or(String::new(), |fault| format!(" --plant {}", fault.name))
     }
 
     /// Everything that decides what the run does, spelled out.

@@ -47,6 +47,8 @@ struct Answer {
     version: String,
     /// What a person types to ask the same interpreter.
     program: String,
+    /// The command line, if it is a reader behind an adapter.
+    adapter: Option<String>,
     predicted: Observation,
     observed: Observation,
     verdict: Verdict,
@@ -58,11 +60,11 @@ impl Replay {
         let asked = self.writer.as_deref().map(Core::named).transpose().map_err(anyhow::Error::msg)?;
         let Content { import, stream } = Content::read(&self.case, asked.as_ref().map(Core::profile))?;
         let (mut headers, mut answers) = (Vec::new(), Vec::new());
-        for Chosen { id, version, program, mut pair } in self.search.subjects(&self.subject)? {
+        for Chosen { id, version, program, adapter, mut pair } in self.search.subjects(&self.subject)? {
             let program = program.as_deref().map_or_else(|| repro::program(&id, &version), repro::shell_path);
             let answer = |predicted, observed, verdict| {
-                let (id, version, program) = (id.clone(), version.clone(), program.clone());
-                Answer { id, version, program, predicted, observed, verdict }
+                let (id, version, program, adapter) = (id.clone(), version.clone(), program.clone(), adapter.clone());
+                Answer { id, version, program, adapter, predicted, observed, verdict }
             };
             if let Some(import) = import.as_ref().filter(|_| pair.core().is_model()) {
                 let predicted = pair.core().import(import);
@@ -108,7 +110,9 @@ impl Replay {
             }
             let commands = |answer: &Answer| {
                 let source = import.source.clone().map(|(bytes, mtime)| Source { bytes, mtime });
-                repro::import(&answer.program, &answer.version, &import.file, source.as_ref(), &file, &name)
+                let [python, rust] =
+                    repro::import(&answer.program, &answer.version, &import.file, source.as_ref(), &file, &name);
+                vec![("Python", python), ("Rust", rust)]
             };
             show(&mut out, &headers, &|core| core.import(import), &commands, &shown)?;
         }
@@ -122,10 +126,14 @@ impl Replay {
                     Verdict::Diverge(divergence) => repro::Shown::of(divergence),
                     _ => repro::Shown::Value,
                 };
-                [
-                    repro::python(&answer.program, &answer.version, stream, shown, kept),
-                    repro::rust(&answer.version, stream, shown, kept),
-                ]
+                let python = ("Python", repro::python(&answer.program, &answer.version, stream, shown, kept));
+                match &answer.adapter {
+                    Some(adapter) => {
+                        let asked = repro::adapter(adapter, &answer.version, stream);
+                        asked.map(|asked| ("Reader", asked)).into_iter().chain([python]).collect()
+                    }
+                    None => vec![python, ("Rust", repro::rust(&answer.version, stream, shown, kept))],
+                }
             };
             show(&mut out, &answers, &|core| core.predict(stream).observation, &commands, &shown)?;
             looks_like(&mut out, import.as_ref().map_or(stream, |import| &import.file))?;
@@ -134,6 +142,9 @@ impl Replay {
         Ok(u8::from(headers.iter().chain(&answers).any(diverges)))
     }
 }
+
+/// Commands that show what a subject does, and whose they are.
+type Commands = Vec<(&'static str, String)>;
 
 /// What people are shown of what subjects say.
 struct Shown<'s> {
@@ -172,7 +183,7 @@ fn show(
     out: &mut impl Write,
     answers: &[Answer],
     predict: &dyn Fn(&Core) -> Observation,
-    commands: &dyn Fn(&Answer) -> [String; 2],
+    commands: &dyn Fn(&Answer) -> Commands,
     shown: &Shown,
 ) -> Result<()> {
     if answers.is_empty() {
@@ -181,7 +192,7 @@ fn show(
         rows.extend(Core::all().map(predicted));
         return Ok(write!(out, "{}", table(&rows))?);
     }
-    let mut rows = vec![["subject", "verdict", "the interpreter", "the core"].map(String::from).to_vec()];
+    let mut rows = vec![["subject", "verdict", "what it says", "what pyc-core predicts"].map(String::from).to_vec()];
     for answer in answers {
         let verdict = match &answer.verdict {
             Verdict::Agree => format!("agree{}", left_out(&answer.predicted)),
@@ -222,7 +233,7 @@ fn left_out(predicted: &Observation) -> String {
 fn differences(
     out: &mut impl Write,
     answers: &[Answer],
-    commands: &dyn Fn(&Answer) -> [String; 2],
+    commands: &dyn Fn(&Answer) -> Commands,
     shown: &Shown,
 ) -> Result<()> {
     let mut seen = Vec::new();
@@ -234,18 +245,25 @@ fn differences(
         seen.push(&divergence.signature);
         writeln!(out, "\n{}: {}", answer.id, divergence.signature)?;
         writeln!(out, "  first difference  {}", divergence.at)?;
-        writeln!(out, "  the core          {}", repro::excerpt(&divergence.core))?;
-        writeln!(out, "  the interpreter   {}", repro::excerpt(&divergence.subject))?;
-        let [python, rust] = commands(answer);
-        writeln!(out, "  Python  {python}\n  Rust    {rust}")?;
+        let width = answer.id.len().max(16);
+        writeln!(out, "  {:width$}  {}", "predicted", repro::excerpt(&divergence.core))?;
+        writeln!(out, "  {:width$}  {}", answer.id, repro::excerpt(&divergence.subject))?;
+        told(out, commands(answer))?;
     }
     // The Python that wrote it matters most.
     let matters = |answer: &&Answer| shown.own.is_some_and(|own| answer.version.starts_with(&format!("{own}.")));
     let answer = answers.iter().find(matters).or(answers.last());
     if let (true, Some(answer)) = (seen.is_empty(), answer) {
         writeln!(out, "\nto see it yourself ({}):", answer.id)?;
-        let [python, rust] = commands(answer);
-        writeln!(out, "  Python  {python}\n  Rust    {rust}")?;
+        told(out, commands(answer))?;
+    }
+    Ok(())
+}
+
+/// The commands that show it.
+fn told(out: &mut impl Write, commands: Commands) -> Result<()> {
+    for (who, command) in commands {
+        writeln!(out, "  {who:<7} {command}")?;
     }
     Ok(())
 }

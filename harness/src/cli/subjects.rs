@@ -5,6 +5,7 @@ use crate::campaign::Member;
 use crate::comparison::Pair;
 use crate::faults::Fault;
 use crate::faults::subject::Planted;
+use crate::repro;
 use crate::subjects::Reality;
 use crate::subjects::core::Core;
 use anyhow::{Result, ensure};
@@ -18,6 +19,8 @@ pub(super) struct Chosen {
     pub(super) version: String,
     /// The executable that a person can ask the same.
     pub(super) program: Option<String>,
+    /// The command line of an adapter: what answers is a reader of somebody's.
+    pub(super) adapter: Option<String>,
     pub(super) pair: Pair,
 }
 
@@ -28,6 +31,13 @@ impl From<Chosen> for Member {
 }
 
 impl Search {
+    /// What another command has to say to ask the same subjects.
+    pub(super) fn again(&self) -> String {
+        let plant = self.plant.map(|fault| format!(" --plant {}", fault.name));
+        let adapters = self.adapter.iter().map(|program| format!(" --adapter {}", repro::shell_path(program)));
+        plant.into_iter().chain(adapters).collect()
+    }
+
     /// The subjects that `ids` select, all of them if there are none. An interpreter whose Python pyc-core has no profile
     /// for is left out, and the reason is printed.
     ///
@@ -45,8 +55,12 @@ impl Search {
                     let subject = Box::new(Reality::new(interpreter, Limits::default()));
                     let pair = Pair::new(&interpreter.facts.implementation, core, subject);
                     let (id, version) = (interpreter.id.clone(), interpreter.facts.version.clone());
+                    let adapter = interpreter
+                        .adapter()
+                        .map(|words| words.iter().map(|word| repro::shell_path(word)).collect::<Vec<_>>().join(" "));
                     let program = interpreter.executable().map(|path| path.display().to_string());
-                    chosen.push(Chosen { id, version, program, pair });
+                    let program = program.filter(|_| adapter.is_none());
+                    chosen.push(Chosen { id, version, program, adapter, pair });
                 }
                 Err(reason) => eprintln!("{}: skipped: {reason}", interpreter.id),
             }
@@ -61,7 +75,7 @@ fn planted(fault: &'static Fault, ids: &[String]) -> Result<Vec<Chosen>> {
     let of = |core: Core| {
         let version = core.profile().version.to_string();
         let pair = Pair::new(Planted::FAMILY, core.clone(), Box::new(Planted::new(fault, core)));
-        Chosen { id: format!("{}:{version}", Planted::FAMILY), version, program: None, pair }
+        Chosen { id: format!("{}:{version}", Planted::FAMILY), version, program: None, adapter: None, pair }
     };
     let mut chosen: Vec<Chosen> = cores.map(of).collect();
     let all: Vec<String> = chosen.iter().map(|one| one.id.clone()).collect();

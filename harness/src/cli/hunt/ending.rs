@@ -13,13 +13,16 @@ use std::io::Write as _;
 /// How many findings are shown in the terminal; the report has all.
 const SHOWN: usize = 10;
 
-/// Writes the end, prints the summary, and gives the exit status.
+/// Cases of so many bytes are shown with them.
+const INLINE: u64 = 40;
+
+/// Writes the end, prints the summary, and gives the exit status. `again` is what a command has to say to ask the same subjects.
 pub(in crate::cli) fn finish(
     recorder: &mut Recorder,
     ids: &[String],
     compares: bool,
     interrupted: bool,
-    plant: &str,
+    again: &str,
 ) -> Result<u8> {
     let silent: Vec<String> = ids.iter().filter(|id| Totals::of(of(recorder, id)).compared == 0).cloned().collect();
     for id in &silent {
@@ -30,7 +33,14 @@ pub(in crate::cli) fn finish(
     let starved: Vec<String> = made
         .iter()
         .filter(|statistics| !statistics.starved.is_empty())
-        .map(|s| format!("{}: the generator {} is starved: {}", s.subject, s.generator, s.starved.join("; ")))
+        .map(|s| {
+            format!(
+                "{}: not all that the generator {} makes is of use: {}",
+                s.subject,
+                s.generator,
+                s.starved.join("; ")
+            )
+        })
         .collect();
     for text in &starved {
         recorder.sum_up(Level::Warning, text)?;
@@ -63,6 +73,7 @@ pub(in crate::cli) fn finish(
     }
     let mut new: Vec<&reports::Finding> = recorder.findings().filter(|finding| finding.is_new()).collect();
     new.sort_by_key(|finding| finding.rank());
+    let more = new.len().saturating_sub(SHOWN);
     for finding in new.into_iter().take(SHOWN) {
         writeln!(text, "\n{} ({}x in {})", finding.signature, finding.occurrences, finding.seen_in.join(", "))?;
         writeln!(text, "  at {} ({})", finding.first_difference.as_deref().unwrap_or_default(), finding.origin)?;
@@ -77,10 +88,16 @@ pub(in crate::cli) fn finish(
         writeln!(text, "  {:width$}  {}", finding.expected.subject, finding.expected.detail)?;
         writeln!(text, "  {}  {}", finding.observed.subject, finding.observed.detail)?;
         let case = recorder.folder().join(finding.case.path.as_deref().unwrap_or_default());
-        writeln!(text, "  cargo provost replay {}{plant}", case.display())?;
+        if !finding.case.truncated && finding.case.length <= INLINE {
+            writeln!(text, "  {}", finding.case.hex)?;
+        }
+        writeln!(text, "  cargo provost replay {}{again}", case.display())?;
         if let Some(caution) = &finding.caution {
             writeln!(text, "  {caution}")?;
         }
+    }
+    if more > 0 {
+        writeln!(text, "\n{more} more findings are in the report")?;
     }
     if !unmet.is_empty() {
         writeln!(text, "\n{} entries of corpus/expected were not met in this run", unmet.len())?;
