@@ -176,6 +176,35 @@ fn places_and_modes_are_those_of_the_interpreter() {
     }
 }
 
+/// What a link leads to is somebody else's: py_compile refuses it, too.
+#[test]
+fn links_in_the_place_of_compiled_files_are_refused() {
+    let Some((interpreter, profile)) = pythons().pop() else {
+        println!("skipped: no CPython that can be started was found; nothing was compiled");
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let (source, precious) = (folder.path().join("s/m.py"), folder.path().join("precious"));
+    let cache = folder.path().join("s/__pycache__");
+    std::fs::create_dir_all(&cache).unwrap();
+    std::fs::write(&source, "x = 1\n").unwrap();
+    let Version { major, minor } = profile.version;
+    let pyc = cache.join(format!("m.cpython-{major}{minor}.pyc"));
+    let python = interpreter.executable().unwrap();
+    let refused = |said: &str| {
+        check(&["compile", "--python", path(python), path(&source)], None, 1, &[path(&pyc), said, "is not replaced"]);
+    };
+    std::os::unix::fs::symlink("../../precious", &pyc).unwrap();
+    refused("is a link");
+    assert!(!precious.exists());
+    std::fs::write(&precious, "precious").unwrap();
+    refused("is a link");
+    assert_eq!(std::fs::read(&precious).unwrap(), b"precious");
+    std::fs::remove_file(&pyc).unwrap();
+    std::fs::create_dir(&pyc).unwrap();
+    refused("is no regular file");
+}
+
 /// Who was asked for by a version is a CPython, and one of those that write the same files.
 #[test]
 fn one_python_writes_each_file() {

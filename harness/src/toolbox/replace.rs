@@ -44,22 +44,10 @@ pub fn is_temporary(path: &Path) -> bool {
 /// # Errors
 /// When that cannot be.
 pub fn create(path: &Path, bytes: &[u8]) -> Result<(), Trouble> {
-    make(path, bytes, None)
-}
-
-/// The same with this mode, as far as the umask allows it, whatever mode the old file has.
-///
-/// # Errors
-/// When that cannot be.
-pub fn create_as(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Trouble> {
-    make(path, bytes, Some(mode))
-}
-
-fn make(path: &Path, bytes: &[u8], mode: Option<u32>) -> Result<(), Trouble> {
     // Where a link leads to is not there yet, that is made, and the link stays.
     if let (Ok(target), Err(_)) = (path.read_link(), path.metadata()) {
         let target = path.parent().map_or(target.clone(), |folder| folder.join(&target));
-        return put(&target, bytes, None, mode, false);
+        return put(&target, bytes, None, None, false);
     }
     if let Ok(path) = path.canonicalize() {
         let old = path.metadata().map_err(|e| not_written(&e))?;
@@ -68,12 +56,30 @@ fn make(path: &Path, bytes: &[u8], mode: Option<u32>) -> Result<(), Trouble> {
             let out = File::options().write(true).open(&path);
             return out.and_then(|mut out| out.write_all(bytes)).map_err(|e| not_written(&e));
         }
-        return put(&path, bytes, Some(&old), mode, false);
+        return put(&path, bytes, Some(&old), None, false);
     }
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).map_err(|e| not_written(&e))?;
+    make_folder(path)?;
+    put(path, bytes, None, None, false)
+}
+
+/// Makes a file of these bytes that nobody named, with this mode as far as the umask allows it, or puts them in the place of one.
+/// What a link leads to is not this file, and nobody asked for the link to become one; so it is refused, as by py_compile.
+///
+/// # Errors
+/// When that cannot be, or when something else than a regular file is there.
+pub fn create_as(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Trouble> {
+    let old = path.symlink_metadata().ok();
+    if let Some(kind) = old.as_ref().map(Metadata::file_type).filter(|kind| !kind.is_file()) {
+        let kind = if kind.is_symlink() { "a link" } else { "no regular file" };
+        let what = format!("{} is {kind}, and is not replaced", path.display());
+        return Err(Trouble::new("not-written", what, "remove it, and run the command again"));
     }
-    put(path, bytes, None, mode, false)
+    make_folder(path)?;
+    put(path, bytes, old.as_ref(), Some(mode), false)
+}
+
+fn make_folder(path: &Path) -> Result<(), Trouble> {
+    path.parent().map_or(Ok(()), std::fs::create_dir_all).map_err(|e| not_written(&e))
 }
 
 /// `waits` for the disk, so that not even a crash of the machine costs a file that cannot be made again.
