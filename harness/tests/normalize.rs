@@ -259,7 +259,15 @@ fn files_are_rewritten_in_place() {
     assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o640);
     let normal = std::fs::read(&file).unwrap();
     assert_ne!(normal, greet("3.12"));
-    check(&["--check", path(folder.path())], 0, &["2 normal", "0 refused\n"]);
+    std::fs::write(folder.path().join("again.pyc"), &normal).unwrap();
+    check(&["--check", path(folder.path())], 0, &["2 normal", "0 refused\n", "link.pyc: is a link, and is skipped"]);
+    std::fs::remove_file(folder.path().join("again.pyc")).unwrap();
+    // What is out of the folder stays.
+    let inner = folder.path().join("inner");
+    std::fs::create_dir(&inner).unwrap();
+    std::os::unix::fs::symlink(&file, inner.join("x.pyc")).unwrap();
+    check(&["--mtime", "9", path(&inner)], 0, &["x.pyc: is a link, and is skipped"]);
+    assert_eq!(std::fs::read(&file).unwrap(), normal);
     check(&["--json", &at], 0, &["\"status\":\"normal\"", "\"python\":\"3.12\""]);
     check(&["--remap", "greet.py=/src/greet.py", &at], 0, &["file names"]);
     assert!(std::fs::read(&file).unwrap().windows(13).any(|window| window == b"/src/greet.py"));

@@ -136,6 +136,23 @@ fn what_is_lost_is_said() {
     check(&good[..good.len() - 1], &["--json"], &["\"kind\":\"damaged\",\"offset\":"]);
 }
 
+/// What is out of the folder stays.
+#[test]
+fn links_in_folders_are_skipped() {
+    let folder = tempfile::tempdir().unwrap();
+    let (out, inner) = (folder.path().join("out.pyc"), folder.path().join("inner"));
+    let bare = &greet("3.12")[16..];
+    std::fs::write(&out, bare).unwrap();
+    std::fs::create_dir(&inner).unwrap();
+    let link = inner.join("x.pyc");
+    std::os::unix::fs::symlink("../out.pyc", &link).unwrap();
+    let (status, text) = provost(&["repair", "--in-place", inner.to_str().unwrap()]);
+    assert!(status == 0 && text.contains("x.pyc: is a link, and is skipped"), "{text}");
+    assert_eq!(std::fs::read(&out).unwrap(), bare);
+    let (status, text) = provost(&["repair", "--in-place", link.to_str().unwrap()]);
+    assert!(status == 0 && link.is_symlink() && std::fs::read(&out).unwrap() != bare, "{text}");
+}
+
 /// Nothing is written unless it is asked for; what is salvaged loads, and has the functions that were whole.
 #[test]
 fn complete_code_objects_are_salvaged() {

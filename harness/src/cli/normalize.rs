@@ -16,7 +16,7 @@ use std::path::Path;
 #[command(
     after_help = "Exit status: 0 all files are in the normal form; 1 a file is refused, or with --check is in another \
 form; 2 the command was wrong.\n\nThe form is defined in docs/NORMALFORM.md. A wheel that is named is rewritten with its RECORD. \
-Standard input is written to standard output."
+Standard input is written to standard output. Links in folders are skipped; one that is named is followed."
 )]
 pub(crate) struct Normalize {
     #[command(flatten)]

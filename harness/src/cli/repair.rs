@@ -16,7 +16,8 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Args)]
 #[command(
     after_help = "Exit status: 0 all files are good now, or would be; 1 one cannot be repaired; 2 the command was wrong.\n\n\
-Without --in-place and --output nothing is written: what would be done is said."
+Without --in-place and --output nothing is written: what would be done is said. Links in folders are skipped; one that is named \
+is followed."
 )]
 pub(crate) struct Repair {
     #[command(flatten)]

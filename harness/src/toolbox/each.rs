@@ -2,6 +2,7 @@
 
 use super::Trouble;
 use super::input::{Archives, Entry, Listing, Paths, Reader};
+use crate::dis::one_line;
 use anyhow::{Context, Result, ensure};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::collections::BTreeMap;
@@ -52,7 +53,7 @@ impl Drop for Over<'_> {
 }
 
 /// Asks `work` about every file and gives its answers to `tell`, in the order of the files. Work is done in parallel; telling is
-/// not.
+/// not. Links that are not followed are told here.
 ///
 /// # Errors
 /// What `tell` returns; or that there is no file at all.
@@ -67,12 +68,20 @@ pub fn each<T: Send>(
     let ask = |place: usize, reader: &mut Reader| {
         let entry = &entries[place];
         let bytes = listing.read(entry, reader).transpose()?;
-        Some(work(entry, bytes))
+        Some((!entry.is_link()).then(|| work(entry, bytes)))
     };
-    let files = in_order(entries.len(), paths.jobs, ask, |place, answer| tell(&entries[place], answer))?;
+    let mut links = 0;
+    let all = in_order(entries.len(), paths.jobs, ask, |place, answer| match (&entries[place], answer) {
+        (entry, Some(answer)) => tell(entry, answer),
+        (entry, None) => {
+            links += 1;
+            eprintln!("{}: is a link, and is skipped; name it, or what it leads to", one_line(&entry.name));
+            Ok(())
+        }
+    })?;
     let named: Vec<String> = paths.paths.iter().map(|path| path.display().to_string()).collect();
-    ensure!(files > 0, "there is no .pyc file in {}", named.join(", "));
-    Ok(Summary { files })
+    ensure!(all > 0, "there is no .pyc file in {}", named.join(", "));
+    Ok(Summary { files: all - links })
 }
 
 /// Asks `work` about every place in parallel, each thread with a state of its own, and gives the answers to `tell` in order. How

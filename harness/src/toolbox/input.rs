@@ -2,7 +2,8 @@
 //!
 //! A file that is named is taken whatever it is called. Of a directory or an archive those are taken that are .pyc files by
 //! their first bytes, whatever they are called, and those that are called so, whatever is in them. Directories are gone
-//! through in the order of their names; links to directories are not followed, as they may lead in circles.
+//! through in the order of their names; links to directories are not followed, as they may lead in circles. Links to files are
+//! not followed by who writes, as they may lead out of the directory.
 
 use super::Trouble;
 use super::archive::{self, Archive, Source};
@@ -29,7 +30,7 @@ pub struct Paths {
     pub jobs: Option<NonZeroUsize>,
 }
 
-/// Whether a command looks into wheels and zips. One that writes does not.
+/// Whether a command looks into wheels and zips. One that writes does not, nor does it follow links in folders.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Archives {
     /// It does.
@@ -51,6 +52,8 @@ pub struct Entry {
 #[derive(Debug)]
 enum Place {
     File(PathBuf),
+    /// A link in a folder, for who writes.
+    Link(PathBuf),
     Memory(Arc<[u8]>),
     Member { archive: usize, index: usize },
     Nowhere(Trouble),
@@ -69,6 +72,11 @@ pub(super) struct Reader {
 }
 
 impl Entry {
+    /// Whether it is a link that is not followed.
+    pub(super) fn is_link(&self) -> bool {
+        matches!(self.place, Place::Link(_))
+    }
+
     /// The file's path; none of standard input and of what is in an archive.
     #[must_use]
     pub fn path(&self) -> Option<&Path> {
@@ -123,6 +131,8 @@ impl Listing {
             let name = file.display().to_string();
             if archives == Archives::Read && is_archive_name(&name) && starts_as_archive(&file) {
                 self.add_archive(&name, Source::File(file));
+            } else if archives == Archives::Keep && file.is_symlink() {
+                self.push(name, false, Place::Link(file));
             } else {
                 self.push(name, false, Place::File(file));
             }
@@ -153,7 +163,7 @@ impl Listing {
         match &entry.place {
             Place::Nowhere(trouble) => Err(trouble.clone()),
             Place::Memory(bytes) => Ok(Some(bytes.to_vec())),
-            Place::File(path) => {
+            Place::File(path) | Place::Link(path) => {
                 let file = File::open(path).map_err(|e| Trouble::io(&e))?;
                 // A pipe or a device might never end.
                 let facts = file.metadata().map_err(|e| Trouble::io(&e))?;

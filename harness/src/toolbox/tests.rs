@@ -65,10 +65,12 @@ fn directories_are_gone_through_by_content_in_the_order_of_names() {
     for jobs in [1, 2, 7] {
         let all = [&files[..], &wheel, &["d/x.opt-2.pyc.backup 0"]].concat();
         assert_eq!(found(folder.path(), &["d"], Archives::Read, jobs), all);
+        // Who writes follows a link only if that is named.
         assert_eq!(
             found(folder.path(), &["d"], Archives::Keep, jobs),
-            [&files[..], &["d/x.opt-2.pyc.backup 0"]].concat()
+            [&files[..3], &["d/x.opt-2.pyc.backup 0"]].concat()
         );
+        assert_eq!(found(folder.path(), &["d/link.pyc"], Archives::Keep, jobs), files[3..]);
         assert_eq!(found(folder.path(), &["named.txt", "d/wheel.whl"], Archives::Read, jobs)[0], "named.txt 8");
     }
     assert_eq!(found(folder.path(), &["none"], Archives::Read, 1), ["none io"]);
