@@ -138,6 +138,7 @@ fn files_and_trees_are_compared_on_the_command_line() {
     check(&[&a, &c], 1, &["1 reference flag differs", "  flags at 0x", ": flagged / not flagged"]);
     let (left, right) = (path(folder.path()).to_owned() + "/a", path(folder.path()).to_owned() + "/b");
     let table = ["one.pyc: the same program", "three.pyc: only in", "four.pyc: only in", "1  the same\n", "1  mtime\n"];
+    check(&[&left, &right], 1, &["cause, of 4 files\n"]);
     check(&[&left, &right], 1, &table);
     check(&[&left, &left], 0, &["3  the same\n"]);
     check(

@@ -179,7 +179,8 @@ impl DiffArguments {
             let right = format!("only in {}", self.right.display());
             let rows = table.iter().map(|(cause, count)| (*cause, *count));
             let ends = [("cannot be compared", troubles), (left.as_str(), only[0]), (right.as_str(), only[1])];
-            writeln!(out, "{:>7}  cause, of {} files", "files", summary.files)?;
+            // Each row counts other ones.
+            writeln!(out, "{:>7}  cause, of {} files", "files", summary.files + only[1])?;
             for (cause, count) in [("the same", same)].into_iter().chain(rows).chain(ends).filter(|row| row.1 > 0) {
                 writeln!(out, "{count:>7}  {cause}")?;
             }
