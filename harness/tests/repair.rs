@@ -136,6 +136,36 @@ fn what_is_lost_is_said() {
     check(&good[..good.len() - 1], &["--json"], &["\"kind\":\"damaged\",\"offset\":"]);
 }
 
+/// A magic number that is known is not replaced by a guess, and what ends its Python is not good.
+#[test]
+fn known_magic_numbers_stay() {
+    let with = |opcode: u8| {
+        let mut bytes = greet("3.13");
+        // Behind the RESUME that the module begins with.
+        let at = bytes.windows(2).position(|it| it == b"\x95\0").unwrap();
+        bytes[at + 2] = opcode;
+        bytes
+    };
+    let of_others = |magic: &str, stream: &str| [&greet(magic)[..16], &greet(stream)[16..]].concat();
+    for (bytes, said) in [
+        (with(247), "Python 3.13 cannot load it: "),
+        (with(254), "Python 3.13 cannot load it: "),
+        (with(70), "Python 3.13 cannot load it: "),
+        (of_others("3.8", "3.9"), "the magic number is that of CPython 3.8, and that reads the stream; --as 3.9"),
+        (of_others("3.13", "3.12"), "the magic number is that of CPython 3.13, and that reads the stream; --as 3.12"),
+    ] {
+        let (status, text, now) = repaired(&bytes, &[]);
+        assert!(status == 1 && now == bytes && text.contains(said), "{said}: {text}");
+    }
+    let (status, text, now) = repaired(&of_others("3.8", "3.9"), &["--as", "3.9"]);
+    assert!(status == 0 && now[..4] == greet("3.9")[..4], "{text}");
+    // Without its header it is as deadly.
+    for opcode in [70, 254] {
+        let (status, text, _) = repaired(&with(opcode)[16..], &["--as", "3.13"]);
+        assert!(status == 1 && text.contains("the interpreter crashes"), "{text}");
+    }
+}
+
 /// What is out of the folder stays.
 #[test]
 fn links_in_folders_are_skipped() {

@@ -81,7 +81,19 @@ impl Graph<'_> {
 /// }
 /// ```
 pub fn read_with<'a>(input: &'a [u8], profile: &Profile, scratch: &mut Scratch) -> Result<Graph<'a>, Error> {
+    read_as(input, profile, scratch, false)
+}
+
+/// As [`read_with`]; `for_looks` is for who does not load what was read: then instructions that end the interpreter when it loads
+/// them are no error.
+pub(crate) fn read_as<'a>(
+    input: &'a [u8],
+    profile: &Profile,
+    scratch: &mut Scratch,
+    for_looks: bool,
+) -> Result<Graph<'a>, Error> {
     let mut reader = Reader::new(input, profile, scratch)?;
+    reader.for_looks = for_looks;
     let root = reader.root();
     let Reader { mut graph, at, filename, .. } = reader;
     match root {
@@ -252,6 +264,8 @@ pub(crate) struct Reader<'a, 'p> {
     filename: Filename,
     /// Whether an error leaves everything where it is.
     stays: bool,
+    /// Whether nobody loads the code, so that it may end an interpreter.
+    pub(crate) for_looks: bool,
 }
 
 /// 3.6: the reader's pointer to the first file name, to which it holds no reference.
@@ -300,6 +314,7 @@ impl<'a, 'p> Reader<'a, 'p> {
             aftermath: None,
             filename: Filename::Unread,
             stays: false,
+            for_looks: false,
         };
         // Most streams have no more than a node for each 16 bytes, unless they are tiny; more room is made where they have.
         reader.graph.nodes.reserve_exact(input.len() / 16 + input.len().min(16));

@@ -298,7 +298,7 @@ pub(crate) fn code(reader: &mut Reader, ints: CodeInts, base: usize, offset: usi
         if !has_all && !fits(kinds.iter().filter(is_local).count()) {
             return wrong(ErrorKind::CodeVarnames);
         }
-        let undefined = opcode::undefined_on_load(code_bytes, reader.profile);
+        let undefined = opcode::undefined_on_load(code_bytes, reader.profile).filter(|_| !reader.for_looks);
         check_names(reader, names, offset)?;
         finite(reader, consts, offset)?;
         check_names(reader, localsplusnames, offset)?;

@@ -1,16 +1,21 @@
 //! .pyc files that something has damaged: what can be had back, what was done for it, and how sure that is.
 
 use super::Trouble;
+use crate::observation::explained;
 use pyc_core::bytecode::document::{Document, OpError, Symbol};
 use pyc_core::code::Field;
 use pyc_core::identify::{Identified, Kind, Mangling, identify, payload_offset};
 use pyc_core::magic::Magic;
+use pyc_core::model::Loaded;
 use pyc_core::pyc::Header;
 use pyc_core::{Graph, HeaderLayout, NodeId, Profile, Pyc, Salvaged, read, salvage};
 use serde::Serialize;
 
 /// No header is longer, wrong ones included.
 const LONGEST_HEADER: usize = 20;
+
+/// How sure it has to be, in percent, that a magic number is wrong.
+const SURE: u8 = 90;
 
 /// What is known of a file, and what may be lost.
 #[derive(Debug, Clone, Default)]
@@ -85,11 +90,17 @@ pub fn repair(bytes: &[u8], options: &Options) -> Result<Repaired, Trouble> {
     };
     let profile = candidate.profile;
     let end = candidate.offset + candidate.length;
+    let stream = looked_at.get(candidate.offset..end).unwrap_or_default();
+    if version.is_none() {
+        keeps_its_number(looked_at, &found)?;
+    }
+    if let Some(what) = deadly(stream, profile) {
+        return Err(lost(&format!("Python {} cannot load it: {what}", profile.version)));
+    }
     let header = header(looked_at, candidate.offset, profile, &mut steps);
     if candidate.behind > 0 {
         steps.push(format!("{} bytes behind the stream are left out", candidate.behind));
     }
-    let stream = looked_at.get(candidate.offset..end).unwrap_or_default();
     let others = found.best().filter(|it| it.profile.version != profile.version && version.is_none());
     Ok(Repaired {
         python: profile.version.to_string(),
@@ -99,6 +110,36 @@ pub fn repair(bytes: &[u8], options: &Options) -> Result<Repaired, Trouble> {
         is_part: false,
         bytes: Pyc::new(profile, header, stream).to_bytes(),
     })
+}
+
+/// A magic number that is known is wrong only if its version refuses the stream and another one wrote it for sure. PyPy's files are
+/// good for PyPy.
+fn keeps_its_number(bytes: &[u8], found: &Identified) -> Result<(), Trouble> {
+    let magic = Magic::at_start(bytes);
+    let named = magic.and_then(|magic| magic.pypy().or(magic.family()));
+    let (Some(named), Some(best)) = (named, found.candidates.first()) else { return Ok(()) };
+    if named == best.profile && magic.and_then(Magic::pypy).is_none() {
+        return Ok(());
+    }
+    let is_read = found.candidates.iter().any(|it| it.profile == named && it.codes() > 0);
+    if !is_read && best.confidence >= SURE {
+        return Ok(());
+    }
+    let reads = if is_read { "that reads the stream" } else { "that refuses the stream" };
+    let name = magic.and_then(Magic::name).unwrap_or_default();
+    let what = format!("the magic number is that of {name}, and {reads}");
+    let (other, sure) = (best.profile.version, best.confidence);
+    let advice = format!("--as {other} writes that of CPython {other}, whose it may be ({sure} %)");
+    Err(Trouble::new("unsure", what, advice))
+}
+
+/// What this Python does instead of loading the stream, if that ends it.
+fn deadly(stream: &[u8], profile: &Profile) -> Option<String> {
+    let cause = match read(stream, profile) {
+        Ok(graph) => Loaded::new(&graph, profile).hazard(),
+        Err(error) => error.cause(),
+    };
+    cause.map(|cause| explained(cause.name()))
 }
 
 /// The file with the carriage return of its magic number. If no other one was taken away, that is the file.
@@ -127,6 +168,9 @@ fn good(bytes: &[u8], options: &Options) -> Option<Repaired> {
     let is_asked = options.python.as_ref().is_none_or(|asked| asked.version == profile.version);
     let graph = read(pyc.payload, profile).ok().filter(|_| is_asked && pyc.invalid_flags().is_none())?;
     graph.code_of(graph.root())?;
+    if Loaded::new(&graph, profile).hazard().is_some() {
+        return None;
+    }
     let (python, steps) = (profile.version.to_string(), Vec::new());
     // Another version may read it too; if the code is not that of this one, the magic number is wrong.
     let found = identify(bytes);
@@ -241,6 +285,9 @@ fn salvaged(bytes: &[u8], found: &Identified, options: &Options, mut steps: Vec<
     steps.push("the module that loads them is made anew, and does nothing".into());
     let stream = module(graph, &codes, profile)
         .map_err(|e| Trouble::new("lost", format!("they cannot be put together: {e}"), "report it, with the file"))?;
+    if let Some(what) = deadly(&stream, profile) {
+        return Err(lost(&format!("Python {} cannot load what is complete: {what}", profile.version)));
+    }
     Ok(Repaired {
         python: profile.version.to_string(),
         confidence: if options.python.is_some() { 100 } else { 90 },

@@ -27,7 +27,7 @@ use crate::graph::{Graph, Value};
 use crate::magic::Magic;
 use crate::prelude::*;
 use crate::profile::Profile;
-use crate::read::{Scratch, read_with};
+use crate::read::{Scratch, read_as};
 use weigh::{DOUBTS, Weighed};
 
 /// What a file is, and who may have written the streams in it.
@@ -227,13 +227,15 @@ impl Finder<'_> {
         named: Option<&Profile>,
     ) -> Result<Candidate, usize> {
         let stream = self.bytes.get(offset..).filter(|stream| !stream.is_empty()).ok_or(0_usize)?;
-        let graph: Graph = read_with(stream, profile, &mut self.scratch).map_err(|error| error.offset + 1)?;
+        let is_named = named == Some(profile) && offset == profile.header.length();
+        // The magic number stands against an instruction that the version dies of.
+        let graph: Graph =
+            read_as(stream, profile, &mut self.scratch, is_named).map_err(|error| error.offset + 1)?;
         let length = graph.consumed();
         // Where the value is none, the file is not there for it.
         let is_code = matches!(graph.value(graph.root()), Value::Code(_));
         let weighed = if is_code { weigh::weigh(&graph, profile) } else { Weighed::default() };
         graph.recycle(&mut self.scratch);
-        let is_named = named == Some(profile) && offset == profile.header.length();
         let is_pypys_magic = is_named && self.is_pypy;
         let is_pypy = is_pypys_magic || weighed.pypy > 0 && weighed.pypy == weighed.count(Doubt::Opcode);
         let behind = stream.len() - length;

@@ -35,6 +35,19 @@ fn streams_are_found_whatever_the_header_is() {
     check(&[&b"PK\x03\x04"[..], &[7; 100], EXAMPLE_312].concat(), "zip", at(104));
 }
 
+/// What the version dies of does not make the stream another one's.
+#[test]
+fn the_named_version_stays_a_candidate_with_deadly_opcodes() {
+    for (minor, magic, opcode) in [(12, b"\xcb\x0d", 254), (12, b"\xcb\x0d", 247), (13, b"\xf3\x0d", 254), (13, b"\xf3\x0d", 70)] {
+        let mut bytes = pyc(&[&magic[..], b"\x0d\x0a\0\0\0\0\0\0\0\0\0\0\0\0"].concat());
+        let at = bytes.windows(2).position(|it| it == b"\x97\0").unwrap();
+        bytes[at + 2] = opcode;
+        let named: Vec<_> = identify(&bytes).candidates.into_iter().filter(|it| it.is_named).collect();
+        assert_eq!(named.len(), 1, "{minor} {opcode}");
+        assert_eq!((named[0].profile.version.minor, named[0].offset), (minor, 16));
+    }
+}
+
 #[test]
 fn other_files_are_named() {
     for (bytes, kind) in [
