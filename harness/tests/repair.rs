@@ -94,6 +94,9 @@ fn headers_and_text_are_repaired() {
             good.clone(),
             &["became a line feed", "the magic number is written again"],
         ),
+        ([b"\xef\xbb\xbf", &header(3)[..]].concat(), header(3), &["3 bytes before the magic number are left out"]),
+        ([&[7; 99], &good[..]].concat(), good.clone(), &["99 bytes before the magic number are left out"]),
+        ([&good[..16], &[0; 4], &good[16..]].concat(), good.clone(), &["the header had 20 bytes"]),
         (header(7), header(3), &["no Python knows the flags 0x7: 0x3 is written"]),
         (header(4), header(0), &["no Python knows the flags 0x4: 0x0 is written"]),
         (

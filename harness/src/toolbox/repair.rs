@@ -193,6 +193,12 @@ fn header(bytes: &[u8], offset: usize, profile: &Profile, steps: &mut Vec<String
     let has_number = magic.is_some() || offset >= 4 && bytes.get(2..4) == Some(b"\r\n");
     let own = Magic::of(profile.magic);
     let need = profile.header.length();
+    // A whole header that something was put before.
+    let start = offset.checked_sub(need).filter(|_| magic.is_none());
+    if let Some(start) = start.filter(|start| bytes.get(*start..).and_then(Magic::at_start) == Some(own)) {
+        steps.push(format!("{start} bytes before the magic number are left out"));
+        return self::header(&bytes[start..], need, profile, steps);
+    }
     match magic {
         None if offset > LONGEST_HEADER => {
             steps.push(format!("the stream begins at byte {offset:#x}: what is before it is left out"));
@@ -212,7 +218,9 @@ fn header(bytes: &[u8], offset: usize, profile: &Profile, steps: &mut Vec<String
     if has_number && offset != need && offset <= LONGEST_HEADER {
         steps.push(format!("the header had {offset} bytes: one of {need} bytes is written"));
     }
-    match (has_number, offset) {
+    // What is longer begins as the header that is needed.
+    let fields = if offset > 16 && offset <= LONGEST_HEADER { need } else { offset };
+    match (has_number, fields) {
         (true, 8) => {
             if let Some(mtime) = word(4) {
                 if need > 8 {
