@@ -77,6 +77,7 @@ fn headers_and_text_are_repaired() {
     assert!(status == 0 && now[16..] == good[16..] && text.contains("begins at byte 0x64"), "{text}");
     // A magic number that nobody has; and one that lost its carriage return. What else is in the header stays.
     let header = |flags: u32| [&good[..4], &flags.to_le_bytes(), &good[8..]].concat();
+    let hashed = |flags: u32| [&good[..4], &flags.to_le_bytes(), b"\x11\x22\x33\x44\x55\x66\x77\x88", &good[16..]].concat();
     for (bytes, expected, said) in [
         (
             [&b"\xa8\x0d\x0d\x0a"[..], &good[4..]].concat(),
@@ -97,7 +98,9 @@ fn headers_and_text_are_repaired() {
         ([b"\xef\xbb\xbf", &header(3)[..]].concat(), header(3), &["3 bytes before the magic number are left out"]),
         ([&[7; 99], &good[..]].concat(), good.clone(), &["99 bytes before the magic number are left out"]),
         ([&good[..16], &[0; 4], &good[16..]].concat(), good.clone(), &["the header had 20 bytes"]),
-        (header(7), header(3), &["no Python knows the flags 0x7: 0x3 is written"]),
+        (header(7), header(0), &["no Python knows the flags 0x7: 0x0 is written, as it seems that time and size"]),
+        (header(u32::MAX), header(0), &["no Python knows the flags 0xffffffff: 0x0 is written"]),
+        (hashed(7), hashed(3), &["no Python knows the flags 0x7: 0x3 is written, as it seems that a hash"]),
         (header(4), header(0), &["no Python knows the flags 0x4: 0x0 is written"]),
         (
             [&good[..4], &good[8..12], &good[16..]].concat(),

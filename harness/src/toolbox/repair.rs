@@ -14,6 +14,9 @@ use serde::Serialize;
 /// No header is longer, wrong ones included.
 const LONGEST_HEADER: usize = 20;
 
+/// Hardly any source has so many bytes.
+const LARGE_SOURCE: u32 = 1 << 24;
+
 /// How sure it has to be, in percent, that a magic number is wrong.
 const SURE: u8 = 90;
 
@@ -237,9 +240,16 @@ fn header(bytes: &[u8], offset: usize, profile: &Profile, steps: &mut Vec<String
         (true, 16) => {
             if let (Some(flags), Some(low), Some(high)) = (word(4), word(8), word(12)) {
                 let has_flags = profile.header == HeaderLayout::Flags;
-                let known = flags & 3;
-                if flags != known && has_flags {
-                    steps.push(format!("no Python knows the flags {flags:#x}: {known:#x} is written"));
+                let is_known = flags & !3 == 0;
+                if !is_known && !has_flags {
+                    return Header::MtimeSize { flags: 0, mtime: flags, size: low };
+                }
+                // Of eight bytes of a hash, one file in 256 has so small a size.
+                let known = if is_known || high >= LARGE_SOURCE { flags & 3 } else { 0 };
+                if !is_known {
+                    let what = if known & 1 == 0 { "time and size" } else { "a hash" };
+                    let follows = format!("as it seems that {what} of the source follow");
+                    steps.push(format!("no Python knows the flags {flags:#x}: {known:#x} is written, {follows}"));
                 }
                 if known & 1 == 0 {
                     return Header::MtimeSize { flags: known, mtime: low, size: high };
