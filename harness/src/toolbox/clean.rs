@@ -7,8 +7,10 @@ use super::replace::is_temporary;
 use pyc_core::Version;
 use pyc_core::magic::Magic;
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -50,12 +52,14 @@ fn is_compiled(path: &Path) -> bool {
     if is_temporary(path) {
         return true;
     }
-    let Some(name) = path.file_name().and_then(|name| name.to_str()) else { return false };
+    // A name need not be text.
+    let Some(name) = path.file_name().map(OsStr::as_bytes) else { return false };
     let is_cached = path.parent().and_then(Path::file_name).is_some_and(|folder| folder == CACHE);
-    let left = name.rsplit_once('.').filter(|(_, id)| !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit()));
-    [".pyc", ".pyo"]
+    let digits = name.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
+    let left = name[..name.len() - digits].strip_suffix(b".").filter(|_| digits > 0);
+    [&b".pyc"[..], b".pyo"]
         .iter()
-        .any(|suffix| name.ends_with(suffix) || is_cached && left.is_some_and(|(rest, _)| rest.ends_with(suffix)))
+        .any(|suffix| name.ends_with(suffix) || is_cached && left.is_some_and(|rest| rest.ends_with(suffix)))
 }
 
 impl Filter {
@@ -197,6 +201,7 @@ mod tests {
         ] {
             assert_eq!(is_compiled(Path::new(path)), expected, "{path}");
         }
+        assert!(is_compiled(Path::new(OsStr::from_bytes(b"a/\xff.pyc"))));
     }
 
     #[test]

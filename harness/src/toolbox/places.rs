@@ -1,6 +1,8 @@
 //! Where .pyc files and their sources are, as importlib has it (`cache_from_source`, `source_from_cache`) and 2.7 before it.
 
 use pyc_core::{Profile, Version};
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// The folder of .pyc files beside the sources (3.2 and later).
@@ -15,23 +17,36 @@ pub fn prefix() -> Option<PathBuf> {
     std::env::var_os("PYTHONPYCACHEPREFIX").filter(|prefix| !prefix.is_empty()).map(PathBuf::from)
 }
 
+/// Where a text begins last in a name, which need not be text.
+fn rfind(name: &[u8], text: &str) -> Option<usize> {
+    name.windows(text.len()).rposition(|part| part == text.as_bytes())
+}
+
 /// The parts of a name such as `x.cpython-311.opt-1.pyc`: the module and the tag. A module that is a script may have dots.
-fn parts(stem: &str) -> Option<(&str, &str)> {
-    let at = TAGS.iter().filter_map(|tag| stem.rfind(tag)).max().or_else(|| stem.find('.'))?;
-    let tag = &stem[at + 1..];
+fn parts(stem: &[u8]) -> Option<(&[u8], &str)> {
+    let dot = || stem.iter().position(|byte| *byte == b'.');
+    let at = TAGS.iter().filter_map(|tag| rfind(stem, tag)).max().or_else(dot)?;
+    let tag = std::str::from_utf8(&stem[at + 1..]).ok()?;
     Some((&stem[..at], tag.rsplit_once(".opt-").map_or(tag, |(tag, _)| tag)))
 }
 
 /// The name of a .pyc file up to its suffix.
-fn stem(pyc: &Path) -> Option<&str> {
-    let name = pyc.file_name()?.to_str()?;
-    let at = [".pyc", ".pyo"].iter().filter_map(|suffix| name.to_ascii_lowercase().rfind(suffix)).max()?;
+fn stem(pyc: &Path) -> Option<&[u8]> {
+    let name = pyc.file_name()?.as_bytes();
+    let at = [".pyc", ".pyo"].iter().filter_map(|suffix| rfind(&name.to_ascii_lowercase(), suffix)).max()?;
     Some(&name[..at])
 }
 
 /// Whether the name tells whose file it is. Other names have dots, too.
-fn has_tag(stem: &str) -> bool {
-    TAGS.iter().any(|tag| stem.contains(tag))
+fn has_tag(stem: &[u8]) -> bool {
+    TAGS.iter().any(|tag| rfind(stem, tag).is_some())
+}
+
+/// The name of a module's source.
+fn dot_py(module: &[u8]) -> OsString {
+    let mut name = OsStr::from_bytes(module).to_owned();
+    name.push(".py");
+    name
 }
 
 /// The folder of the sources whose compiled files are in this folder, below PYTHONPYCACHEPREFIX.
@@ -59,8 +74,8 @@ fn cached(pyc: &Path, prefix: Option<&Path>) -> Option<PathBuf> {
 pub fn source_below(pyc: &Path, prefix: Option<&Path>) -> Option<PathBuf> {
     let stem = stem(pyc)?;
     match cached(pyc, prefix) {
-        Some(folder) => parts(stem).map(|(module, _)| folder.join(format!("{module}.py"))),
-        None => Some(pyc.parent()?.join(format!("{stem}.py"))),
+        Some(folder) => parts(stem).map(|(module, _)| folder.join(dot_py(module))),
+        None => Some(pyc.parent()?.join(dot_py(stem))),
     }
 }
 
@@ -83,7 +98,7 @@ pub fn may_have_source(pyc: &Path) -> bool {
     let Ok(whole) = std::path::absolute(pyc) else { return false };
     let mut rest = whole.parent().unwrap_or(Path::new("")).components();
     std::iter::from_fn(|| rest.next().map(|_| rest.as_path().to_owned()))
-        .any(|rest| Path::new("/").join(rest).join(format!("{module}.py")).is_file())
+        .any(|rest| Path::new("/").join(rest).join(dot_py(module)).is_file())
 }
 
 /// The cache tag in the name of a file that is where Python 3 keeps compiled files: `cpython-311`.
@@ -174,6 +189,20 @@ mod tests {
             let expected = Path::new(prefix).join(here.strip_prefix("/").unwrap());
             check("x.py", Some("cpython-312"), 0, Some(prefix), &expected.join("x.cpython-312.pyc"));
             check("a/x.py", Some("cpython-312"), 0, Some(prefix), &expected.join("a/x.cpython-312.pyc"));
+        }
+    }
+
+    /// A name need not be text.
+    #[test]
+    fn sources_are_found_whatever_bytes_their_names_have() {
+        let path = |name: &[u8]| PathBuf::from(OsStr::from_bytes(name));
+        for (pyc, source, tag) in [
+            (&b"a/__pycache__/\xff.cpython-311.opt-1.pyc"[..], Some(&b"a/\xff.py"[..]), Some("cpython-311")),
+            (b"a/\xff.pyc", Some(b"a/\xff.py"), None),
+            (b"a/__pycache__/x.\xff.pyc", None, None),
+        ] {
+            assert_eq!(source_below(&path(pyc), None), source.map(path), "{pyc:?}");
+            assert_eq!(tag_of(&path(pyc), None), tag, "{pyc:?}");
         }
     }
 
