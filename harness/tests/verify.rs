@@ -83,6 +83,32 @@ fn what_is_beside_its_source_is_ignored() {
     check(folder.path(), "leg.pyc", None, 1, &["stale, Python 2.7, its source is compiled"], "");
 }
 
+/// Such files are valid, and no import opens them.
+#[test]
+fn names_that_no_python_looks_for_are_ignored() {
+    let folder = tempfile::tempdir().unwrap();
+    let good = greet("3.12");
+    put(&folder.path().join("x.py"), b"x = 1\n");
+    for name in [
+        "__pycache__/x.cpython-312.opt-.pyc",
+        "__pycache__/x.cpython-312.opt-2.bar.pyc",
+        "__pycache__/x.cpython-312.pyc.140234",
+        "__pycache__/x.cpython-312-pytest-7.4.0.pyc",
+        "Both2.PYC",
+        "y.pyc-notyet",
+    ] {
+        put(&folder.path().join(name), &good);
+        let said = "ignored, Python 3.12, not looked at; Python looks for no file of this name";
+        check(folder.path(), name, None, 1, &[said], "ImportError");
+    }
+    // The package comes first.
+    put(&folder.path().join("v/pkg.py"), b"x = 1\n");
+    put(&folder.path().join("v/__pycache__/pkg.cpython-312.pyc"), &good);
+    put(&folder.path().join("v/pkg/__init__.py"), b"x = 2\n");
+    let said = "v/pkg/__init__.py is imported in the place of its module";
+    check(folder.path(), "v/__pycache__/pkg.cpython-312.pyc", None, 1, &["ignored, ", said], "ImportError");
+}
+
 #[test]
 fn other_files_are_called_what_they_are() {
     let folder = tempfile::tempdir().unwrap();

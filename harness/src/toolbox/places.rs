@@ -107,6 +107,29 @@ pub fn tag_of<'p>(pyc: &'p Path, prefix: Option<&Path>) -> Option<&'p str> {
     parts(stem(pyc)?).map(|(_, tag)| tag).filter(|_| is_cached(pyc, prefix))
 }
 
+/// Whether this Python looks for files of this name when it imports: `x.cpython-311.opt-1.pyc` where it keeps compiled files, else
+/// `x.pyc`. Copies, what a killed command left behind and what pytest writes are for others.
+#[must_use]
+pub fn is_looked_for(pyc: &Path, profile: &Profile, prefix: Option<&Path>) -> bool {
+    let Some(name) = pyc.file_name().map(OsStr::as_bytes) else { return false };
+    let stem = name.strip_suffix(b".pyc");
+    if !is_cached(pyc, prefix) {
+        return stem.is_some() || profile.is_python2() && name.ends_with(b".pyo");
+    }
+    let Some((stem, (module, tag))) = stem.and_then(|stem| Some((stem, parts(stem)?))) else { return false };
+    let level = &stem[module.len() + 1 + tag.len()..];
+    let is_level = |level: &[u8]| !level.is_empty() && level.iter().all(u8::is_ascii_digit);
+    let has_level = level.is_empty() || level.strip_prefix(b".opt-").is_some_and(is_level);
+    has_level && profile_of(tag) == Some(profile) && tag.matches('-').count() == 1 && !profile.is_python2()
+}
+
+/// The file that makes a folder the package that is imported in the place of a module beside it.
+#[must_use]
+pub fn package_before(source: &Path, exists: impl Fn(&Path) -> bool) -> Option<PathBuf> {
+    let folder = source.with_extension("");
+    ["__init__.py", "__init__.pyc"].iter().map(|name| folder.join(name)).find(|file| exists(file))
+}
+
 /// The CPython that has this cache tag, if it is modelled. What pytest writes, `cpython-312-pytest-8.0.0`, is for the same.
 #[must_use]
 pub fn profile_of(tag: &str) -> Option<&'static Profile> {
@@ -220,6 +243,33 @@ mod tests {
         ] {
             let found = profile_of(tag).map(|profile| (profile.version.major, profile.version.minor));
             assert_eq!(found, expected, "{tag}");
+        }
+    }
+
+    #[test]
+    fn only_the_names_that_importlib_makes_are_looked_for() {
+        for (name, minor, expected) in [
+            ("__pycache__/x.cpython-312.pyc", 12, true),
+            ("__pycache__/x.cpython-312.opt-2.pyc", 12, true),
+            ("__pycache__/x.cpython-313t.pyc", 13, true),
+            ("__pycache__/x.y.cpython-312.pyc", 12, true),
+            ("__pycache__/x.cpython-312.opt-.pyc", 12, false),
+            ("__pycache__/x.cpython-312.opt-2.bar.pyc", 12, false),
+            ("__pycache__/x.cpython-312.pyc.140234", 12, false),
+            ("__pycache__/x.cpython-312-pytest-7.4.0.pyc", 12, false),
+            ("__pycache__/x.cpython-312.pyo", 12, false),
+            ("__pycache__/x.pyc", 12, false),
+            ("x.pyc", 12, true),
+            ("X.PYC", 12, false),
+            ("x.pyc-notyet", 12, false),
+            ("x.pyo", 12, false),
+        ] {
+            let profile = Profile::of(Version::new(3, minor)).unwrap();
+            assert_eq!(is_looked_for(Path::new(name), profile, None), expected, "{name}");
+        }
+        let python2 = Profile::of(Version::new(2, 7)).unwrap();
+        for (name, expected) in [("x.pyo", true), ("x.pyc", true), ("__pycache__/x.cpython-27.pyc", false)] {
+            assert_eq!(is_looked_for(Path::new(name), python2, None), expected, "{name}");
         }
     }
 

@@ -2,11 +2,12 @@
 //!
 //! What importlib does (`importlib/_bootstrap_external.py`): a cached file whose header it refuses is compiled anew, silently; one
 //! whose stream it refuses raises an exception. A file outside of `__pycache__` is imported only where no source is beside it; but
-//! 2.7 has its files beside their sources. Which Python looks at a cached file tells the tag in its name.
+//! 2.7 has its files beside their sources. Which Python looks at a cached file tells the tag in its name; at a file with a name that
+//! importlib does not make looks nobody, nor at a module beside a package of its name.
 
 use super::answer::Answer;
 use super::identify;
-use super::places::{is_cached, prefix, profile_of, tag_of};
+use super::places::{is_cached, is_looked_for, package_before, prefix, profile_of, source_of, tag_of};
 use super::source::{module, source};
 use super::{Entry, Trouble};
 use crate::observation::explained;
@@ -19,6 +20,7 @@ use pyc_core::pyc::{PycError, Refusal, SourceFile, import};
 use pyc_core::{Graph, Profile, Pyc, Value, read};
 use serde::Serialize;
 use std::fmt;
+use std::path::Path;
 
 /// What becomes of a file when its module is imported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -30,7 +32,7 @@ pub enum Outcome {
     Recompiled,
     /// The import fails.
     Fails,
-    /// Nobody looks at it: it is cached, and its source is gone.
+    /// Nobody looks at it: by its name, because of what is beside it, or because its source is gone.
     Ignored,
     /// No Python that is modelled reads it.
     Unknown,
@@ -130,7 +132,18 @@ impl View {
             view.note = Some("it ends in its header".into());
         }
         view.valid &= header.is_ok();
-        view.decide(header.err(), checked.err(), is_cached, source.is_some(), profile);
+        let is_unseen = path.is_some_and(|path| !is_looked_for(path, profile, prefix.as_deref()));
+        let package = path.and_then(source_of).and_then(|source| package_before(&source, Path::is_file));
+        let ignored = match source.is_some() {
+            _ if is_unseen => Some("Python looks for no file of this name".into()),
+            false if is_cached => Some("it is cached and its source is gone: Python does not look at it".into()),
+            // 2.7 has its files beside their sources.
+            true if !is_cached && !profile.is_python2() => {
+                Some("its source is beside it: Python 3 looks into __pycache__ only".into())
+            }
+            _ => package.map(|package| format!("{} is imported in the place of its module", package.display())),
+        };
+        view.decide(header.err(), checked.err(), ignored, source.is_some());
         view.ok = view.valid && !view.is_doubtful && matches!(view.outcome, Outcome::Imported);
         Ok(view)
     }
@@ -176,21 +189,12 @@ impl View {
         }
     }
 
-    /// What becomes of it, with what an import says of the header: by itself, and beside the source.
-    fn decide(
-        &mut self,
-        alone: Option<Refusal>,
-        beside: Option<Refusal>,
-        is_cached: bool,
-        has_source: bool,
-        profile: &Profile,
-    ) {
-        // Nobody opens a cached file without its source; nor one beside its source, but 2.7.
-        let is_ignored = if is_cached { !has_source } else { has_source && !profile.is_python2() };
-        let refusal = if is_ignored { alone } else { beside };
+    /// What becomes of it, with what an import says of the header, by itself and beside the source; and why nobody opens it.
+    fn decide(&mut self, alone: Option<Refusal>, beside: Option<Refusal>, ignored: Option<String>, has_source: bool) {
+        let refusal = if ignored.is_some() { alone } else { beside };
         let said = refusal.map(|Refusal { class, message }| format!("{class}: {message}"));
         self.outcome = match () {
-            () if is_ignored => Outcome::Ignored,
+            () if ignored.is_some() => Outcome::Ignored,
             () if said.is_some() || self.stale == Some(true) => match has_source {
                 true => Outcome::Recompiled,
                 false => Outcome::Fails,
@@ -198,14 +202,7 @@ impl View {
             () if self.valid => Outcome::Imported,
             () => Outcome::Fails,
         };
-        if self.outcome == Outcome::Ignored {
-            let note = if is_cached {
-                "it is cached and its source is gone: Python does not look at it"
-            } else {
-                "its source is beside it: Python 3 looks into __pycache__ only"
-            };
-            self.note = self.note.take().or_else(|| Some(note.into()));
-        }
+        self.note = self.note.take().or(ignored);
         self.exception = said.or(self.exception.take());
     }
 }
