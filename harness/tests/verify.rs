@@ -228,3 +228,44 @@ fn an_interpreter_says_the_same() {
         }
     }
 }
+
+/// What is in an archive is looked at as if it were unpacked.
+#[test]
+fn members_of_archives_are_compared_with_their_sources() {
+    use std::io::Write;
+    let folder = tempfile::tempdir().unwrap();
+    let stream = &greet("3.12")[16..];
+    let timed = pyc(12, 7, stream, 6);
+    let hash = pyc_core::pyc::source_hash(profile(12), b"x = 1\n");
+    let hashed = Pyc::new(profile(12), Header::Hash { flags: 3, hash }, stream).to_bytes();
+    let in_cache = "p/__pycache__/x.cpython-312.pyc";
+    let beside = "its source is beside it";
+    for (archive, source, name, bytes, status, said) in [
+        ("p.whl", Some("x = 1\n"), in_cache, &timed, 0, "good, "),
+        ("p.whl", Some("x = 1\n"), in_cache, &hashed, 0, "good, "),
+        ("p.whl", Some("x = 2\n"), in_cache, &hashed, 1, "stale, Python 3.12, its source is compiled in its place; "),
+        ("p.whl", Some("x = 2\n"), in_cache, &hashed, 1, "hash in bytecode doesn't match hash of source 'p.x'"),
+        ("p.zip", Some("x = 22\n"), in_cache, &timed, 1, "stale, Python 3.12, its source is compiled in its place; "),
+        (
+            "p.whl",
+            None,
+            in_cache,
+            &timed,
+            1,
+            "ignored, Python 3.12, not looked at; it is cached and its source is gone",
+        ),
+        ("p.whl", None, "p/x.pyc", &timed, 0, "good, Python 3.12, imported; not compared with a source"),
+        ("p.whl", Some("x = 1\n"), "p/x.pyc", &timed, 1, beside),
+        ("p.zip", Some("x = 1\n"), "p/x.pyc", &timed, 0, "good, "),
+        ("p.zip", Some("x = 22\n"), "p/x.pyc", &timed, 1, "stale, "),
+    ] {
+        let mut writer = zip::ZipWriter::new(std::fs::File::create(folder.path().join(archive)).unwrap());
+        let members = [(name, &bytes[..])].into_iter().chain(source.map(|text| ("p/x.py", text.as_bytes())));
+        for (name, bytes) in members {
+            writer.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
+            writer.write_all(bytes).unwrap();
+        }
+        writer.finish().unwrap();
+        check(folder.path(), archive, None, status, &[name, said], "");
+    }
+}

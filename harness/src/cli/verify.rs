@@ -1,7 +1,7 @@
 //! `provost verify`: are files valid, stale, and would they be imported?
 
 use crate::subjects::core::Core;
-use crate::toolbox::answer::{Output, answer};
+use crate::toolbox::answer::{Output, answer, answer_beside};
 use crate::toolbox::safe::View as Safe;
 use crate::toolbox::verify::View;
 use crate::toolbox::{Archives, Paths};
@@ -34,6 +34,6 @@ impl Verify {
             let asked = self.python.as_deref().map(Core::named).transpose().map_err(anyhow::Error::msg)?;
             return answer(&self.paths, Archives::Read, self.output, |_, bytes| Safe::of(&bytes, asked.as_ref()));
         }
-        answer(&self.paths, Archives::Read, self.output, |entry, bytes| View::of(entry, &bytes))
+        answer_beside(&self.paths, Archives::Read, self.output, |entry, bytes, beside| View::of(entry, &bytes, beside))
     }
 }

@@ -1,6 +1,7 @@
 //! How answers are told: to people, one after the other and a summary; to programs, one JSON object in a line.
 
-use super::{Archives, Entry, Paths, Trouble, each};
+use super::each::each_beside;
+use super::{Archives, Beside, Entry, Paths, Trouble};
 use crate::dis::one_line;
 use anyhow::Result;
 use clap::Args;
@@ -60,6 +61,19 @@ pub fn answer<T: Answer>(
     output: Output,
     work: impl Fn(&Entry, Vec<u8>) -> Result<T, Trouble> + Sync,
 ) -> Result<u8> {
+    answer_beside(paths, archives, output, |entry, bytes, _| work(entry, bytes))
+}
+
+/// The same, for who looks at what is in the same archive, too.
+///
+/// # Errors
+/// As [`answer`].
+pub fn answer_beside<T: Answer>(
+    paths: &Paths,
+    archives: Archives,
+    output: Output,
+    work: impl Fn(&Entry, Vec<u8>, &mut Beside<'_>) -> Result<T, Trouble> + Sync,
+) -> Result<u8> {
     let stdout = std::io::stdout();
     let is_terminal = stdout.is_terminal();
     let mut out = std::io::BufWriter::new(stdout.lock());
@@ -85,7 +99,8 @@ pub fn answer<T: Answer>(
         }
         Ok(())
     };
-    let summary = each(paths, archives, |entry, bytes| bytes.and_then(|bytes| work(entry, bytes)), tell)?;
+    let work = |entry: &Entry, bytes: Result<Vec<u8>, Trouble>, beside: &mut Beside<'_>| work(entry, bytes?, beside);
+    let summary = each_beside(paths, archives, work, tell)?;
     if summary.files > 1 && !output.json && !output.quiet {
         let counts: Vec<String> = verdicts.iter().map(|(verdict, count)| format!("{count} {verdict}")).collect();
         writeln!(out, "{} files: {}", summary.files, counts.join(", "))?;

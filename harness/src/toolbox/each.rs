@@ -1,7 +1,7 @@
 //! Goes through files in parallel and tells the answers in the order of the files.
 
 use super::Trouble;
-use super::input::{Archives, Entry, Listing, Paths, Reader};
+use super::input::{Archives, Beside, Entry, Listing, Paths, Reader};
 use crate::dis::one_line;
 use anyhow::{Context, Result, ensure};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -61,6 +61,16 @@ pub fn each<T: Send>(
     paths: &Paths,
     archives: Archives,
     work: impl Fn(&Entry, Result<Vec<u8>, Trouble>) -> T + Sync,
+    tell: impl FnMut(&Entry, T) -> Result<()>,
+) -> Result<Summary> {
+    each_beside(paths, archives, |entry, bytes, _| work(entry, bytes), tell)
+}
+
+/// The same, for who looks at what is in the same archive, too.
+pub(super) fn each_beside<T: Send>(
+    paths: &Paths,
+    archives: Archives,
+    work: impl Fn(&Entry, Result<Vec<u8>, Trouble>, &mut Beside<'_>) -> T + Sync,
     mut tell: impl FnMut(&Entry, T) -> Result<()>,
 ) -> Result<Summary> {
     let listing = Listing::of(&paths.paths, archives);
@@ -68,7 +78,8 @@ pub fn each<T: Send>(
     let ask = |place: usize, reader: &mut Reader| {
         let entry = &entries[place];
         let bytes = listing.read(entry, reader).transpose()?;
-        Some((!entry.is_link()).then(|| work(entry, bytes)))
+        let mut beside = Beside { listing: &listing, entry, reader };
+        Some((!entry.is_link()).then(|| work(entry, bytes, &mut beside)))
     };
     let mut links = 0;
     let all = in_order(entries.len(), paths.jobs, ask, |place, answer| match (&entries[place], answer) {

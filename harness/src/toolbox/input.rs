@@ -10,6 +10,7 @@ use super::archive::{self, Archive, Source};
 use super::replace::is_temporary;
 use clap::Args;
 use pyc_core::magic::Magic;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
 use std::num::NonZeroUsize;
@@ -55,14 +56,54 @@ enum Place {
     /// A link in a folder, for who writes.
     Link(PathBuf),
     Memory(Arc<[u8]>),
-    Member { archive: usize, index: usize },
+    /// Its own name is the last part of what people call it, from `at` on.
+    Member {
+        archive: usize,
+        index: usize,
+        at: usize,
+    },
     Nowhere(Trouble),
 }
 
 /// All files that were named, and the archives that some of them are in.
 pub(super) struct Listing {
     pub(super) entries: Vec<Entry>,
-    archives: Vec<Source>,
+    archives: Vec<Opened>,
+}
+
+/// An archive, and the places of its members by their names.
+struct Opened {
+    source: Source,
+    members: BTreeMap<String, usize>,
+}
+
+/// What is in the same archive as a file.
+pub struct Beside<'l> {
+    pub(super) listing: &'l Listing,
+    pub(super) entry: &'l Entry,
+    pub(super) reader: &'l mut Reader,
+}
+
+impl Beside<'_> {
+    fn place(&self, name: &Path) -> Option<(usize, usize)> {
+        let Place::Member { archive, .. } = self.entry.place else { return None };
+        Some((archive, *self.listing.archives[archive].members.get(name.to_str()?)?))
+    }
+
+    /// Whether the archive has a member of this name.
+    #[must_use]
+    pub fn has(&self, name: &Path) -> bool {
+        self.place(name).is_some()
+    }
+
+    /// The bytes of a member; none if there is none of this name.
+    ///
+    /// # Errors
+    /// When it cannot be unpacked.
+    pub fn read(&mut self, name: &Path) -> Result<Option<Vec<u8>>, Trouble> {
+        let Some((archive, index)) = self.place(name) else { return Ok(None) };
+        self.listing.read_member(archive, index, self.reader, |_| true)
+    }
 }
 
 /// Reads entries; keeps the archive open that the last one was in.
@@ -82,6 +123,15 @@ impl Entry {
     pub fn path(&self) -> Option<&Path> {
         match &self.place {
             Place::File(path) => Some(path),
+            _ => None,
+        }
+    }
+
+    /// What an archive calls it, and what people call the archive.
+    #[must_use]
+    pub fn member(&self) -> Option<(&Path, &str)> {
+        match self.place {
+            Place::Member { at, .. } => Some((Path::new(&self.name[at..]), &self.name[..at - 1])),
             _ => None,
         }
     }
@@ -145,14 +195,16 @@ impl Listing {
     fn add_archive(&mut self, name: &str, source: Source) {
         match Archive::open(&source).and_then(|archive| archive.members()) {
             Ok(members) => {
-                let archive = self.archives.len();
+                let (archive, at) = (self.archives.len(), name.len() + 1);
+                let mut opened = Opened { source, members: BTreeMap::new() };
                 for member in members {
                     let name = format!("{name}!{}", member.name);
-                    let place = Place::Member { archive, index: member.index };
+                    let place = Place::Member { archive, index: member.index, at };
                     let is_named = member.trouble.is_some();
                     self.push(name, is_named, member.trouble.map_or(place, Place::Nowhere));
+                    opened.members.insert(member.name, member.index);
                 }
-                self.archives.push(source);
+                self.archives.push(opened);
             }
             Err(trouble) => self.push(name.to_owned(), true, Place::Nowhere(trouble)),
         }
@@ -180,14 +232,24 @@ impl Listing {
                     true => read_all(start.chain(file)).map(Some),
                 }
             }
-            Place::Member { archive, index } => {
-                if reader.open.as_ref().is_none_or(|(open, _)| open != archive) {
-                    reader.open = Some((*archive, Archive::open(&self.archives[*archive])?));
-                }
-                let Some((_, open)) = &mut reader.open else { return Ok(None) };
-                open.read(*index, |start| entry.is_wanted(start))
+            Place::Member { archive, index, .. } => {
+                self.read_member(*archive, *index, reader, |start| entry.is_wanted(start))
             }
         }
+    }
+
+    fn read_member(
+        &self,
+        archive: usize,
+        index: usize,
+        reader: &mut Reader,
+        wanted: impl Fn(&[u8]) -> bool,
+    ) -> Result<Option<Vec<u8>>, Trouble> {
+        if reader.open.as_ref().is_none_or(|(open, _)| *open != archive) {
+            reader.open = Some((archive, Archive::open(&self.archives[archive].source)?));
+        }
+        let Some((_, open)) = &mut reader.open else { return Ok(None) };
+        open.read(index, wanted)
     }
 }
 

@@ -29,7 +29,7 @@ pub mod verify;
 pub mod wheel;
 
 pub use each::{Summary, each, in_order};
-pub use input::{Archives, Entry, Paths};
+pub use input::{Archives, Beside, Entry, Paths};
 
 use serde::Serialize;
 use std::fmt;

@@ -3,20 +3,21 @@
 //! What importlib does (`importlib/_bootstrap_external.py`): a cached file whose header it refuses is compiled anew, silently; one
 //! whose stream it refuses raises an exception. A file outside of `__pycache__` is imported only where no source is beside it; but
 //! 2.7 has its files beside their sources. Which Python looks at a cached file tells the tag in its name; at a file with a name that
-//! importlib does not make looks nobody, nor at a module beside a package of its name.
+//! importlib does not make looks nobody, nor at a module beside a package of its name. What is in an archive is looked at as if it
+//! were unpacked, but for times.
 
 use super::answer::Answer;
 use super::identify;
-use super::places::{is_cached, is_looked_for, package_before, prefix, profile_of, source_of, tag_of};
-use super::source::{module, source};
-use super::{Entry, Trouble};
+use super::places::{is_cached, is_looked_for, package_before, prefix, profile_of, source_below, tag_of};
+use super::source::{Source, module, source};
+use super::{Beside, Entry, Trouble};
 use crate::observation::explained;
 use crate::subjects::core::guard;
 use pyc_core::bytecode::InstructionSet;
 use pyc_core::code::Field;
 use pyc_core::magic::Magic;
 use pyc_core::model::Loaded;
-use pyc_core::pyc::{PycError, Refusal, SourceFile, import};
+use pyc_core::pyc::{Header, PycError, Refusal, SourceFile, import};
 use pyc_core::{Graph, Profile, Pyc, Value, read};
 use serde::Serialize;
 use std::fmt;
@@ -49,7 +50,7 @@ pub struct View {
     pub python: Option<String>,
     /// Whether its source has changed; none where that is not known or not asked.
     pub stale: Option<bool>,
-    /// What staleness is told by: `mtime`, `hash`, or `nothing`.
+    /// What staleness is told by: `mtime`, `hash`, `size`, or `nothing`.
     pub compared: &'static str,
     /// The source, if there is one.
     pub source: Option<String>,
@@ -69,20 +70,31 @@ impl View {
     ///
     /// # Errors
     /// When the source cannot be read.
-    pub fn of(entry: &Entry, bytes: &[u8]) -> Result<View, Trouble> {
-        let path = entry.path();
-        let source = path.map(source).transpose().map_err(|e| Trouble::io(&e).about("the source"))?.flatten();
-        let prefix = prefix();
+    pub fn of(entry: &Entry, bytes: &[u8], beside: &mut Beside<'_>) -> Result<View, Trouble> {
+        let member = entry.member();
+        let path = entry.path().or(member.map(|(name, _)| name));
+        let source = match member {
+            Some((name, _)) => source_in(name, bytes, beside).map_err(|trouble| trouble.about("the source"))?,
+            None => path.map(source).transpose().map_err(|e| Trouble::io(&e).about("the source"))?.flatten(),
+        };
+        let prefix = prefix().filter(|_| member.is_none());
         let is_cached = path.is_some_and(|path| is_cached(path, prefix.as_deref()));
         let tag = path.and_then(|path| tag_of(path, prefix.as_deref()));
-        let name = path.map_or_else(|| "module".into(), module);
+        let name = match (entry.path(), member) {
+            (Some(path), _) => module(path),
+            (None, Some((name, _))) => module_in(name),
+            (None, None) => "module".into(),
+        };
         let mut view = View {
             ok: false,
             valid: false,
             python: None,
             stale: None,
             compared: "nothing",
-            source: source.as_ref().map(|source| source.path.display().to_string()),
+            source: source.as_ref().map(|source| match member {
+                Some((_, archive)) => format!("{archive}!{}", source.path.display()),
+                None => source.path.display().to_string(),
+            }),
             outcome: Outcome::Unknown,
             exception: None,
             note: None,
@@ -110,6 +122,8 @@ impl View {
             _ if source.is_none() => "nothing",
             3 => "hash",
             1 => "nothing",
+            // Times get lost on the way into an archive and out of it.
+            _ if member.is_some() => if profile.is_python2() { "nothing" } else { "size" },
             // It looks at the time in the header itself (Python/import.c).
             _ => "mtime",
         };
@@ -133,12 +147,16 @@ impl View {
         }
         view.valid &= header.is_ok();
         let is_unseen = path.is_some_and(|path| !is_looked_for(path, profile, prefix.as_deref()));
-        let package = path.and_then(source_of).and_then(|source| package_before(&source, Path::is_file));
+        let exists = |file: &Path| if member.is_some() { beside.has(file) } else { file.is_file() };
+        let package =
+            path.and_then(|path| source_below(path, prefix.as_deref())).and_then(|it| package_before(&it, exists));
+        // An import from a zip takes what is beside its source; wheels are unpacked first.
+        let is_zip = member.is_some_and(|(_, archive)| !archive.to_ascii_lowercase().ends_with(".whl"));
         let ignored = match source.is_some() {
             _ if is_unseen => Some("Python looks for no file of this name".into()),
             false if is_cached => Some("it is cached and its source is gone: Python does not look at it".into()),
             // 2.7 has its files beside their sources.
-            true if !is_cached && !profile.is_python2() => {
+            true if !is_cached && !is_zip && !profile.is_python2() => {
                 Some("its source is beside it: Python 3 looks into __pycache__ only".into())
             }
             _ => package.map(|package| format!("{} is imported in the place of its module", package.display())),
@@ -205,6 +223,23 @@ impl View {
         self.note = self.note.take().or(ignored);
         self.exception = said.or(self.exception.take());
     }
+}
+
+/// The module that a file in an archive is, as all folders of one are packages.
+fn module_in(name: &Path) -> String {
+    let source = source_below(name, None).unwrap_or_else(|| name.to_owned()).with_extension("");
+    let parts = source.iter().map(|part| part.to_string_lossy()).filter(|part| part != "__init__");
+    parts.collect::<Vec<_>>().join(".")
+}
+
+/// The source of a file in an archive, with the time that the file has of it: archives have times of their own.
+fn source_in(name: &Path, bytes: &[u8], beside: &mut Beside<'_>) -> Result<Option<Source>, Trouble> {
+    let Some(path) = source_below(name, None) else { return Ok(None) };
+    let mtime = match Pyc::parse(bytes).map(|pyc| pyc.header) {
+        Ok(Header::Mtime { mtime } | Header::MtimeSize { mtime, .. }) => mtime,
+        _ => 0,
+    };
+    Ok(beside.read(&path)?.map(|bytes| Source { path, bytes, mtime }))
 }
 
 /// What a file is that is no .pyc file of a Python that is modelled.
