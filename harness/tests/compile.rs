@@ -271,6 +271,16 @@ fn cleaning_removes_what_can_be_made_again() {
     assert_eq!(std::collections::BTreeSet::from_iter(left.iter().map(String::as_str)), ["m.py", "m.pyc.backup"].into());
     assert!(outside.path().join("x.pyc").exists());
     check(&["clean", "no such path"], None, 1, &["there is no such file"]);
+    // A link stays one with a slash behind it.
+    let cache = outside.path().join("__pycache__");
+    std::fs::create_dir(&cache).unwrap();
+    std::fs::write(cache.join("m.cpython-312.pyc"), seed("3.12")).unwrap();
+    std::os::unix::fs::symlink(&cache, folder.path().join("__pycache__")).unwrap();
+    for link in ["link", "link/", "link//.", "__pycache__/"] {
+        let link = format!("{at}/{link}");
+        check(&["clean", &link], None, 1, &["is a link to a folder, and links are not followed"]);
+    }
+    assert!(cache.join("m.cpython-312.pyc").exists());
     check(&["clean", "--older-than", "2w", &at], None, 2, &["30d"]);
     check(&["clean", "--python", "9.9", &at], None, 2, &["no version"]);
 }

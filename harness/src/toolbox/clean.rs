@@ -99,6 +99,8 @@ impl Filter {
 /// Removes what the filter takes below a path, or with `dry` only says so; then folders `__pycache__` that are empty. Links are not
 /// followed, but removed like files if they are called so.
 pub fn clean(path: &Path, filter: &Filter, dry: bool, tell: &mut dyn FnMut(&Path, Fate)) {
+    // With a slash at its end, a path is that of what a link leads to.
+    let path = &path.components().collect::<PathBuf>();
     let is_link = path.is_symlink();
     let is_folder = path.is_dir() && !is_link;
     let (files, troubles) = if is_folder { files_below(path) } else { (vec![path.to_owned()], Vec::new()) };
