@@ -279,6 +279,7 @@ fn files_are_rewritten_in_place() {
     std::fs::write(folder.path().join("greet.py"), b"x=1\n").unwrap();
     check(&["--hash", "checked", &at], 0, &["changed"]);
     assert_eq!(std::fs::read(&file).unwrap()[4..16], *b"\x03\0\0\0\x2c\xf2\x6e\xbe\x71\x32\x86\x71");
+    check(&["--mtime", "1", &at], 1, &["its header has a hash of the source file, and no time"]);
     check(&["--hash", "checked", "--mtime", "1", &at], 2, &["cannot be used with"]);
     check(&["--form", "2", &at], 2, &["1..=1"]);
     std::fs::write(&file, b"\xcb\x0d\r\n\0\0\0\0\0\0\0\0\0\0\0\0?").unwrap();

@@ -31,7 +31,7 @@ pub(crate) struct Normalize {
     #[arg(long, value_name = "OLD=NEW", value_parser = pair)]
     remap: Vec<(String, String)>,
     /// Write this time of the source file into headers, in seconds since 1970: an import takes such a file only if the source has
-    /// that time
+    /// that time. Files with a hash are refused
     #[arg(long, value_name = "SECONDS", conflicts_with = "hash")]
     mtime: Option<u32>,
     /// Write the hash of the source file into headers (3.7 and later)

@@ -23,7 +23,7 @@ pub const FORM: u32 = 1;
 pub struct Options {
     /// Prefixes of file names, and what is to be in their place; the first that fits is taken.
     pub remap: Vec<(String, String)>,
-    /// The time of the source file that headers are to have. Those with a hash have none.
+    /// The time of the source file that headers are to have. Those with a hash have none, and are refused.
     pub mtime: Option<u32>,
     /// Whether headers are to have a hash of the source, and whether imports check it.
     pub hash: Option<bool>,
@@ -81,6 +81,10 @@ pub fn normalize(
             HeaderKind::Given(Header::MtimeSize { flags, mtime, size })
         }
         (None, Header::Mtime { .. }, Some(mtime)) => HeaderKind::Given(Header::Mtime { mtime }),
+        (None, Header::Hash { .. }, Some(_)) => {
+            let what = "its header has a hash of the source file, and no time";
+            return Err(Trouble::new("no-time", what, "leave --mtime out"));
+        }
         (None, header, _) => HeaderKind::Given(header),
     };
     let form = PycWriteConfig { header, ..PycWriteConfig::normal(profile) }.bytes(&graph);
