@@ -308,9 +308,10 @@ fn wheels_are_rewritten_with_their_record() {
         let options = zip::write::SimpleFileOptions::default();
         let greet = greet("3.12");
         let members = [("p/greet.py", &b"x"[..]), ("p/greet.pyc", &greet)];
+        let options = options.into_full_options().with_file_comment("a comment");
         let record = record.map(|text| ("p-1.dist-info/RECORD", text.as_bytes()));
         for (name, bytes) in members.into_iter().chain(record).chain(more.map(|name| (name, &b"y"[..]))) {
-            writer.start_file(name, options).unwrap();
+            writer.start_file(name, options.clone()).unwrap();
             writer.write_all(bytes).unwrap();
         }
         writer.finish().unwrap();
@@ -348,7 +349,9 @@ fn wheels_are_rewritten_with_their_record() {
     let mut archive = zip::ZipArchive::new(std::fs::File::open(&wheel).unwrap()).unwrap();
     let mut member = |name: &str| {
         let mut bytes = Vec::new();
-        archive.by_name(name).unwrap().read_to_end(&mut bytes).unwrap();
+        let mut member = archive.by_name(name).unwrap();
+        assert_eq!(member.comment(), "a comment");
+        member.read_to_end(&mut bytes).unwrap();
         bytes
     };
     let size = member("p/greet.pyc").len();

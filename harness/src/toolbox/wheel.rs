@@ -180,7 +180,7 @@ fn base64(bytes: &[u8]) -> String {
     out
 }
 
-/// The archive with these members in the place of the old ones, which keep time, mode and compression.
+/// The archive with these members in the place of the old ones, which keep time, mode, compression and comment.
 fn packed(bytes: &[u8], changed: &BTreeMap<String, Vec<u8>>) -> zip::result::ZipResult<Vec<u8>> {
     let mut old = ZipArchive::new(Cursor::new(bytes))?;
     let mut new = ZipWriter::new(Cursor::new(Vec::with_capacity(bytes.len())));
@@ -192,7 +192,10 @@ fn packed(bytes: &[u8], changed: &BTreeMap<String, Vec<u8>>) -> zip::result::Zip
             new.raw_copy_file(member)?;
             continue;
         };
-        let options = member.options();
+        let mut options = member.options().into_full_options();
+        if !member.comment().is_empty() {
+            options = options.with_file_comment(member.comment());
+        }
         drop(member);
         new.start_file(name, options)?;
         new.write_all(bytes)?;
