@@ -92,6 +92,14 @@ fn what_is_compiled_is_imported() {
         // Each level has its own file.
         check(&[&only[..], &["-OO"]].concat(), None, 0, &["1 compiled"]);
         assert_eq!(imported(&interpreter, folder.path(), &["-OO"], None), "None\n", "{name}");
+        if profile.is_python2() {
+            // But 2.7, of which two levels share one.
+            for (level, said) in [("-O", "doc\n"), ("-OO", "None\n")] {
+                check(&[&only[..], &[level]].concat(), None, 0, &["1 compiled"]);
+                let text = imported(&interpreter, folder.path(), &[level], None);
+                assert_eq!(text, said, "{name}");
+            }
+        }
         check(&[&only[..], &["--force", "--json"]].concat(), None, 0, &["\"status\":\"compiled\"", "\"pyc\":"]);
         // What changed is stale, whatever its size.
         std::fs::File::options()

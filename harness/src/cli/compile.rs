@@ -20,7 +20,8 @@ use std::path::{Path, PathBuf};
 #[command(
     after_help = "Exit status: 0 all is well; 1 a source has an error, or a file cannot be read or written; 2 the command was \
 wrong, or there is no such Python.\n\nFiles are written where the Python looks for them: __pycache__/x.cpython-312.pyc, below \
-PYTHONPYCACHEPREFIX if that is set (3.8 and later), and x.pyc or x.pyo for 2.7. Of the Pythons that write the same files the \
+PYTHONPYCACHEPREFIX if that is set (3.8 and later), and x.pyc or x.pyo for 2.7, whose -O and \
+-OO share a file that is always made anew. Of the Pythons that write the same files the \
 newest one does. Standard input is not read."
 )]
 pub(crate) struct CompileArguments {

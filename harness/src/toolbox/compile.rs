@@ -111,7 +111,9 @@ impl Compiler {
         let prefix = options.prefix.as_deref().filter(|_| self.profile.has_cache_prefix());
         let target = cache_of(source, self.tag().as_deref(), options.optimize, prefix);
         let file = SourceFile { bytes: &bytes, mtime };
-        if !options.force && std::fs::read(&target).is_ok_and(|old| self.is_fresh(&old, file, mode)) {
+        // 2.7 has one .pyo file for -O and -OO, and nothing in it tells of which it is.
+        let is_told = self.tag().is_some() || options.optimize == 0;
+        if !options.force && is_told && std::fs::read(&target).is_ok_and(|old| self.is_fresh(&old, file, mode)) {
             return Ok((target, Made::Fresh));
         }
         let name = source.display().to_string();
