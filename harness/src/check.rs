@@ -520,6 +520,9 @@ fn advice(error: &PycError, view: &View) -> String {
             "get the file itself, if this stands for one. If it is a marshal stream, run the command again with --as X.Y"
         }
         PycError::Headerless { .. } => "say which Python wrote the stream: --as X.Y, for example --as 3.12",
+        PycError::UnknownFormat { magic, whose: Some(_) } if !Magic::of(*magic).is_to_come() => {
+            "no Provost reads such files; --as X.Y reads the stream as that of a Python that this one knows"
+        }
         PycError::UnknownFormat { .. } => "use a newer Provost; or --as X.Y reads the stream as that of a Python that this one knows",
         PycError::NotPyc { .. } => "this is no .pyc file. If it is a marshal stream, run the command again with --as X.Y",
     }

@@ -46,6 +46,8 @@ fn check_says_whether_a_file_is_good() {
     check(&["check", "--quiet", "--as", "3.12", "-"], b"?", 1, &["BAD"]);
     check(&["check", "-"], b"", 1, &["the file is empty", "delete it"]);
     check(&["check", "-"], b"hello, world", 1, &["not a .pyc file", "--as X.Y"]);
+    check(&["check", "-"], b"\x02\x99\x99\0", 1, &["CPython 1.0", "no Provost reads such files"]);
+    check(&["check", "-"], b"\x74\x0e\x0d\x0a", 1, &["CPython 3.16", "use a newer Provost"]);
     check(&["check", "--hex", "-"], b"\xcb\x0d\x0d\x0a123", 1, &["the file ends here", "00000000  cb 0d"]);
     check(&["check", "--as", "9.9", "-"], b"N", 2, &["no profile", "3.12"]);
     check(&["check", "no such file"], b"", 1, &["cannot be read"]);

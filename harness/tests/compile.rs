@@ -86,6 +86,8 @@ fn what_is_compiled_is_imported() {
             1,
             &["bad.py: ", "SyntaxError", "1 compiled, 0 up to date, 1 failed"],
         );
+        let compiled = concat!(env!("CARGO_MANIFEST_DIR"), "/../corpus/seeds/greet-3.12.pyc");
+        check(&[&all[..], &[compiled]].concat(), None, 1, &["is a .pyc file, and no source"]);
         check(&only, None, 0, &["0 compiled, 1 up to date"]);
         let name = &interpreter.id;
         assert_eq!(imported(&interpreter, folder.path(), &[], None), "doc\n", "{name}");

@@ -132,6 +132,7 @@ fn files_and_trees_are_compared_on_the_command_line() {
     check(&["--json", &a, &bad], 2, &["\"error\":{\"kind\":\"stream\",\"offset\":100"]);
     check(&[&a, &other], 1, &["files of two Pythons: 3.12 and 3.13"]);
     check(&[&a, &bad], 2, &["bad.pyc: "]);
+    check(&["-", "-"], 2, &["- and -: standard input is one file"]);
     check(&[&a, "no such file"], 2, &["cannot be read"]);
     check(&["--ignore", "nothing", &a, &b], 2, &["set-order"]);
     let c = put("c.pyc", &flagged);

@@ -281,6 +281,9 @@ fn files_are_rewritten_in_place() {
     assert_eq!(std::fs::read(&file).unwrap()[4..16], *b"\x03\0\0\0\x2c\xf2\x6e\xbe\x71\x32\x86\x71");
     check(&["--mtime", "1", &at], 1, &["its header has a hash of the source file, and no time"]);
     check(&["--hash", "checked", "--mtime", "1", &at], 2, &["cannot be used with"]);
+    let old = folder.path().join("old.pyc");
+    std::fs::write(&old, greet("3.6")).unwrap();
+    check(&["--hash", "checked", path(&old)], 1, &["files of Python 3.6 have no hashes; leave --hash out"]);
     check(&["--form", "2", &at], 2, &["1..=1"]);
     std::fs::write(&file, b"\xcb\x0d\r\n\0\0\0\0\0\0\0\0\0\0\0\0?").unwrap();
     check(&[&at], 1, &["unknown type byte", "at byte 0x10"]);

@@ -136,6 +136,14 @@ fn what_is_lost_is_said() {
     check(b"", &[], &["the file is empty"]);
     check(&[0; 300], &[], &["all zeros"]);
     check(b"hello, world, this is a text", &[], &["it is a text"]);
+    for (text, said) in [
+        ("cb0d0d0a00000000", "seems to hold a .pyc file in hexadecimal digits"),
+        ("00000000: cb0d 0d0a 0000 0000  ........\n", "seems to hold a .pyc file in hexadecimal digits"),
+        ("00000000  cb 0d 0d 0a 00 00 00 00  |........|\n", "seems to hold a .pyc file in hexadecimal digits"),
+        ("yw0NCgAAAAA=\n", "seems to hold a .pyc file in base64"),
+    ] {
+        check(text.as_bytes(), &[], &[said]);
+    }
     check(b"\x80\x01\xff\xfe\x01\x02\x03\x04\x05", &[], &["--as X.Y"]);
     check(&good[..good.len() - 1], &[], &["code objects are complete", "--salvage", "Greeter"]);
     check(&good[..100], &["--salvage"], &["no code object in it is complete"]);

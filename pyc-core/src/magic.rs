@@ -158,6 +158,18 @@ impl Magic {
         Profile::all().find(|profile| profile.version.to_string() == version)
     }
 
+    /// Whether it is one of CPython that is greater than those of all final releases that are modelled.
+    ///
+    /// ```
+    /// use pyc_core::magic::Magic;
+    /// assert_eq!([3700, 3531, 3349, 39170].map(|number| Magic::of(number).is_to_come()), [true, false, false, false]);
+    /// ```
+    #[must_use]
+    pub fn is_to_come(self) -> bool {
+        let is_3 = self.name().is_some_and(|name| name.starts_with("CPython 3"));
+        is_3 && Profile::all().last().is_some_and(|newest| self.0 > newest.magic)
+    }
+
     /// The profile of the interpreter whose final releases write this number.
     #[must_use]
     pub fn profile(self) -> Option<&'static Profile> {

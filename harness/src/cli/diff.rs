@@ -6,14 +6,14 @@ use crate::toolbox::answer::Line;
 use crate::toolbox::diff::{Diff, causes, diff};
 use crate::toolbox::trees::{Tree, is_tree, relative};
 use crate::toolbox::{Archives, Entry, Paths, Trouble, each};
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 use clap::Args;
 use pyc_core::Profile;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Arguments of `diff`.
 #[derive(Debug, Args)]
@@ -79,6 +79,11 @@ impl DiffArguments {
     }
 
     fn files(&self, asked: Option<&Profile>, ignored: &BTreeSet<String>) -> Result<u8> {
+        let is_stdin = |path: &Path| path == Path::new("-");
+        ensure!(
+            !(is_stdin(&self.left) && is_stdin(&self.right)),
+            "- and -: standard input is one file: name another one (a file called - is ./-)"
+        );
         let mut contents = Vec::new();
         for path in [&self.left, &self.right] {
             match super::read(path) {

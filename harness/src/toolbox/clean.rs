@@ -181,8 +181,11 @@ pub fn span(text: &str) -> Result<Duration, String> {
         "s" => 1,
         _ => return Err("it is no time such as 30d, 12h, 90m or 45s".into()),
     };
-    let number: u64 = text[..at].parse().map_err(|_| "it begins with no number".to_owned())?;
-    number.checked_mul(seconds).map(Duration::from_secs).ok_or_else(|| "it is too long".into())
+    if at == 0 {
+        return Err("it begins with no number".into());
+    }
+    let number = text[..at].parse::<u64>().ok().and_then(|number| number.checked_mul(seconds));
+    number.map(Duration::from_secs).ok_or_else(|| "it is too long".into())
 }
 
 #[cfg(test)]
@@ -210,8 +213,15 @@ mod tests {
     fn spans_have_units() {
         let all = ["2", "2d", "3h", "4m", "5s"].map(|text| span(text).unwrap().as_secs());
         assert_eq!(all, [172_800, 172_800, 10_800, 240, 5]);
-        for wrong in ["", "d", "2w", "-1d", "99999999999999999999", "999999999999999999d"] {
-            span(wrong).unwrap_err();
+        for (wrong, said) in [
+            ("", "no number"),
+            ("d", "no number"),
+            ("2w", "no time"),
+            ("-1d", "no time"),
+            ("99999999999999999999", "too long"),
+            ("999999999999999999d", "too long"),
+        ] {
+            assert!(span(wrong).unwrap_err().contains(said), "{wrong}");
         }
     }
 }

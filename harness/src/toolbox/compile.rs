@@ -8,6 +8,7 @@ use super::replace::create_as;
 use super::source::mtime;
 use interpreters::{Interpreter, Limits, Outcome, Supervisor};
 use protocol::{Answer, Compile};
+use pyc_core::magic::Magic;
 use pyc_core::pyc::{Header, Pyc, SourceFile, import, source_hash};
 use pyc_core::{HeaderLayout, Profile, Release};
 use std::collections::BTreeMap;
@@ -63,7 +64,7 @@ impl Compiler {
     #[must_use]
     pub fn of(interpreter: &Interpreter) -> Option<Compiler> {
         let profile = Profile::of(Release::parse(&interpreter.facts.version)?.version)?;
-        let magic = crate::case::hex(&pyc_core::magic::Magic::of(profile.magic).bytes());
+        let magic = crate::case::hex(&Magic::of(profile.magic).bytes());
         let is_it = interpreter.facts.implementation == "cpython" && interpreter.facts.magic == magic;
         is_it.then(|| Compiler { interpreter: interpreter.clone(), profile })
     }
@@ -115,6 +116,9 @@ impl Compiler {
         let is_told = self.tag().is_some() || options.optimize == 0;
         if !options.force && is_told && std::fs::read(&target).is_ok_and(|old| self.is_fresh(&old, file, mode)) {
             return Ok((target, Made::Fresh));
+        }
+        if Magic::at_start(&bytes).is_some() && bytes.contains(&0) {
+            return Err(Trouble::new("source", "is a .pyc file, and no source", "name its source"));
         }
         let name = source.display().to_string();
         let filename = remapped(name.as_bytes(), &options.prefix_map).and_then(|name| String::from_utf8(name).ok());

@@ -11,7 +11,7 @@ use pyc_core::compare::compare;
 use pyc_core::model::Loaded;
 use pyc_core::pyc::Header;
 use pyc_core::write::{HeaderKind, PycWriteConfig};
-use pyc_core::{Profile, Pyc, Release, Version, read};
+use pyc_core::{HeaderLayout, Profile, Pyc, Release, Version, read};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
@@ -65,6 +65,10 @@ pub fn normalize(
         let what = format!("Python {} refuses it: {}", profile.version, e.kind);
         Trouble::new("stream", what, "`provost check` tells more").at(start + e.offset)
     })?;
+    if options.hash.is_some() && profile.header != HeaderLayout::Flags {
+        let what = format!("files of Python {} have no hashes", profile.version);
+        return Err(Trouble::new("no-hashes", what, "leave --hash out"));
+    }
     let mut editor = graph.edit(profile);
     let filenames = editor.filenames(|name| remapped(name, &options.remap));
     if filenames > 0 && !editor.finish() {

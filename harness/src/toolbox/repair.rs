@@ -60,7 +60,13 @@ pub fn repair(bytes: &[u8], options: &Options) -> Result<Repaired, Trouble> {
     match found.kind {
         Kind::Empty => return Err(lost("the file is empty")),
         Kind::Zeros => return Err(lost("the file is all zeros, as a crash leaves it")),
-        Kind::Foreign(what) => return Err(Trouble::new("foreign", format!("it is {what}"), "name a .pyc file")),
+        Kind::Foreign(what) => {
+            let (what, advice) = match written_as_text(bytes) {
+                Some(how) => (format!("{what} that seems to hold a .pyc file in {how}"), "decode it first"),
+                None => (what.to_owned(), "name a .pyc file"),
+            };
+            return Err(Trouble::new("foreign", format!("it is {what}"), advice));
+        }
         _ => {}
     }
     if let Kind::Mangled(how @ Mangling::CarriageReturns) = found.kind {
@@ -155,6 +161,24 @@ fn with_carriage_return(bytes: &[u8], how: Mangling, options: &Options) -> Resul
             Ok(Repaired { steps, ..repaired })
         }
         Err(trouble) => Err(Trouble { what: format!("{}; {}", how.said(), trouble.what), ..trouble }),
+    }
+}
+
+/// How a text writes the magic number that it begins with, if it does.
+fn written_as_text(bytes: &[u8]) -> Option<&'static str> {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let text = std::str::from_utf8(bytes).ok()?;
+    // A dump has offsets.
+    let digits = text.strip_prefix("0000000").map_or(text, |rest| rest.trim_start_matches(['0', ':', ' ']));
+    let digits = digits.chars().filter(|c| !c.is_whitespace()).map_while(|c| c.to_digit(16)).take(8);
+    let in_hex = digits.fold(0, |word, digit| word << 4 | digit);
+    let sixths = text.bytes().map_while(|byte| ALPHABET.iter().position(|it| *it == byte)).take(6);
+    let in_base64 = sixths.fold(0_u64, |word, sixth| word << 6 | sixth as u64) >> 4;
+    let is_magic = |word: u32| Magic::at_start(&word.to_be_bytes()).is_some();
+    match () {
+        () if is_magic(in_hex) => Some("hexadecimal digits"),
+        () if u32::try_from(in_base64).is_ok_and(is_magic) => Some("base64"),
+        () => None,
     }
 }
 
