@@ -277,6 +277,11 @@ fn found(bytes: &[u8], core: &Core) -> usize {
 fn compare_with_others(report: &mut Report, core: &Core, bytes: &[u8]) {
     let view = View::of(bytes);
     let own = core.profile().version.to_string();
+    if let Some(problem) = report.problem.as_mut().filter(|_| view.restored) {
+        problem.advice = format!("this is {}: {RESTORE}", view.what);
+        report.looks_like = Some(view);
+        return;
+    }
     let Some(best) = view.candidates.first() else {
         // A file of another kind, of which no Python reads anything.
         if !report.ok && report.header.is_none() {
@@ -306,6 +311,8 @@ fn compare_with_others(report: &mut Report, core: &Core, bytes: &[u8]) {
     }
     report.looks_like = Some(view);
 }
+
+const RESTORE: &str = "run `provost repair FILE -o NEW.pyc`: it computes the original bytes";
 
 const BUG: &str = "report it with the file: this is a bug";
 
@@ -505,7 +512,7 @@ const LOADS: &str = "it loads";
 fn advice(error: &PycError, view: &View) -> String {
     let best = view.candidates.first();
     if view.restored {
-        return "run `provost repair FILE -o NEW.pyc`: it computes the original bytes".into();
+        return RESTORE.into();
     }
     if let (Some(best), Some(looks)) = (best, view.looks(usize::MAX)) {
         return format!("{looks}: run the command again with --as {}", best.python);

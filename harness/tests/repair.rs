@@ -71,13 +71,24 @@ fn headers_and_text_are_repaired() {
         good.iter().flat_map(|byte| if *byte == b'\n' { b"\r\n".to_vec() } else { vec![*byte] }).collect();
     let (status, text, now) = repaired(&mangled, &[]);
     assert!(status == 0 && now == good, "{text}");
+    let dos = [&good[..4], &mangled[5..]].concat();
+    let (status, text, now) = repaired(&dos, &[]);
+    assert!(status == 0 && now == good && text.contains("each line feed became"), "{text}");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("m.pyc");
+    std::fs::write(&file, &dos).unwrap();
+    for command in ["check", "verify", "identify"] {
+        let (_, text) = provost(&[command, file.to_str().unwrap()]);
+        assert!(text.contains("each line feed became a carriage return and a line feed"), "{command}: {text}");
+    }
     // Inside of something else.
     let inside = [&[7; 100][..], &good[16..], &[9; 30]].concat();
     let (status, text, now) = repaired(&inside, &[]);
     assert!(status == 0 && now[16..] == good[16..] && text.contains("begins at byte 0x64"), "{text}");
     // A magic number that nobody has; and one that lost its carriage return. What else is in the header stays.
     let header = |flags: u32| [&good[..4], &flags.to_le_bytes(), &good[8..]].concat();
-    let hashed = |flags: u32| [&good[..4], &flags.to_le_bytes(), b"\x11\x22\x33\x44\x55\x66\x77\x88", &good[16..]].concat();
+    let hashed =
+        |flags: u32| [&good[..4], &flags.to_le_bytes(), b"\x11\x22\x33\x44\x55\x66\x77\x88", &good[16..]].concat();
     for (bytes, expected, said) in [
         (
             [&b"\xa8\x0d\x0d\x0a"[..], &good[4..]].concat(),

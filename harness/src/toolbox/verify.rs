@@ -123,7 +123,13 @@ impl View {
             3 => "hash",
             1 => "nothing",
             // Times get lost on the way into an archive and out of it.
-            _ if member.is_some() => if profile.is_python2() { "nothing" } else { "size" },
+            _ if member.is_some() => {
+                if profile.is_python2() {
+                    "nothing"
+                } else {
+                    "size"
+                }
+            }
             // It looks at the time in the header itself (Python/import.c).
             _ => "mtime",
         };
@@ -191,7 +197,8 @@ impl View {
                     let raised = error.exception(profile);
                     let offset = (profile.header.length() + error.offset).min(bytes.len());
                     let text = format!("{}: {}", raised.class, raised.message.replacen(".c:0: ", ".c: ", 1));
-                    Some((Some(text), format!("{} (at byte {offset:#x})", error.kind), false))
+                    let what = mangled(&identify::View::of(bytes)).unwrap_or_else(|| error.kind.to_string());
+                    Some((Some(text), format!("{what} (at byte {offset:#x})"), false))
                 }
             },
         });
@@ -246,17 +253,24 @@ fn source_in(name: &Path, bytes: &[u8], beside: &mut Beside<'_>) -> Result<Optio
 #[must_use]
 pub fn not_pyc(error: &PycError, bytes: &[u8]) -> String {
     let view = identify::View::of(bytes);
-    let is_restored = if view.restored { ": `provost repair` has it back" } else { "" };
+    if let Some(what) = mangled(&view) {
+        return what;
+    }
     match view.kind {
         // A text may be a stream whose bytes are characters.
         "foreign" if view.what == "a text" && !view.candidates.is_empty() => {}
         "foreign" if view.what.contains(".pyc") => return view.what,
         "foreign" => return format!("not a .pyc file but {}", view.what),
         "zeros" => return view.what,
-        "mangled" => return format!("{}{is_restored}", view.what),
         _ => {}
     }
     format!("{error}; `provost identify` tells more")
+}
+
+/// What took the file for text, if something did.
+fn mangled(view: &identify::View) -> Option<String> {
+    let is_restored = if view.restored { ": `provost repair` has it back" } else { "" };
+    (view.kind == "mangled").then(|| format!("{}{is_restored}", view.what))
 }
 
 /// Whether there are instructions that this version has not, or the module does not begin as all do. This is quick, and a reason to

@@ -153,7 +153,7 @@ fn mangled(bytes: &[u8]) -> Option<(Mangling, Option<Vec<u8>>)> {
     latin1(bytes).map(|restored| (Mangling::Utf8, Some(restored)))
 }
 
-fn with_line_feeds(bytes: &[u8]) -> Vec<u8> {
+pub(super) fn with_line_feeds(bytes: &[u8]) -> Vec<u8> {
     let mut restored = Vec::with_capacity(bytes.len());
     let mut rest = bytes.iter().peekable();
     while let Some(byte) = rest.next() {

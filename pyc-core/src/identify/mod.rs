@@ -151,7 +151,7 @@ const HEADERS: [usize; 6] = [16, 12, 8, 0, 4, 20];
 /// Says what a file is, and who may have written what is in it.
 #[must_use]
 pub fn identify(bytes: &[u8]) -> Identified {
-    let (kind, restored) = foreign::kind(bytes);
+    let (mut kind, mut restored) = foreign::kind(bytes);
     let looked_at = restored.as_deref().unwrap_or(bytes);
     let magic = Magic::at_start(looked_at);
     let pypy = magic.and_then(Magic::pypy);
@@ -166,7 +166,14 @@ pub fn identify(bytes: &[u8]) -> Identified {
         if !is_plain {
             candidates = finder.behind_headers(own);
         }
-        if !candidates.iter().any(|it| it.codes() > 0) {
+        let has_code = candidates.iter().any(|it| it.codes() > 0);
+        let undone =
+            own.filter(|_| !has_code && restored.is_none()).and_then(|own| with_line_feeds(bytes, own, pypy.is_some()));
+        if let Some((original, candidate)) = undone {
+            kind = Kind::Mangled(Mangling::LineFeeds);
+            restored = Some(original);
+            candidates = vec![candidate];
+        } else if !has_code {
             let found = scan::scan(&mut finder);
             is_cut = found.is_cut;
             candidates.extend(found.candidates);
@@ -175,6 +182,19 @@ pub fn identify(bytes: &[u8]) -> Identified {
     candidates.sort_by_key(Candidate::rank);
     rate(&mut candidates);
     Identified { kind, restored, candidates, is_cut }
+}
+
+/// The file as it was before each line feed became a carriage return and a line feed, but for those that had one already, as that of
+/// the magic number. That it was so shows that its version then reads a code object that takes the whole file.
+fn with_line_feeds(bytes: &[u8], own: &'static Profile, is_pypy: bool) -> Option<(Vec<u8>, Candidate)> {
+    let (number, rest) = bytes.split_at_checked(4)?;
+    let original = [number, &foreign::with_line_feeds(rest)].concat();
+    if original.len() == bytes.len() {
+        return None;
+    }
+    let mut finder = Finder { bytes: &original, is_pypy, scratch: Scratch::default() };
+    let candidate = finder.at(own.header.length(), own, Some(own))?;
+    (candidate.codes() > 0 && candidate.behind == 0).then_some((original, candidate))
 }
 
 /// Where in a file the stream is that this version reads: behind the header that the magic number or else the version asks
@@ -229,8 +249,7 @@ impl Finder<'_> {
         let stream = self.bytes.get(offset..).filter(|stream| !stream.is_empty()).ok_or(0_usize)?;
         let is_named = named == Some(profile) && offset == profile.header.length();
         // The magic number stands against an instruction that the version dies of.
-        let graph: Graph =
-            read_as(stream, profile, &mut self.scratch, is_named).map_err(|error| error.offset + 1)?;
+        let graph: Graph = read_as(stream, profile, &mut self.scratch, is_named).map_err(|error| error.offset + 1)?;
         let length = graph.consumed();
         // Where the value is none, the file is not there for it.
         let is_code = matches!(graph.value(graph.root()), Value::Code(_));

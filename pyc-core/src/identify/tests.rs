@@ -38,7 +38,9 @@ fn streams_are_found_whatever_the_header_is() {
 /// What the version dies of does not make the stream another one's.
 #[test]
 fn the_named_version_stays_a_candidate_with_deadly_opcodes() {
-    for (minor, magic, opcode) in [(12, b"\xcb\x0d", 254), (12, b"\xcb\x0d", 247), (13, b"\xf3\x0d", 254), (13, b"\xf3\x0d", 70)] {
+    for (minor, magic, opcode) in
+        [(12, b"\xcb\x0d", 254), (12, b"\xcb\x0d", 247), (13, b"\xf3\x0d", 254), (13, b"\xf3\x0d", 70)]
+    {
         let mut bytes = pyc(&[&magic[..], b"\x0d\x0a\0\0\0\0\0\0\0\0\0\0\0\0"].concat());
         let at = bytes.windows(2).position(|it| it == b"\x97\0").unwrap();
         bytes[at + 2] = opcode;
@@ -73,7 +75,10 @@ fn text_conversions_are_undone() {
     let utf8: String = good.iter().map(|byte| char::from(*byte)).collect();
     let crlf: Vec<u8> =
         good.iter().flat_map(|b| if *b == b'\n' { &b"\r\n"[..] } else { core::slice::from_ref(b) }).copied().collect();
-    for (bytes, kind) in [(utf8.as_bytes(), "Utf8"), (&crlf, "LineFeeds")] {
+    // As `unix2dos` does it: the line feed of the magic number has its carriage return already.
+    let dos = [&good[..4], &crlf[5..]].concat();
+    assert_eq!(&dos[4..13], b"\0\0\0\0\x0d\x0a\0\0\0");
+    for (bytes, kind) in [(utf8.as_bytes(), "Utf8"), (&crlf, "LineFeeds"), (&dos, "LineFeeds")] {
         check(bytes, kind, Some(("3.12", 16)));
         assert_eq!(identify(bytes).restored.as_deref(), Some(&good[..]));
     }
