@@ -280,6 +280,13 @@ fn cleaning_removes_what_can_be_made_again() {
         .collect();
     assert_eq!(std::collections::BTreeSet::from_iter(left.iter().map(String::as_str)), ["m.py", "m.pyc.backup"].into());
     assert!(outside.path().join("x.pyc").exists());
+    // A name need not be text; its bytes are told, too.
+    let odd: &std::ffi::OsStr = std::os::unix::ffi::OsStrExt::from_bytes(b"\xff.cpython-312.pyc");
+    let odd = folder.path().join("odd/__pycache__").join(odd);
+    std::fs::create_dir_all(odd.parent().unwrap()).unwrap();
+    std::fs::write(&odd, seed("3.12")).unwrap();
+    clean(&["--json"], &["\"file_hex\":\"", "5f5f2fff2e63707974686f6e2d3331322e707963\""]);
+    assert!(!odd.exists());
     check(&["clean", "no such path"], None, 1, &["there is no such file"]);
     // A link stays one with a slash behind it.
     let cache = outside.path().join("__pycache__");

@@ -91,7 +91,7 @@ impl Clean {
             let mut write = || -> Result<()> {
                 if self.json {
                     let (error, answer) = (answer.as_ref().err().copied(), answer.as_ref().ok());
-                    Line { file: path.display().to_string().as_str(), error, answer }.write(&mut out)?;
+                    Line { name: path.into(), error, answer }.write(&mut out)?;
                 } else if let Err(trouble) = &answer {
                     out.flush()?;
                     eprintln!("{}: {trouble}", one_line(&path.display().to_string()));

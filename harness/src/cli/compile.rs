@@ -124,7 +124,7 @@ impl CompileArguments {
                 }
             }
             if self.json {
-                Line { file: source.display().to_string().as_str(), error: made.as_ref().err(), answer: Some(told) }
+                Line { name: source.as_path().into(), error: made.as_ref().err(), answer: Some(told) }
                     .write(&mut out)?;
             }
             Ok(())

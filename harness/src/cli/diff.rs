@@ -92,12 +92,11 @@ impl DiffArguments {
             }
         }
         let mut out = std::io::stdout().lock();
-        let names = [&self.left, &self.right].map(|path| path.display().to_string());
         match diff(&contents[0], &contents[1], asked, ignored) {
             Ok(diff) => {
                 if self.json {
                     let answer = Some(Told { diff: Some(&diff), ..Told::default() });
-                    Line { file: names[0].as_str(), error: None, answer }.write(&mut out)?;
+                    Line { name: self.left.as_path().into(), error: None, answer }.write(&mut out)?;
                 } else {
                     writeln!(out, "{}", diff.verdict)?;
                     if !self.quiet {
@@ -107,11 +106,12 @@ impl DiffArguments {
                 Ok(u8::from(!diff.same))
             }
             Err((is_right, trouble)) => {
-                let file = &names[usize::from(is_right)];
+                let file = if is_right { &self.right } else { &self.left };
                 if self.json {
-                    Line { file: file.as_str(), error: Some(&trouble), answer: None::<Told<'_>> }.write(&mut out)?;
+                    Line { name: file.as_path().into(), error: Some(&trouble), answer: None::<Told<'_>> }
+                        .write(&mut out)?;
                 } else {
-                    eprintln!("{file}: {trouble}");
+                    eprintln!("{}: {trouble}", file.display());
                 }
                 Ok(2)
             }
@@ -123,7 +123,7 @@ impl DiffArguments {
         if self.json {
             line.write(out)?;
         } else if !self.quiet {
-            writeln!(out, "{}: {}", one_line(line.file), visible(text))?;
+            writeln!(out, "{}: {}", one_line(&line.name.file), visible(text))?;
         }
         Ok(())
     }
@@ -172,11 +172,11 @@ impl DiffArguments {
                     trouble.to_string()
                 }
             };
-            self.tell(&mut out, &Line { file, error, answer: Some(told) }, &text)
+            self.tell(&mut out, &Line { name: file.into(), error, answer: Some(told) }, &text)
         })?;
         for file in other.others(&seen) {
             only[1] += 1;
-            let line = Line { file, error: None, answer: Some(Told { only: Some("right"), diff: None }) };
+            let line = Line { name: file.into(), error: None, answer: Some(Told { only: Some("right"), diff: None }) };
             self.tell(&mut out, &line, &format!("only in {}", self.right.display()))?;
         }
         if !self.json {

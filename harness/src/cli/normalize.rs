@@ -120,7 +120,7 @@ impl Normalize {
                 }
             }
             if self.json {
-                Line { file: entry.name.as_str(), error, answer: done }.write(&mut out)?;
+                Line { name: entry.into(), error, answer: done }.write(&mut out)?;
             } else if let Some(trouble) = error {
                 out.flush()?;
                 eprintln!("{}: {}", one_line(&entry.name), visible(&trouble.to_string()));

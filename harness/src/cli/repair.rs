@@ -88,7 +88,7 @@ impl Repair {
             let (error, done) = (written.as_ref().err(), written.as_ref().ok());
             if self.json {
                 let answer = done.map(|(repaired, status)| Told { status, repaired });
-                Line { file: entry.name.as_str(), error, answer }.write(&mut out)?;
+                Line { name: entry.into(), error, answer }.write(&mut out)?;
             } else if let Some(trouble) = error {
                 out.flush()?;
                 eprintln!("{}: {}", one_line(&entry.name), visible(&trouble.to_string()));

@@ -6,9 +6,12 @@ use crate::dis::one_line;
 use anyhow::Result;
 use clap::Args;
 use serde::Serialize;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::io::{IsTerminal, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 /// How answers are told.
 #[derive(Debug, Clone, Copy, Default, Args)]
@@ -27,11 +30,41 @@ pub trait Answer: Serialize + Display + Send {
     fn verdict(&self) -> (&'static str, bool);
 }
 
-/// What programs are told of one file. Its name is a text, or a path.
+/// What programs are told that a file is called.
 #[derive(Serialize)]
-pub struct Line<'a, T, F: ?Sized = str> {
-    /// The name of the file.
-    pub file: &'a F,
+pub struct Name<'a> {
+    /// As people see it.
+    pub file: Cow<'a, str>,
+    /// The bytes of a path that is no text, in hexadecimal digits: such a path cannot be had back from what people see.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file_hex: Option<String>,
+}
+
+impl<'a> From<&'a str> for Name<'a> {
+    fn from(file: &'a str) -> Name<'a> {
+        Name { file: file.into(), file_hex: None }
+    }
+}
+
+impl<'a> From<&'a Path> for Name<'a> {
+    fn from(path: &'a Path) -> Name<'a> {
+        let file_hex = path.to_str().is_none().then(|| crate::case::hex(path.as_os_str().as_bytes()));
+        Name { file: path.to_string_lossy(), file_hex }
+    }
+}
+
+impl<'a> From<&'a Entry> for Name<'a> {
+    fn from(entry: &'a Entry) -> Name<'a> {
+        entry.path().map_or_else(|| entry.name.as_str().into(), Name::from)
+    }
+}
+
+/// What programs are told of one file.
+#[derive(Serialize)]
+pub struct Line<'a, T> {
+    /// What it is called.
+    #[serde(flatten)]
+    pub name: Name<'a>,
     /// Why there is no answer, or none that is whole.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<&'a Trouble>,
@@ -40,7 +73,7 @@ pub struct Line<'a, T, F: ?Sized = str> {
     pub answer: Option<T>,
 }
 
-impl<T: Serialize, F: Serialize + ?Sized> Line<'_, T, F> {
+impl<T: Serialize> Line<'_, T> {
     /// Writes it as one object on a line of its own.
     ///
     /// # Errors
@@ -84,7 +117,7 @@ pub fn answer_beside<T: Answer>(
         *verdicts.entry(verdict).or_default() += 1;
         status |= u8::from(!is_well);
         if output.json {
-            let line = Line { file: entry.name.as_str(), error: answer.as_ref().err(), answer: answer.as_ref().ok() };
+            let line = Line { name: entry.into(), error: answer.as_ref().err(), answer: answer.as_ref().ok() };
             line.write(&mut out)?;
         } else if !(output.quiet && is_well) {
             let text = match answer {
