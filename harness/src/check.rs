@@ -408,7 +408,7 @@ fn cut_short(stream: &[u8], profile: &Profile) -> String {
 }
 
 /// What can be kept of a stream that is refused.
-fn salvageable(stream: &[u8], profile: &Profile) -> String {
+pub(crate) fn salvageable(stream: &[u8], profile: &Profile) -> String {
     match guard(|| salvage(stream, profile).map_or(0, |salvaged| salvaged.graph.code_objects().len())) {
         Err(_) | Ok(0) => String::new(),
         Ok(complete) => {

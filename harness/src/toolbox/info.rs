@@ -4,7 +4,7 @@ use super::answer::Answer;
 use super::identify::{View as Identity, is_inside};
 use super::safe::Safety;
 use super::{Trouble, counted};
-use crate::check::{HeaderReport, header};
+use crate::check::{HeaderReport, header, salvageable};
 use crate::dis::one_line;
 use crate::subjects::core::{Core, guard};
 use pyc_core::bytecode::Body;
@@ -177,7 +177,7 @@ impl View {
 
 /// The stream of a file, who wrote it, and where it is.
 pub(super) fn open<'a>(bytes: &'a [u8], asked: Option<&Core>) -> Result<(Profile, usize, Graph<'a>), Trouble> {
-    let advice = "`provost check` tells more; `provost repair --salvage` keeps the code objects that are complete";
+    let advice = "`provost check` tells more";
     let own = Magic::at_start(bytes).and_then(Magic::profile);
     let at = |profile: &Profile, offset: usize| {
         let stream = bytes.get(offset..).unwrap_or_default();
@@ -206,7 +206,8 @@ pub(super) fn open<'a>(bytes: &'a [u8], asked: Option<&Core>) -> Result<(Profile
     if let Some((profile, trouble)) = refused
         && best.is_none_or(|best| is_inside(best.offset, profile.header.length(), trouble.offset))
     {
-        return Err(trouble);
+        let kept = salvageable(bytes.get(profile.header.length()..).unwrap_or_default(), profile);
+        return Err(Trouble { advice: trouble.advice + &kept, ..trouble });
     }
     let nothing = || Trouble::new("stream", format!("no Python's stream is in it: {}", found.what), advice);
     let best = best.ok_or_else(nothing)?;
