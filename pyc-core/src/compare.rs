@@ -222,14 +222,14 @@ impl Walk<'_, '_, '_> {
             (false, false) if a.is(bit::FLAG) != b.is(bit::FLAG) => self.tell(Kind::Flags, left, right),
             _ => {}
         }
-        let is_new = self.done.insert((l, r));
+        if !self.done.insert((l, r)) {
+            if !context.keeps_program() && self.mild.remove(&(l, r)) {
+                self.tell(context, left, right);
+            }
+            return;
+        }
         if !is_equal && context.keeps_program() {
             self.mild.insert((l, r));
-        } else if self.mild.remove(&(l, r)) {
-            self.tell(context, left, right);
-        }
-        if !is_new {
-            return;
         }
         let (a, b) = (self.left.node(l), self.right.node(r));
         if is_equal && a.code != b.code {

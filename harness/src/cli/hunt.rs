@@ -221,7 +221,7 @@ impl Hunt {
             Ok(())
         })?;
         progress.finish();
-        finish(recorder, &ids, compares, stop.load(Ordering::Relaxed), &self.search.again())
+        finish(recorder, &ids, compares, stop.load(Ordering::Relaxed), &self.search.arguments())
     }
 
     /// Writes who takes part, who does not, and what to keep in mind about that.

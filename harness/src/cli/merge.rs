@@ -65,15 +65,13 @@ impl Merge {
         let compares = merged.subjects.iter().any(|subject| subject.usable && subject.facts.is_some());
         let was_stopped = |log: &&RunLog| log.end.as_ref().is_some_and(|end| end.interrupted);
         let interrupted = !missing.is_empty() || used.iter().any(was_stopped);
-        let plant = merged.run.arguments.iter().skip_while(|argument| *argument != "--plant").nth(1);
-        let plant = plant.map_or(String::new(), |fault| format!(" --plant {fault}"));
-        let compares = compares || !plant.is_empty();
+        let compares = compares || merged.run.arguments.iter().any(|argument| argument == "--plant");
         let mut text = format!("{} of {} runs merged\n", used.len(), given.len());
         for part in doubles(&given, &merged) {
             text.push_str(&format!("left out, as another one tells of the same work: {}\n", part.folder.display()));
         }
         tell(&format!("{text}\n"))?;
-        let status = finish(&mut recorder, &compared, compares, interrupted, &plant)?;
+        let status = finish(&mut recorder, &compared, compares, interrupted, &merged.run.arguments)?;
         // At the end, where it is seen.
         for text in &missing {
             tell(&format!("warning: {text}\n"))?;

@@ -103,17 +103,15 @@ impl Readers {
 
     /// Asks again what was found, and says what is gone.
     fn again(&self, bugs: &[Found], readers: &[Interpreter]) -> Result<usize> {
-        let asks_pythons = bugs.iter().any(is_python) && self.adapter.is_empty();
-        let pythons = if asks_pythons { self.places.natives().found.interpreters } else { Vec::new() };
-        // An embedded interpreter executes nothing.
-        let scripts = if asks_pythons { self.places.scripts().found.interpreters } else { Vec::new() };
+        let pythons = if bugs.iter().any(is_python) && self.adapter.is_empty() {
+            // An embedded interpreter executes nothing.
+            self.places.scripts().found.interpreters
+        } else {
+            Vec::new()
+        };
         let mut gone = 0;
         for bug in bugs {
-            let among = match () {
-                () if bug.is_executed() => &scripts,
-                () if is_python(bug) => &pythons,
-                () => readers,
-            };
+            let among = if is_python(bug) { &pythons } else { readers };
             let mut asked = false;
             for interpreter in among.iter().filter(|one| bug.is_about(&one.facts)) {
                 if bug.is_executed() {

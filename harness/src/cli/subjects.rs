@@ -31,13 +31,6 @@ impl From<Chosen> for Member {
 }
 
 impl Search {
-    /// What another command has to say to ask the same subjects.
-    pub(super) fn again(&self) -> String {
-        let plant = self.plant.map(|fault| format!(" --plant {}", fault.name));
-        let adapters = self.adapter.iter().map(|program| format!(" --adapter {}", repro::shell_path(program)));
-        plant.into_iter().chain(adapters).collect()
-    }
-
     /// The subjects that `ids` select, all of them if there are none. An interpreter whose Python pyc-core has no profile
     /// for is left out, and the reason is printed.
     ///

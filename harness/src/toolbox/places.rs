@@ -33,7 +33,8 @@ fn parts(stem: &[u8]) -> Option<(&[u8], &str)> {
 /// The name of a .pyc file up to its suffix.
 fn stem(pyc: &Path) -> Option<&[u8]> {
     let name = pyc.file_name()?.as_bytes();
-    let at = [".pyc", ".pyo"].iter().filter_map(|suffix| rfind(&name.to_ascii_lowercase(), suffix)).max()?;
+    let lower = name.to_ascii_lowercase();
+    let at = [".pyc", ".pyo"].iter().filter_map(|suffix| rfind(&lower, suffix)).max()?;
     Some(&name[..at])
 }
 

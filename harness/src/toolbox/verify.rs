@@ -123,13 +123,8 @@ impl View {
             3 => "hash",
             1 => "nothing",
             // Times get lost on the way into an archive and out of it.
-            _ if member.is_some() => {
-                if profile.is_python2() {
-                    "nothing"
-                } else {
-                    "size"
-                }
-            }
+            _ if member.is_some() && profile.is_python2() => "nothing",
+            _ if member.is_some() => "size",
             // It looks at the time in the header itself (Python/import.c).
             _ => "mtime",
         };

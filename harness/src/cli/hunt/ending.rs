@@ -4,6 +4,7 @@ use crate::generators::Generator;
 use crate::matrix;
 use crate::progress::{Totals, table};
 use crate::record::Recorder;
+use crate::repro;
 use crate::statistics;
 use anyhow::Result;
 use reports::{Counts, End, Event, Level, Verdict};
@@ -16,13 +17,13 @@ const SHOWN: usize = 10;
 /// Cases of so many bytes are shown with them.
 const INLINE: u64 = 40;
 
-/// Writes the end, prints the summary, and gives the exit status. `again` is what a command has to say to ask the same subjects.
+/// Writes the end, prints the summary, and gives the exit status. `arguments` are those of the command that made the run.
 pub(in crate::cli) fn finish(
     recorder: &mut Recorder,
     ids: &[String],
     compares: bool,
     interrupted: bool,
-    again: &str,
+    arguments: &[String],
 ) -> Result<u8> {
     let silent: Vec<String> = ids.iter().filter(|id| Totals::of(of(recorder, id)).compared == 0).cloned().collect();
     for id in &silent {
@@ -74,6 +75,7 @@ pub(in crate::cli) fn finish(
     let mut new: Vec<&reports::Finding> = recorder.findings().filter(|finding| finding.is_new()).collect();
     new.sort_by_key(|finding| finding.rank());
     let more = new.len().saturating_sub(SHOWN);
+    let again = again(arguments);
     for finding in new.into_iter().take(SHOWN) {
         writeln!(text, "\n{} ({}x in {})", finding.signature, finding.occurrences, finding.seen_in.join(", "))?;
         writeln!(text, "  at {} ({})", finding.first_difference.as_deref().unwrap_or_default(), finding.origin)?;
@@ -126,6 +128,12 @@ pub(in crate::cli) fn finish(
     )?;
     tell(&text)?;
     Ok(u8::try_from(status).unwrap_or(2))
+}
+
+/// What another command has to say to ask the same subjects, where these are no interpreters.
+fn again(arguments: &[String]) -> String {
+    let options = arguments.windows(2).filter(|pair| matches!(&*pair[0], "--plant" | "--adapter"));
+    options.map(|pair| format!(" {} {}", pair[0], repro::shell_path(&pair[1]))).collect()
 }
 
 /// Prints it. Whoever closes the pipe has read enough, and the run is what it is.

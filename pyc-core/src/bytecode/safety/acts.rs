@@ -142,20 +142,15 @@ impl Machine<'_, '_> {
                 self.take(rule)?;
                 self.push(Value::new(Is::List, if argument == 0 { EXCEPTIONS } else { 0 }))?;
             }
-            Act::PrepareReraise => self.prepare_reraise(rule)?,
+            Act::PrepareReraise => self.exchange(rule)?,
             Act::BuildTemplate => self.build_template(rule)?,
             Act::CallKw | Act::CallNames => self.call(rule.act, argument as usize)?,
             Act::MakeFunction => self.make_function(rule)?,
             Act::SetAttribute => self.set_attribute(argument)?,
             Act::Intrinsic1 | Act::Intrinsic2 => {
                 let table = &self.frame.set.intrinsics[usize::from(rule.act == Act::Intrinsic2)];
-                match table.get(argument as usize) {
-                    Some(rule) if rule.act == Act::PrepareReraise => self.prepare_reraise(rule)?,
-                    Some(rule) => {
-                        self.take(rule)?;
-                        self.give(rule)?;
-                    }
-                    None => {}
+                if let Some(rule) = table.get(argument as usize) {
+                    self.exchange(rule)?;
                 }
             }
             Act::Named => {
@@ -228,10 +223,10 @@ impl Machine<'_, '_> {
         self.take(rule)
     }
 
-    /// It trusts that everything in the list is an exception or None.
-    fn prepare_reraise(&mut self, rule: &Rule) -> Checked<()> {
+    /// Takes and gives. What prepares a reraise trusts that everything in its list is an exception or None.
+    fn exchange(&mut self, rule: &Rule) -> Checked<()> {
         self.take(rule)?;
-        if self.taken[0].data() != EXCEPTIONS {
+        if rule.act == Act::PrepareReraise && self.taken[0].data() != EXCEPTIONS {
             return Err(self.unclear(Kind::ValueKind, Detail::Words("a list of exceptions", self.taken[0].name())));
         }
         self.give(rule)

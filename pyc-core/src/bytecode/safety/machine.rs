@@ -618,7 +618,6 @@ impl<'f, 'g> Machine<'f, 'g> {
         self.touch(self.depth().saturating_sub(deep));
     }
 
-    /// Whether so many values are there.
     /// Something else may refer to the value from now on, and change it.
     pub(super) fn share(&mut self, deep: usize) {
         if self.peek(deep) == Value::new(Is::List, EXCEPTIONS) {
@@ -626,6 +625,7 @@ impl<'f, 'g> Machine<'f, 'g> {
         }
     }
 
+    /// Whether so many values are there.
     pub(super) fn has(&self, count: usize) -> Checked<()> {
         if self.depth() < count {
             return Err(self.wrong(Kind::StackUnderflow, Detail::Numbers(count as i64, self.depth() as i64)));

@@ -91,8 +91,9 @@ impl Machine<'_, '_> {
             }
             Act::LoadFastAndClear => {
                 let value = self.local(index).unwrap_or(Value::of(Is::Maybe));
+                let value = self.hand_out(index, value)?;
                 self.set_local(index, Value::of(Is::Null))?;
-                self.push(if value.is() == Is::Cell { Value::of(Is::Cell) } else { value })?;
+                self.push(value)?;
             }
             Act::DeleteFast => {
                 let value = self.local(index).unwrap_or(Value::of(Is::Maybe));
