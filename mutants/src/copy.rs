@@ -109,14 +109,14 @@ fn main() -> std::process::ExitCode {
 ";
 
 /// The manifest with other members. What a right pyc-core never comes to has to be noticed, as in tests.
-fn workspace(manifest: &str) -> Result<String> {
+pub(crate) fn workspace(manifest: &str) -> Result<String> {
+    const PROFILE: &str = "[profile.release.package.pyc-core]\n";
     let (before, after) = manifest.split_once("\nmembers = [").context("Cargo.toml has no members")?;
     let (_, after) = after.split_once("]\n").context("Cargo.toml has no end of its members")?;
+    let (middle, after) = after.split_once(PROFILE).with_context(|| format!("Cargo.toml has no {PROFILE}"))?;
     let members = "\"pyc-core\", \"interpreters\", \"interpreters/protocol\", \"reports\", \"harness\", \"contest\"";
-    Ok(format!(
-        "{before}\nmembers = [{members}]\n{after}\n[profile.release.package.pyc-core]\noverflow-checks = true\n\
-         debug-assertions = true\n"
-    ))
+    let checks = "overflow-checks = true\ndebug-assertions = true\n";
+    Ok(format!("{before}\nmembers = [{members}]\n{middle}{PROFILE}{checks}{after}"))
 }
 
 /// The sources of pyc-core, but for tables.

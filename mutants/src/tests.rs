@@ -181,3 +181,13 @@ fn steps_and_room_are_limited() {
     assert!(stops(|| _ = room(usize::MAX)));
     assert_eq!(room(7), 7);
 }
+
+/// Cargo reads what becomes of the workspace's manifest.
+#[test]
+fn the_manifest_of_the_copy_has_each_table_once() {
+    let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml");
+    let copy = crate::copy::workspace(&std::fs::read_to_string(manifest).unwrap()).unwrap();
+    let tables: Vec<&str> = copy.lines().filter(|line| line.starts_with('[')).collect();
+    assert_eq!(tables.iter().collect::<BTreeSet<_>>().len(), tables.len(), "{tables:?}");
+    assert!(copy.contains("overflow-checks = true"));
+}
