@@ -299,9 +299,10 @@ impl Supply {
                     continue;
                 }
             };
-            let other = other.as_ref().unwrap_or(&base);
+            let other = other.unwrap_or_else(|_| base.clone());
+            let base = execution::Base::new(self.target, base);
             for index in first.max(indexes.start)..(first + OF_EACH).min(indexes.end) {
-                let made = execution::case(self.target, self.seed, index, &base, other);
+                let made = base.case(self.seed, index, &other);
                 let origin = origin(index);
                 batch.executed.extend(made.map(|bytes| Case { valid: index == first, ..Case::stream(bytes, origin) }));
             }

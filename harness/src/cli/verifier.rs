@@ -7,7 +7,7 @@ use super::{Places, root, select, target_dir};
 use crate::case::hex;
 use crate::execution::fixtures::{FOLDER, Fixture, ONLY_DOUBTED, read as read_fixtures};
 use crate::execution::{FORGOTTEN, Refusal, Verified, Written, verify, written};
-use crate::generators::execution::{OF_EACH, case, program};
+use crate::generators::execution::{Base, OF_EACH, program};
 use crate::observation::{Fault, Observation};
 use crate::oracle::assertion;
 use crate::stdlib::{Cache, Library};
@@ -185,8 +185,9 @@ impl Verifier {
             let counts = written_by(&tally.python, &stream, profile, &format!("program {number}"));
             add(&mut tally.programs, counts);
             let other = donor.replace(stream.clone()).unwrap_or_else(|| stream.clone());
+            let base = Base::new(target, stream);
             for index in number * OF_EACH..(number + 1) * OF_EACH {
-                let Some(stream) = case(target, self.seed, index, &stream, &other) else { continue };
+                let Some(stream) = base.case(self.seed, index, &other) else { continue };
                 tally.made += 1;
                 match verify(&stream, profile) {
                     Verified::Safe => safe.push(Waiting { index, stream, refusal: None, is_counted: true }),

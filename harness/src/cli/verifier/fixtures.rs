@@ -3,7 +3,7 @@
 use super::{Interpreter, Reality, root};
 use crate::execution::fixtures::{About, FOLDER, Fixture, name, only, read, reduce, signal};
 use crate::execution::{Verified, verify};
-use crate::generators::execution::{OF_EACH, case, program};
+use crate::generators::execution::{Base, OF_EACH, program};
 use crate::subjects::core::{Core, payload};
 use crate::subjects::{Compiled, Subject};
 use anyhow::{Result, bail};
@@ -53,8 +53,9 @@ fn mutants(subject: &mut Reality, core: &Core, seed: u64, cases: u64) -> Result<
             other => bail!("program {number} does not compile: {other:?}"),
         };
         let other = donor.replace(stream.clone()).unwrap_or_else(|| stream.clone());
+        let base = Base::new(core.target(), stream);
         for index in number * OF_EACH..(number + 1) * OF_EACH {
-            let Some(mutant) = case(core.target(), seed, index, &stream, &other) else { continue };
+            let Some(mutant) = base.case(seed, index, &other) else { continue };
             let Some(what) = only(&mutant, core.profile()) else { continue };
             let known = found.entry(what).or_default();
             if known.len() < TRIED {

@@ -12,16 +12,16 @@ use crate::generators::Target;
 use crate::generators::luck::Luck;
 use arbitrary::Unstructured;
 use pyc_core::bytecode::document::{Block, Document, DocumentError, Op, Symbol, ValueId};
-use pyc_core::bytecode::{InstructionSet, Label, Operand, Region, text};
+use pyc_core::bytecode::{InstructionSet, Label, Operand, Region};
 use pyc_core::{Profile, Version};
 
 /// How deep a stack may get where that does not follow from the instructions.
 const ROOM: i32 = 16;
 
-/// A stream with some instructions changed; `None` if it cannot be taken apart, or not be put together again.
-pub(super) fn edit(u: &mut Unstructured<'_>, target: Target, stream: &[u8]) -> Option<Vec<u8>> {
+/// A program with some instructions changed; `None` if it cannot be put together again.
+pub(super) fn edit(u: &mut Unstructured<'_>, target: Target, document: &Document) -> Option<Vec<u8>> {
     let profile = Profile::of(Version::new(target.version.0, target.version.1))?;
-    let document = text::disassemble(stream, Some(profile)).ok()?;
+    let document = document.clone();
     let place = u.index(document.blocks.len());
     let mut editor = Editor { u, set: InstructionSet::of(profile), document, place };
     for _ in 0..1 + editor.u.below(7) / 2 {

@@ -14,6 +14,9 @@ mod programs;
 use super::{Target, splitmix, tape};
 use arbitrary::Unstructured;
 use protocol::Compile;
+use pyc_core::bytecode::document::Document;
+use pyc_core::bytecode::text;
+use pyc_core::{Profile, Version};
 
 /// So many cases are made of each program: the first is the program as it was compiled.
 pub const OF_EACH: u64 = 64;
@@ -33,17 +36,37 @@ pub fn program(target: Target, seed: u64, number: u64) -> Compile {
     Compile { source: source.into_bytes(), filename: "p".into(), optimize: 0 }
 }
 
-/// Case number `index` of a campaign, which is made of the program number `index / OF_EACH`: `stream` is what that was compiled
-/// to, and `other` another one, from which parts are taken. `None` if the stream cannot be taken apart.
-#[must_use]
-pub fn case(target: Target, seed: u64, index: u64, stream: &[u8], other: &[u8]) -> Option<Vec<u8>> {
-    if index.is_multiple_of(OF_EACH) {
-        return Some(stream.to_vec());
+/// A compiled program, of which cases are made.
+#[derive(Debug)]
+pub struct Base {
+    target: Target,
+    stream: Vec<u8>,
+    /// Its instructions; `None` if it cannot be taken apart. Once for all cases: that takes longer than to change them.
+    document: Option<Document>,
+}
+
+impl Base {
+    /// Of the stream that a program was compiled to.
+    #[must_use]
+    pub fn new(target: Target, stream: Vec<u8>) -> Self {
+        let profile = Profile::of(Version::new(target.version.0, target.version.1));
+        let document = profile.and_then(|profile| text::disassemble(&stream, Some(profile)).ok());
+        Self { target, document, stream }
     }
-    let tape = tape(seed, NAME, index);
-    let mut u = Unstructured::new(&tape);
-    let edited = if index.is_multiple_of(2) { edit::edit(&mut u, target, stream) } else { None };
-    edited.or_else(|| mutate::mutate(&mut u, target, stream, other))
+
+    /// Case number `index` of a campaign, if this is of the program number `index / OF_EACH`: `other` is the stream of another
+    /// one, from which parts are taken. `None` if this one cannot be taken apart.
+    #[must_use]
+    pub fn case(&self, seed: u64, index: u64, other: &[u8]) -> Option<Vec<u8>> {
+        if index.is_multiple_of(OF_EACH) {
+            return Some(self.stream.clone());
+        }
+        let tape = tape(seed, NAME, index);
+        let mut u = Unstructured::new(&tape);
+        let document = self.document.as_ref().filter(|_| index.is_multiple_of(2));
+        let edited = document.and_then(|document| edit::edit(&mut u, self.target, document));
+        edited.or_else(|| mutate::mutate(&mut u, self.target, &self.stream, other))
+    }
 }
 
 #[cfg(test)]

@@ -2,8 +2,7 @@ use super::*;
 use crate::execution::{Verified, verify};
 use crate::generators::draft::Draft;
 use crate::generators::{Generator, generate};
-use pyc_core::bytecode::text;
-use pyc_core::{Profile, Pyc};
+use pyc_core::Pyc;
 
 const CASES: u64 = 512;
 
@@ -15,7 +14,8 @@ fn mutants_repeat_and_are_whole() {
         let mut valid = (0..).map(|index| generate(Generator::Codes, target, 1, index, &[])).filter(|case| case.valid);
         let mut stream = || valid.next().expect("the generator has no end").bytes;
         let (base, other) = (stream(), stream());
-        let make = |seed, index| case(target, seed, index, &base, &other);
+        let made_of = Base::new(target, base.clone());
+        let make = |seed, index| made_of.case(seed, index, &other);
         let mut changed = 0;
         for index in 0..CASES {
             let mutant = make(1, index);
@@ -51,7 +51,8 @@ fn edited_programs_are_whole() {
         let path = format!("{}/../pyc-core/examples/hello/{}.pyasm", env!("CARGO_MANIFEST_DIR"), profile.version);
         let program = text::parse(&std::fs::read_to_string(path).unwrap()).unwrap().write().unwrap();
         let stream = Pyc::parse(&program).unwrap().payload;
-        let edited = |index| edit::edit(&mut Unstructured::new(&tape(1, NAME, index)), Target::from(profile), stream);
+        let document = text::disassemble(stream, Some(profile)).unwrap();
+        let edited = |index| edit::edit(&mut Unstructured::new(&tape(1, NAME, index)), Target::from(profile), &document);
         let (mut made, mut safe) = (0, 0);
         for mutant in (0..CASES).filter_map(edited).filter(|mutant| mutant != stream) {
             made += 1;
