@@ -56,10 +56,18 @@ def _bits(number):
 
 def _scalar(value, python2):
     """The JSON of a scalar, or None."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
+    if isinstance(value, str):
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            return '{"code_points":%s}' % json.dumps([ord(c) for c in value])
+        return json.dumps(str(value))
+    if isinstance(value, (bytes, bytearray)):
+        return '{"bytes":"%s"}' % bytes(value).hex()
     if value is None:
         return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
     if value is Ellipsis or value is StopIteration:
         return '{"singleton":"%s"}' % ("Ellipsis" if value is Ellipsis else "StopIteration")
     if isinstance(value, int):
@@ -68,12 +76,6 @@ def _scalar(value, python2):
         return '{"float":"%s"}' % _bits(value)
     if isinstance(value, complex):
         return '{"complex":["%s","%s"]}' % (_bits(value.real), _bits(value.imag))
-    if isinstance(value, (bytes, bytearray)):
-        return '{"bytes":"%s"}' % bytes(value).hex()
-    if isinstance(value, str):
-        if any(0xD800 <= ord(c) < 0xE000 for c in value):
-            return '{"code_points":%s}' % json.dumps([ord(c) for c in value])
-        return json.dumps(str(value))
     return None
 
 
@@ -84,11 +86,11 @@ def plain(value, convert=lambda value: value, python2=False):
 
     def text(value):
         given, value = value, convert(value)
-        if isinstance(value, Same):
-            return text(value.target)
         scalar = _scalar(value, python2)
         if scalar is not None:
             return scalar
+        if isinstance(value, Same):
+            return text(value.target)
         if isinstance(value, Record) and not isinstance(value.holds, (list, dict)):
             return json.dumps({value.kind: value.holds})
         if isinstance(value, Record):

@@ -11,6 +11,17 @@ PYTHONS = ["3.6", "3.7", "3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.14"]
 LATIN1 = re.compile(r"TYPE_\w*ASCII\w* [^\n]*\n *result=b[^\n]*\\x[89a-f]")
 
 
+class Log:
+    """What the reader tells, line by line. It adds each to a str, which copies all that is there: minutes for a large file."""
+
+    def __init__(self):
+        self.parts = []
+
+    def __iadd__(self, text):
+        self.parts.append(text)
+        return self
+
+
 def load(data, python):
     scratch = os.memfd_create("case")
     try:
@@ -19,7 +30,7 @@ def load(data, python):
         # It takes the version from the header of a .pyc file; this stream has none.
         parser.python_version = tuple(map(int, python.split(".")))
         parser.iterator = enumerate(parser.bytes)
-        parser.references, parser.flag_refs, parser.output, parser.indent = [], [], "", 0
+        parser.references, parser.flag_refs, parser.output, parser.indent = [], [], Log(), 0
         value = parser.read_object()
     except RuntimeError as e:
         if "is empty" in str(e):
@@ -28,7 +39,7 @@ def load(data, python):
     finally:
         os.close(scratch)
     consumed = next(parser.iterator, (len(data),))[0]
-    if LATIN1.search(parser.output):
+    if LATIN1.search("".join(parser.output.parts)):
         raise adapter.Unsupported("texts that are Latin-1, of which it keeps the bytes")
 
     def convert(value):

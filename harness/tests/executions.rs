@@ -1,12 +1,13 @@
 //! Executing: only what was started for it does it, and whatever happens there is told of the code object that did it.
 
 use harness::generators::Target;
-use harness::generators::execution::{case, program};
+use harness::generators::execution::{Base, program};
 use harness::observation::{Fault, Observation};
 use harness::subjects::core::{Core, payload};
 use harness::subjects::{Compiled, Reality, Subject};
 use interpreters::{Driver, Interpreter, Limits, Options, Workspace, discover};
 use protocol::Compile;
+use std::process::Command;
 
 /// So many programs are compiled and executed, and of this many mutants some end the process.
 const PROGRAMS: u64 = 40;
@@ -55,6 +56,8 @@ fn check(interpreter: &Interpreter, target: Target) {
         ("f = lambda: f()\nf()\n", "RecursionError"),
         ("import os\n", "ImportError"),
         ("open('/dev/null')\n", "NameError"),
+        // An exception is being handled by whoever executes it.
+        ("raise\n", "LookupError"),
         ("x = 2\n", "returned"),
     ];
     let streams: Vec<Vec<u8>> = endings.iter().map(|(text, _)| source(text)).collect();
@@ -66,8 +69,9 @@ fn check(interpreter: &Interpreter, target: Target) {
         (0..PROGRAMS).map(|number| compiled(&mut subject, &program(target, 1, number))).collect();
     let endings: Vec<String> = subject.execute(&programs).unwrap().iter().map(word).collect();
     assert!(!endings.iter().any(|ending| ending == "died"), "{}: {endings:?}", interpreter.id);
+    let base = Base::new(target, programs[0].clone());
     let mutants: Vec<Vec<u8>> =
-        (1..MUTANTS).filter_map(|index| case(target, 1, index, &programs[0], &programs[1])).collect();
+        (1..MUTANTS).filter_map(|index| base.case(1, index, &programs[1])).collect();
     let observed = subject.execute(&mutants).unwrap();
     let killer = observed.iter().position(|one| word(one) == "died");
     let killer = &mutants[killer.unwrap_or_else(|| panic!("{}: no mutant ended the process", interpreter.id))];
@@ -89,6 +93,39 @@ fn what_is_executed_is_told_apart() {
     }
     if asked == 0 {
         println!("skipped: no CPython was found, so nothing was executed");
+    }
+}
+
+/// Children that die of the `last` case: after three others, or where memory is limited.
+const FAKE: &str = r#"
+import os, signal, sys
+sys.path.insert(0, sys.argv[1])
+import execution
+def execute(cases, told, words, limited):
+    for case in cases[:-1]:
+        os.write(told, b"\0\0")
+    if cases[-1] == b"last" and (len(cases) > 3 if sys.argv[2] == "others" else limited):
+        os.kill(os.getpid(), signal.SIGSEGV)
+    os.write(told, b"\0\0")
+execution.execute = execute
+for ending in execution.endings([b""] * 9 + [b"last"], 1):
+    print(*ending)
+"#;
+
+/// A signal that does not come when a case is executed alone is told with what it came of.
+#[test]
+fn what_dies_with_others_only_is_told() {
+    let Some(python) = scripts().iter().rev().find_map(|one| one.executable().map(std::path::Path::to_owned)) else {
+        println!("skipped: no interpreter was found");
+        return;
+    };
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../interpreters/script");
+    for (why, told) in [("others", "7 b'SIGSEGV after the 4 before it'"), ("memory", "4 b''")] {
+        let output = Command::new(&python).args(["-c", FAKE, folder, why]).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(lines, [["0 b''"; 9].as_slice(), &[told]].concat(), "{}: {said}", python.display());
     }
 }
 

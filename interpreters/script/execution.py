@@ -2,7 +2,8 @@
 
 What runs may crash, so it runs in a child, which executes a batch and tells each ending through a pipe. When a signal ends
 the child, the code object that was running is executed once more, alone in a fresh child, and what happens there is its
-ending; the rest of the batch goes on in another child.
+ending; the rest of the batch goes on in another child. If it does not die alone, it is executed again with a limit of memory
+and then after those that came before it, to tell what the signal came of.
 """
 
 import fcntl
@@ -62,6 +63,14 @@ def out_of_time(*_):
 
 def ending(b):
     """The ending of one code object: a number and a text."""
+    try:
+        raise LookupError
+    except LookupError:
+        # Whoever executes it may handle an exception. What a frame keeps of that is None otherwise, and may be left anywhere.
+        return ending_beside_another(b)
+
+
+def ending_beside_another(b):
     try:
         code = marshal.loads(b)
     except Exception as e:
@@ -135,6 +144,8 @@ def children(cases, taken, alone=False):
             os.close(source)
             execute(cases, told, words[1], 0 if alone else taken)
             status = 0
+        except MemoryError:  # none is left even to tell it
+            status = MEMORY
         finally:
             os._exit(status)
     os.close(told)
@@ -164,7 +175,7 @@ def children(cases, taken, alone=False):
         else:
             yield DIED, SIGNALS.get(number, "signal %d" % number).encode("ascii") + b"\n" + said
     elif status:
-        yield UNSETTLED, b"exit"
+        yield (MEMORY, b"") if os.WEXITSTATUS(status) == MEMORY else (UNSETTLED, b"exit")
 
 
 # SIGABRT has another name, too.
@@ -180,9 +191,29 @@ def endings(cases, taken):
     while next < len(cases):
         for number, text in children(cases[next:], taken):
             if number == DIED:
-                alone = list(children(cases[next : next + 1], taken, True))[-1:]
-                number, again = alone[0] if alone else (UNSETTLED, b"")
-                text = again if number == DIED else text
-                number = number if number in (DIED, TIME, MEMORY) else UNSETTLED
+                number, text = again(cases[: next + 1], taken, text)
             next += 1
             yield number, text
+
+
+def again(cases, taken, died):
+    """The ending of the last case, which ended a child that executed others before it. `died` is what that child said."""
+    alone = list(children(cases[-1:], taken, True))[-1:]
+    if alone and alone[0][0] in (DIED, TIME, MEMORY):
+        return alone[0]
+    # An interpreter that is out of memory does not survive everywhere.
+    if dies(cases[-1:], taken):
+        return MEMORY, b""
+    name = died.split(b"\n")[0]
+    before = 1
+    while before < 2 * len(cases):
+        if dies(cases[-1 - before :], taken):
+            return UNSETTLED, name + (" after the %d before it" % min(before, len(cases) - 1)).encode("ascii")
+        before *= 2
+    return UNSETTLED, name
+
+
+def dies(cases, taken):
+    """Whether a signal ends a child with these cases at the last one."""
+    endings = list(children(cases, taken))
+    return len(endings) == len(cases) and endings[-1][0] == DIED

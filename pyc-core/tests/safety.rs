@@ -615,6 +615,14 @@ fn rows() -> Vec<Row> {
             ".stacksize 3; .cells \".type_params\", x; MAKE_CELL \".type_params\"; MAKE_CELL x; LOAD_CONST (1,); STORE_DEREF \".type_params\"; LOAD_CONST 1; STORE_DEREF x; LOAD_NAME y; LOAD_FAST \".type_params\"; BUILD_TUPLE 1; BINARY_SUBSCR; LOAD_DEREF \".type_params\"; CALL_INTRINSIC_1 INTRINSIC_SUBSCRIPT_GENERIC; RETURN_VALUE",
             ".stacksize 3; .cells \".type_params\", x; MAKE_CELL \".type_params\"; MAKE_CELL x; LOAD_CONST (1,); STORE_DEREF \".type_params\"; LOAD_CONST 1; STORE_DEREF x; LOAD_FAST \".type_params\"; BUILD_TUPLE 1; LOAD_DEREF \".type_params\"; CALL_INTRINSIC_1 INTRINSIC_SUBSCRIPT_GENERIC; RETURN_VALUE",
         ),
+        // If something was handled before, each third of it is believed to be what it was.
+        (
+            BlockStack,
+            CANNOT_TELL,
+            span("3.6", "3.10"),
+            ".stacksize 9; SETUP_FINALLY a; LOAD_NAME x; POP_TOP; POP_BLOCK; LOAD_CONST None; RETURN_VALUE; a:; POP_TOP; POP_TOP; POP_TOP; ROT_THREE; POP_EXCEPT; LOAD_CONST None; RETURN_VALUE",
+            ".stacksize 9; SETUP_FINALLY a; LOAD_NAME x; POP_TOP; POP_BLOCK; LOAD_CONST None; RETURN_VALUE; a:; POP_TOP; POP_TOP; POP_TOP; ROT_THREE; ROT_THREE; ROT_THREE; POP_EXCEPT; LOAD_CONST None; RETURN_VALUE",
+        ),
         // What reraises exceptions of a group believes that there is nothing else in the list.
         (
             ValueKind,

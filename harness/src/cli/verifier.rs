@@ -49,6 +49,9 @@ pub(crate) struct Verifier {
     /// Only make the fixtures that corpus/unsafe lacks: for each kind of violation a small code object that ends an interpreter
     #[arg(long)]
     fixtures: bool,
+    /// Begin with this case, such as one that an earlier run told of
+    #[arg(long, default_value_t = 0, value_name = "INDEX")]
+    from: u64,
     /// Decides the code objects
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -139,7 +142,7 @@ impl Verifier {
         if tallies.is_empty() {
             bail!("no CPython was found; {}", super::MORE);
         }
-        let is_whole = self.subject.is_empty() && self.files.is_none();
+        let is_whole = self.subject.is_empty() && self.files.is_none() && self.from == 0;
         let out = self.out.clone().or_else(|| is_whole.then(|| root().join("docs").join("VERIFIER.md")));
         if let Some(out) = out {
             let fixtures = read_fixtures(&root().join("corpus").join(FOLDER))?;
@@ -177,7 +180,7 @@ impl Verifier {
         // Apart, so that what is broken by the one is not taken for the other's.
         let (mut safe, mut refused) = (Vec::new(), Vec::new());
         let mut left = self.cases;
-        for number in 0.. {
+        for number in self.from / OF_EACH.. {
             let stream = match subject.compile(&program(target, self.seed, number))? {
                 Compiled::Pyc(pyc) => payload(&pyc).map_err(anyhow::Error::msg)?,
                 other => bail!("{}: program {number} does not compile: {other:?}", interpreter.id),
@@ -226,7 +229,7 @@ impl Tally {
     /// Executes a batch, and counts how each ended.
     fn execute(&mut self, subject: &mut Reality, batch: &[Waiting]) -> Result<()> {
         let streams: Vec<Vec<u8>> = batch.iter().map(|one| one.stream.clone()).collect();
-        for (one, observation) in batch.iter().zip(subject.execute(&streams)?) {
+        for (place, (one, observation)) in batch.iter().zip(subject.execute(&streams)?).enumerate() {
             let died = match &observation {
                 Observation::Faulted(Fault::Worker(interpreters::Fault::Crash { signal, stderr })) => {
                     let place = assertion(stderr).map(|assertion| format!(" ({assertion})"));
@@ -257,6 +260,10 @@ impl Tally {
                 self.unsettled += 1;
                 let of = batch.first().map_or(0, |first| first.index);
                 println!("UNSETTLED {} case {index} of a batch from {of} on: {why}", self.python);
+                let all = &streams[..=place];
+                for stream in together(all, |some| Ok(is_unsettled(subject.execute(some)?.last())))? {
+                    println!("  {}", hex(&stream));
+                }
             }
         }
         Ok(())
@@ -333,6 +340,31 @@ impl Tally {
             (self.executed() + executed + executed_too) as f64 / self.seconds,
         )
     }
+}
+
+/// Of streams the last one of which ends a process that executed the others: those without which it does not.
+fn together(streams: &[Vec<u8>], mut ends: impl FnMut(&[Vec<u8>]) -> Result<bool>) -> Result<Vec<Vec<u8>>> {
+    let mut needed = streams.to_vec();
+    let mut count = needed.len();
+    while count > 0 {
+        let mut end = needed.len() - 1;
+        while end > 0 {
+            let start = end.saturating_sub(count);
+            let mut fewer = needed.clone();
+            fewer.drain(start..end);
+            if ends(&fewer)? {
+                needed = fewer;
+            }
+            end = start;
+        }
+        count /= 2;
+    }
+    Ok(needed)
+}
+
+/// Whether it ended a process, but not alone.
+fn is_unsettled(observation: Option<&Observation>) -> bool {
+    matches!(observation, Some(Observation::Skipped(_)))
 }
 
 /// How many code objects that a compiler wrote are safe, and how many there are; tells what is refused.

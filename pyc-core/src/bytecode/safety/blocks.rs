@@ -2,12 +2,15 @@
 
 use super::machine::{Block, BlockKind, Checked, Flow, Machine, State};
 use super::rules::{Act, Rule};
-use super::value::{Is, Value, why};
+use super::value::{Is, Value, third, why};
 use super::violation::{Detail, Kind};
 use core::mem;
 
 /// `CO_MAXBLOCKS`
 const MOST: usize = 20;
+
+/// What a handler keeps of what was handled before, from below.
+const SAVED: [u32; 3] = [third::TRACEBACK, third::VALUE, third::TYPE];
 
 /// Why blocks are left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,7 +86,7 @@ impl Machine<'_, '_> {
             Reason::Exception => {
                 if self.frame.profile.saves_handled() {
                     state.blocks.push(Block { kind: BlockKind::Handler, handler: 0, level });
-                    put(state, &[Is::Previous; 3]);
+                    state.slots.extend(SAVED.map(|third| Value::new(Is::Previous, third)));
                 }
                 put(state, &[Is::Traceback, Is::Value, Is::Type]);
             }
@@ -105,8 +108,26 @@ impl Machine<'_, '_> {
                 self.wrong(Kind::BlockStack, Detail::Word("the stack lacks what was handled before the exception"))
             );
         }
+        let in_order = kept.iter().zip(SAVED).all(|(it, third)| it.data() == third);
         state.slots.truncate(start);
-        Ok(())
+        self.is_saved(in_order)
+    }
+
+    /// The interpreter trusts a value that is handled to be an exception. Where nothing was handled before, all thirds are None.
+    fn is_saved(&self, in_order: bool) -> Checked<()> {
+        match in_order {
+            true => Ok(()),
+            false => Err(self.unclear(Kind::BlockStack, Detail::Word("what was handled before is in another order"))),
+        }
+    }
+
+    /// Pops what was handled before.
+    fn pop_saved(&mut self) -> Checked<()> {
+        let mut in_order = true;
+        for third in SAVED.into_iter().rev() {
+            in_order &= self.pop(b'p')?.data() == third;
+        }
+        self.is_saved(in_order)
     }
 
     fn setup(&mut self, kind: BlockKind, target: u32) -> Checked<()> {
@@ -177,7 +198,7 @@ impl Machine<'_, '_> {
                     self.state.blocks.push(block);
                     self.end_handler()?;
                 } else {
-                    self.take(rule)?;
+                    self.pop_saved()?;
                 }
             }
             Act::BreakLoop => {
@@ -234,9 +255,7 @@ impl Machine<'_, '_> {
                 if self.pop_handler()?.is_none() {
                     return Ok(());
                 }
-                for _ in 0..3 {
-                    self.pop(b'p')?;
-                }
+                self.pop_saved()?;
             }
         }
         result.map_or(Ok(()), |value| self.push(value))

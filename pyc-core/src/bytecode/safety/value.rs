@@ -44,6 +44,7 @@ pub(super) enum Is {
     Exception,
     /// Or None.
     MaybeException,
+    /// Data (up to 3.10): which third of it, of [`third`].
     Previous,
     Lasti,
     /// Data: the instruction that made its iterator.
@@ -109,6 +110,13 @@ pub(super) mod cell {
     pub(in super::super) const HOLDS: u32 = 2;
     /// The cell is on the stack, or in what was built of it there.
     pub(in super::super) const OUT: u32 = 4;
+}
+
+/// Data of [`Is::Previous`], from below.
+pub(super) mod third {
+    pub(in super::super) const TRACEBACK: u32 = 0;
+    pub(in super::super) const VALUE: u32 = 1;
+    pub(in super::super) const TYPE: u32 = 2;
 }
 
 /// What is known of a value: what it is in the upper byte, and data.
