@@ -90,13 +90,14 @@ def ending_beside_another(b):
             signal.setitimer(signal.ITIMER_PROF, 0)
     except OutOfTime:
         return TIME, ""
-    except BaseException as e:
+    except:  # 2.7 raises instances of any class
+        kind, e = sys.exc_info()[:2]
         for kinds, number in RESOURCES:
             if isinstance(e, kinds):
                 return number, ""
-        if type(e) is RuntimeError and "recursion" in str(e):  # 2.7
+        if kind is RuntimeError and "recursion" in str(e):  # 2.7
             return RECURSION, ""
-        return RAISED, type(e).__name__
+        return RAISED, kind.__name__
     finally:
         signal.setitimer(signal.ITIMER_VIRTUAL, 0)
     return RETURNED, ""

@@ -16,8 +16,8 @@ use crate::subjects::{Compiled, Reality, Subject};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use interpreters::{Interpreter, Limits};
-use pyc_core::bytecode::safety::Certainty;
-use pyc_core::{Profile, read};
+use pyc_core::bytecode::safety::{Certainty, Kind as ViolationKind, Violation};
+use pyc_core::{Profile, Version, read};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Instant;
@@ -76,6 +76,8 @@ struct Tally {
     library: [usize; 2],
     /// The same of the programs that the mutants are made of.
     programs: [usize; 2],
+    /// Those of them that are refused for a bug of the compiler.
+    miscompiled: usize,
     /// Mutants.
     made: u64,
     unloadable: u64,
@@ -165,7 +167,7 @@ impl Verifier {
             // The library has files that are not meant to compile.
             let Compiled::Pyc(pyc) = cache.compile(&mut subject, &item, source)? else { continue };
             let stream = payload(&pyc).map_err(anyhow::Error::msg)?;
-            let counts = written_by(&tally.python, &stream, profile, &item.path);
+            let (counts, _) = written_by(&tally.python, &stream, profile, &item.path);
             add(&mut tally.library, counts);
         }
         Ok(())
@@ -185,8 +187,9 @@ impl Verifier {
                 Compiled::Pyc(pyc) => payload(&pyc).map_err(anyhow::Error::msg)?,
                 other => bail!("{}: program {number} does not compile: {other:?}", interpreter.id),
             };
-            let counts = written_by(&tally.python, &stream, profile, &format!("program {number}"));
+            let (counts, miscompiled) = written_by(&tally.python, &stream, profile, &format!("program {number}"));
             add(&mut tally.programs, counts);
+            tally.miscompiled += miscompiled;
             let other = donor.replace(stream.clone()).unwrap_or_else(|| stream.clone());
             let base = Base::new(target, stream);
             for index in number * OF_EACH..(number + 1) * OF_EACH {
@@ -312,7 +315,7 @@ impl Tally {
     }
 
     fn is_bad(&self) -> bool {
-        self.deaths > 0 || self.library[0] < self.library[1] || self.programs[0] < self.programs[1]
+        self.deaths > 0 || self.library[0] < self.library[1] || self.programs[0] + self.miscompiled < self.programs[1]
     }
 
     fn line(&self) -> String {
@@ -320,7 +323,7 @@ impl Tally {
         let [doubtful, executed_too, _] = self.sums(false);
         let endings: Vec<String> = self.passed.iter().map(|(ending, count)| format!("{ending} {count}")).collect();
         format!(
-            "{}: safe: {} of {} code objects of the library, {} of {} of programs; {} mutants, {} passed and executed \
+            "{}: safe: {} of {} code objects of the library, {} of {} of programs ({} of the others are miscompiled); {} mutants, {} passed and executed \
              ({}), {} deaths, {} unsettled; {certain} refused as crashing, {executed} executed, {:.1} % die; {doubtful} \
              refused in doubt ({:.1} % of the refused), {executed_too} executed, {:.1} % die; {} not loaded; {:.0} executions a second",
             self.python,
@@ -328,6 +331,7 @@ impl Tally {
             self.library[1],
             self.programs[0],
             self.programs[1],
+            self.miscompiled,
             self.made,
             self.executed(),
             endings.join(", "),
@@ -367,13 +371,23 @@ fn is_unsettled(observation: Option<&Observation>) -> bool {
     matches!(observation, Some(Observation::Skipped(_)))
 }
 
-/// How many code objects that a compiler wrote are safe, and how many there are; tells what is refused.
-fn written_by(python: &str, stream: &[u8], profile: &Profile, name: &str) -> [usize; 2] {
+/// How many code objects that a compiler wrote are safe, how many there are, and how many it got wrong; tells what is refused.
+fn written_by(python: &str, stream: &[u8], profile: &Profile, name: &str) -> ([usize; 2], usize) {
     let Written { codes, refusals } = read(stream, profile).map(|graph| written(&graph, profile)).unwrap_or_default();
+    let mut miscompiled = 0;
     for refusal in &refusals {
-        println!("INCOMPLETE {python} {name}: {refusal}");
+        let is_wrong = is_miscompiled(refusal, profile);
+        miscompiled += usize::from(is_wrong);
+        println!("{} {python} {name}: {refusal}", if is_wrong { "MISCOMPILED" } else { "INCOMPLETE" });
     }
-    [codes - refusals.len(), codes]
+    ([codes - refusals.len(), codes], miscompiled)
+}
+
+/// Whether the compiler is to blame: 3.14 and 3.15 let `return b` borrow its value although a `finally` behind it changes `b`
+/// first (corpus/found/cpython-borrowed-return).
+fn is_miscompiled(refusal: &Refusal, profile: &Profile) -> bool {
+    let is_it = |violation: &Violation| violation.kind == ViolationKind::BorrowedReference;
+    profile.version >= Version::new(3, 14) && !refusal.has_more && refusal.violations.iter().all(is_it)
 }
 
 fn add(sum: &mut [usize; 2], [safe, all]: [usize; 2]) {
@@ -407,9 +421,13 @@ fn document(tallies: &[Tally], fixtures: &[Fixture], seed: u64, files: Option<us
         let share = |[part, whole]: [usize; 2]| format!("{:.2} %", percent(part as u64, whole as u64));
         let [certain, executed, _] = tally.sums(true);
         let [doubtful, executed_too, _] = tally.sums(false);
+        let miscompiled = match tally.miscompiled {
+            0 => String::new(),
+            count => format!(", {count} miscompiled"),
+        };
         let count = |ending: &str| tally.passed.get(ending).copied().unwrap_or_default();
         format!(
-            "| {} | {} | {} | {} | {} | {} | {} | {} | {} | {certain} | {executed} | {:.0} % | {:.1} % | {executed_too} | {:.0} % |\n",
+            "| {} | {} | {} | {}{miscompiled} | {} | {} | {} | {} | {} | {certain} | {executed} | {:.0} % | {:.1} % | {executed_too} | {:.0} % |\n",
             tally.python,
             tally.library[1],
             share(tally.library),
