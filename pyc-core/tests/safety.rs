@@ -615,6 +615,21 @@ fn rows() -> Vec<Row> {
             ".stacksize 3; .cells \".type_params\", x; MAKE_CELL \".type_params\"; MAKE_CELL x; LOAD_CONST (1,); STORE_DEREF \".type_params\"; LOAD_CONST 1; STORE_DEREF x; LOAD_NAME y; LOAD_FAST \".type_params\"; BUILD_TUPLE 1; BINARY_SUBSCR; LOAD_DEREF \".type_params\"; CALL_INTRINSIC_1 INTRINSIC_SUBSCRIPT_GENERIC; RETURN_VALUE",
             ".stacksize 3; .cells \".type_params\", x; MAKE_CELL \".type_params\"; MAKE_CELL x; LOAD_CONST (1,); STORE_DEREF \".type_params\"; LOAD_CONST 1; STORE_DEREF x; LOAD_FAST \".type_params\"; BUILD_TUPLE 1; LOAD_DEREF \".type_params\"; CALL_INTRINSIC_1 INTRINSIC_SUBSCRIPT_GENERIC; RETURN_VALUE",
         ),
+        // A keyword that comes twice is told by its name.
+        (
+            ValueKind,
+            CANNOT_TELL,
+            &["2.7"],
+            ".stacksize 5; LOAD_NAME f; LOAD_CONST 1; LOAD_CONST 2; LOAD_CONST 1; LOAD_CONST 2; CALL_FUNCTION 512; RETURN_VALUE",
+            ".stacksize 5; LOAD_NAME f; LOAD_CONST b\"x\"; LOAD_CONST 2; LOAD_CONST b\"x\"; LOAD_CONST 2; CALL_FUNCTION 512; RETURN_VALUE",
+        ),
+        (
+            ValueKind,
+            CANNOT_TELL,
+            &["2.7"],
+            ".stacksize 4; LOAD_NAME f; LOAD_NAME x; LOAD_CONST 2; BUILD_MAP 0; CALL_FUNCTION_KW 256; RETURN_VALUE",
+            ".stacksize 4; LOAD_NAME f; LOAD_CONST b\"x\"; LOAD_CONST 2; BUILD_MAP 0; CALL_FUNCTION_KW 256; RETURN_VALUE",
+        ),
         // If something was handled before, each third of it is believed to be what it was.
         (
             BlockStack,

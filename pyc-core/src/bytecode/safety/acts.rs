@@ -92,6 +92,11 @@ impl Machine<'_, '_> {
     /// What goes on with the next instruction in any case; whether it is such a one.
     fn compute(&mut self, rule: &Rule, argument: u32) -> Checked<bool> {
         match rule.act {
+            Act::CallSpread(above, has_dict) => {
+                self.check_keywords(argument, above.into(), has_dict)?;
+                self.take(rule)?;
+                self.give(rule)?;
+            }
             Act::KeyMap => {
                 self.has(1)?;
                 self.check_keys(self.peek(1), argument as usize)?;
@@ -460,6 +465,7 @@ impl Machine<'_, '_> {
             b'N' => Value::of(Is::None),
             b'T' | b'F' => Value::of(Is::Bool),
             b't' | b'u' | b'a' | b'A' | b'z' | b'Z' if !frame.profile.is_python2() => Value::of(Is::Str),
+            b's' | b't' if frame.profile.is_python2() => Value::of(Is::Str),
             b'(' | b')' => Value::new(Is::Tuple, argument + 1),
             b'c' => Value::new(Is::Code, argument),
             _ => Value::of(Is::Object),

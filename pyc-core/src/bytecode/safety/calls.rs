@@ -74,8 +74,26 @@ impl Machine<'_, '_> {
         matches!(graph.value(graph.resolve(id)), graph::Value::Str(_))
     }
 
+    /// 2.7 tells of a keyword that comes twice by its name, and does not look whether that is a string (`update_keyword_args` of
+    /// Python/ceval.c). `above` values are above the keywords; a dict among them may have the same ones.
+    pub(super) fn check_keywords(&self, argument: u32, above: usize, has_dict: bool) -> Checked<()> {
+        let pairs = (argument >> 8 & 255) as usize;
+        if pairs + usize::from(has_dict) < 2 {
+            return Ok(());
+        }
+        self.has(above + 2 * pairs)?;
+        match (1..=pairs).map(|pair| self.peek(above + 2 * pair)).find(|name| name.is() != Is::Str) {
+            Some(name) => Err(self.unclear(Kind::ValueKind, Detail::Words("a string", name.name()))),
+            None => Ok(()),
+        }
+    }
+
     pub(super) fn call(&mut self, act: Act, count: usize) -> Checked<()> {
-        let count = if self.frame.profile.is_python2() { Count::Old.of(small(count)) } else { count };
+        let is_old = self.frame.profile.is_python2();
+        if is_old {
+            self.check_keywords(small(count) as u32, 0, false)?;
+        }
+        let count = if is_old { Count::Old.of(small(count)) } else { count };
         let has_self = self.frame.profile.loads_methods()
             && act != Act::CallFunction
             && (act != Act::CallKw || self.frame.profile.calls_below_self());

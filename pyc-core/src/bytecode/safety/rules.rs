@@ -104,6 +104,8 @@ pub(in crate::bytecode) enum Act {
     /// The same; and so far below is a function that an exception names.
     Merge(u8),
     CallFunction,
+    /// With so many values on top that are more arguments, and whether a dict is among them.
+    CallSpread(u8, bool),
     Call,
     CallKw,
     CallNames,
@@ -563,8 +565,9 @@ static ROWS: &[Row] = &[
     Row("RETURN_VALUE", 0, ALL, "o>.", Return),
     Row("RAISE_VARARGS", 0, ALL, "", Raise),
     // Calls and functions.
-    Row("CALL_FUNCTION_VAR CALL_FUNCTION_KW", 0, 0, "oo#o>o", Plain),
-    Row("CALL_FUNCTION_VAR_KW", 0, 0, "oo#oo>o", Plain),
+    Row("CALL_FUNCTION_VAR", 0, 0, "oo#o>o", CallSpread(1, false)),
+    Row("CALL_FUNCTION_KW", 0, 0, "oo#o>o", CallSpread(1, true)),
+    Row("CALL_FUNCTION_VAR_KW", 0, 0, "oo#oo>o", CallSpread(2, true)),
     Row("CALL_FUNCTION", 0, ALL, "", CallFunction),
     Row("CALL_FUNCTION_KW", 6, ALL, "", CallKw),
     Row("CALL_METHOD CALL", 0, ALL, "^", Call),

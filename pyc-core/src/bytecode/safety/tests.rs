@@ -17,6 +17,7 @@ fn rules_change_the_depth_as_interpreters_say() {
             let by_rule = matches!(
                 rule.act,
                 Act::Plain
+                    | Act::CallSpread(..)
                     | Act::BuildSlice
                     | Act::Into
                     | Act::Merge(_)
