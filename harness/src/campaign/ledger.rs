@@ -114,7 +114,7 @@ impl<'a> Ledger<'a> {
             Generator::Stdlib | Generator::Programs | Generator::Execution => !pair.is_alone() && owes,
             // ... and who has no code objects of CPython's gets none.
             Generator::Codes | Generator::Pyc => owes,
-            Generator::Values | Generator::Streams => true,
+            Generator::Values | Generator::Streams | Generator::Keys => true,
         };
         let new = || Statistics::new(id, generator, pair.core().target(), owes, wanted);
         self.statistics.entry(generator.name()).or_insert_with(new);

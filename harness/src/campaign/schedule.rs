@@ -64,7 +64,7 @@ impl Schedule {
                 Generator::Stdlib => FEW_FILES,
                 Generator::Programs => PROGRAMS,
                 Generator::Pyc => PYC_FILES,
-                Generator::Values | Generator::Streams | Generator::Codes => CASES,
+                Generator::Values | Generator::Streams | Generator::Keys | Generator::Codes => CASES,
                 Generator::Execution => EXECUTIONS,
             },
             total: total(generator),

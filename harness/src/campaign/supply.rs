@@ -193,7 +193,7 @@ impl Supply {
             Generator::Execution => {
                 subject.map_or_else(|| Ok(Batch::default()), |subject| self.executions(indexes, subject))
             }
-            Generator::Values => Ok(self.generated(generator, indexes)),
+            Generator::Values | Generator::Keys => Ok(self.generated(generator, indexes)),
             Generator::Streams | Generator::Codes | Generator::Pyc => {
                 if self.bases.is_empty() && !self.is_given {
                     self.make_bases(subject)?;

@@ -36,7 +36,7 @@ impl Generate {
                 out.write_all(&execution::program(Target::from(&profile), self.seed, self.index / OF_EACH).source)?;
             }
             Generator::Programs => out.write_all(&case)?,
-            Generator::Values => writeln!(out, "{}", hex(&case))?,
+            Generator::Values | Generator::Keys => writeln!(out, "{}", hex(&case))?,
             Generator::Stdlib | Generator::Streams | Generator::Codes | Generator::Pyc => {
                 bail!("a case of {} is not made of seed and index alone", self.generator)
             }

@@ -181,6 +181,21 @@ pub(crate) const TABLE: [Row; 70] = [
     odd(Feature::Cut, "cut off, or not understood", ALWAYS),
 ];
 
+/// What is not for [`keys`](super::keys) to make.
+const OF_VALUES: [Feature; 11] = [
+    Feature::ManyDigits,
+    Feature::Surrogate,
+    Feature::Length255,
+    Feature::Length256,
+    Feature::Length65535,
+    Feature::Items255,
+    Feature::Items256,
+    Feature::CycleTuple,
+    Feature::CycleList,
+    Feature::CycleDict,
+    Feature::Deep,
+];
+
 impl Row {
     /// Whether a generator promises it, given some ten thousand cases for the target.
     pub(crate) fn is_promised(&self, generator: Generator, target: Target) -> bool {
@@ -190,6 +205,8 @@ impl Row {
                 matches!(self.feature, Feature::Code | Feature::NestedCode)
             }
             Generator::Values => !self.odd,
+            // Small objects, none of which is in itself.
+            Generator::Keys => !self.odd && !OF_VALUES.contains(&self.feature),
             Generator::Streams => true,
         };
         offered && (self.when)(target)

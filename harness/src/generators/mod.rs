@@ -13,6 +13,7 @@
 //! | `stdlib` | do we read what is really out there? | everything that compilers and the standard library do | whatever no compiler emits: cycles, odd encodings, errors |
 //! | [`values`] | is every *value* right? | sharing, cycles, hashing, every type, every boundary; always valid for its target | encodings that no writer chooses, rejected streams, huge sizes, real bytecode |
 //! | [`streams`] | is every *encoding* right? | long forms, odd spellings, flags and references anywhere, single broken rules, mutations | deep agreement about values: many of its streams are rejected early |
+//! | [`keys`] | is every *comparison* right? | members, keys and constants that are equal, nearly equal or of equal hash, in every spelling; 2.7 after an exception in a dict; instructions that kill | graphs of many objects, deep nesting |
 //! | [`codes`] | is every *field* of a code object right? | every field of every layout, bytecode and tables of every form, code grown from compiled ones, one wrong thing at a time | code that could be run; whatever a code object does not hold |
 //! | [`programs`] | is what compilers make of *anything* right? | code objects that no library contains: every construct of a version, more than 255 of anything, long jumps | what no compiler emits |
 //! | [`pyc`] | is every header of a `.pyc` file right? | every header layout, flag, hash and way to be cut, before what `codes` makes | streams of other kinds, files of unsupported versions |
@@ -49,6 +50,7 @@ pub(crate) mod draft;
 mod emit;
 pub mod execution;
 pub(crate) mod features;
+pub mod keys;
 mod luck;
 mod mutate;
 pub mod programs;
@@ -116,6 +118,8 @@ pub enum Generator {
     Values,
     /// Random encodings, valid or nearly so, and mutations: [`streams`].
     Streams,
+    /// Small containers whose members are equal, or nearly so: [`keys`].
+    Keys,
     /// Code objects, valid or wrong in one respect: [`codes`].
     Codes,
     /// Random source text, which the interpreter compiles: [`programs`].
@@ -128,10 +132,11 @@ pub enum Generator {
 
 impl Generator {
     /// All generators, in the order in which they are listed for people.
-    pub const ALL: [Generator; 7] = [
+    pub const ALL: [Generator; 8] = [
         Generator::Stdlib,
         Generator::Values,
         Generator::Streams,
+        Generator::Keys,
         Generator::Codes,
         Generator::Programs,
         Generator::Pyc,
@@ -145,6 +150,7 @@ impl Generator {
             Generator::Stdlib => "stdlib",
             Generator::Values => "values",
             Generator::Streams => "streams",
+            Generator::Keys => "keys",
             Generator::Codes => "codes",
             Generator::Programs => "programs",
             Generator::Pyc => "pyc",
@@ -199,6 +205,7 @@ pub fn generate(generator: Generator, target: Target, seed: u64, index: u64, bas
         }
         Generator::Values => Generated { bytes: values::generate(&mut u, target), valid: true },
         Generator::Streams => streams::generate(&mut u, target, bases),
+        Generator::Keys => keys::generate(&mut u, target),
         Generator::Codes => codes::generate(&mut u, target, bases),
         Generator::Programs => {
             Generated { bytes: programs::generate(&mut u, target.version).into_bytes(), valid: true }

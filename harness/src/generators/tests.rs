@@ -77,7 +77,7 @@ fn every_generator_makes_what_it_promises() {
     std::thread::scope(|scope| {
         for target in targets() {
             scope.spawn(move || {
-                for generator in [Generator::Values, Generator::Streams, Generator::Codes] {
+                for generator in [Generator::Values, Generator::Streams, Generator::Keys, Generator::Codes] {
                     let mut counts = [0; TABLE.len()];
                     for case in cases(generator, target, PROMISED) {
                         let shape = shape(target, &case);
@@ -222,7 +222,7 @@ fn generators_have_names() {
     }
     assert_eq!(
         "value".parse::<Generator>(),
-        Err("no generator is called \"value\"; there are stdlib, values, streams, codes, programs, pyc, execution"
+        Err("no generator is called \"value\"; there are stdlib, values, streams, keys, codes, programs, pyc, execution"
             .into())
     );
 }

@@ -2,7 +2,7 @@
 
 /// Under one version a seed makes the same cases on every machine. Whoever changes what a generator makes raises it, with
 /// the next release at the latest, and replaces the generator's number in the table below; the failing test prints it.
-pub const VERSION: u32 = 7;
+pub const VERSION: u32 = 8;
 
 #[cfg(test)]
 mod tests {
@@ -17,9 +17,10 @@ mod tests {
 
     /// For each generator that makes something of its own, a hash of its first cases under seed 0 and without bases, made
     /// for each profile in turn: of the hashes of the parts.
-    const PINNED: [(Generator, u64); 5] = [
+    const PINNED: [(Generator, u64); 6] = [
         (Generator::Values, 0xf728be87098a2397),
         (Generator::Streams, 0xfe7ccadbdfed0f7a),
+        (Generator::Keys, 0),
         (Generator::Codes, 0x95bef5f47ac02edb),
         (Generator::Programs, 0x2c49c422f69f1ffa),
         (Generator::Pyc, 0x8abcafbd37d9c697),

@@ -1,13 +1,12 @@
 //! The program that compares mutants. It is built with the copy in place of pyc-core, and has [`run`] for its `main`.
 
 use super::super::{Column, Member, columns, members, take_turns};
+use super::said::Said;
 use crate::comparison::Question;
 use crate::generators::{Generator, fnv, generate};
-use crate::subjects::core::{Core, Prediction, guard};
+use crate::subjects::core::Core;
 use anyhow::{Context, Result};
 use clap::Parser;
-use pyc_core::code::CodeInts;
-use pyc_core::{NodeId, Value, WriteError, read};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -61,35 +60,6 @@ pub struct Found {
     pub fingerprint: u64,
     /// For each mutant that was looked for and each seed: the number of the first case that shows it.
     pub first: BTreeMap<u32, Vec<Option<u64>>>,
-}
-
-/// Everything that a hunt, a report or a listing has from pyc-core about a case. A panic is an answer of its own.
-#[derive(Debug, PartialEq, Eq)]
-struct Said {
-    prediction: Prediction,
-    /// Of what can be read.
-    more: Result<Option<More>, String>,
-}
-
-#[derive(Debug, PartialEq, Eq)]
-struct More {
-    /// The stream written again as it is.
-    written: Result<Vec<u8>, WriteError>,
-    /// What each code object says of itself.
-    codes: Vec<(CodeInts, [Vec<NodeId>; 3])>,
-}
-
-fn said(core: &Core, case: &[u8], question: &Question) -> Said {
-    let prediction = core.predict_about(case, question);
-    let more = guard(|| {
-        let graph = read(case, core.profile()).ok()?;
-        let codes = graph.ids().filter_map(|id| match graph.value(id) {
-            Value::Code(code) => Some((code.ints(), [code.locals(&graph), code.cells(&graph), code.frees(&graph)])),
-            _ => None,
-        });
-        Some(More { written: graph.write(), codes: codes.collect() })
-    });
-    Said { prediction, more }
 }
 
 /// Other builds of what the profiles are of, which a hunt may meet as well.
@@ -171,7 +141,7 @@ impl Contest {
 
     fn fingerprint(&self) -> u64 {
         let cases = (0..self.cases.min(SAMPLE)).map(|turn| self.case(self.seeds[0], turn));
-        let told = cases.map(|(core, case, question)| format!("{:?}", said(core, &case, &question)));
+        let told = cases.map(|(core, case, question)| format!("{:?}", Said::about(core, &case, &question)));
         fnv(told.flat_map(String::into_bytes))
     }
 
@@ -193,7 +163,7 @@ impl Contest {
     fn look(&self, switch: &Switch, seed: usize, turn: u64, first: &First) {
         let (core, case, question) = self.case(self.seeds[seed], turn);
         (switch.watch)();
-        let right = said(core, &case, &question);
+        let right = Said::about(core, &case, &question);
         let (places, steps) = (switch.seen)();
         let pending = places.into_iter().filter_map(|mutant| {
             let first = &first.get(&mutant)?[seed];
@@ -201,9 +171,9 @@ impl Contest {
         });
         for (mutant, first) in pending {
             (switch.choose)(mutant, MORE + TIMES * steps);
-            let wrong = said(core, &case, &question);
+            let is_shown = right.differs(core, &case, &question);
             (switch.choose)(0, u64::MAX);
-            if wrong != right {
+            if is_shown {
                 first.fetch_min(turn + 1, Ordering::Relaxed);
             }
         }

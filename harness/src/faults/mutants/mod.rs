@@ -8,6 +8,7 @@
 
 mod contest;
 pub mod report;
+mod said;
 mod survivors;
 
 pub use contest::{Found, Switch, fingerprint, run};
