@@ -59,10 +59,9 @@ fn container_hashable(reader: &mut Reader, id: NodeId, key: bool, offset: usize)
                 instructions_hashable(reader, children)?;
                 None
             }
-            // For a value that a later equal key has replaced the key stands in.
             b'}' => {
-                let replaced = all_replaced.entry(id).or_insert_with(|| replaced(&reader.graph, id)).contains(&place);
-                let part = 2 * place + usize::from(!replaced);
+                let replaced = all_replaced.entry(id).or_insert_with(|| replaced(&reader.graph, id));
+                let part = replaced.get(&place).copied().unwrap_or(2 * place + 1);
                 children.get(part).copied().filter(|_| 2 * place + 2 < children.len())
             }
             _ => children.get(place).copied(),
@@ -90,16 +89,23 @@ fn instructions_hashable(reader: &Reader, parts: &[NodeId]) -> Result<(), ErrorK
     undefined.map_or(Ok(()), |cause| Err(ErrorKind::Undefined(cause)))
 }
 
-/// The pairs of a frozendict whose values later equal keys replace: these are not there any more, and need no hash.
-fn replaced(graph: &Graph, id: NodeId) -> BTreeSet<usize> {
+/// The pairs of a frozendict whose values later equal keys replace, and which of its parts is hashed there: the first of equal
+/// keys has the value of the last one, and for the other values, which are not there any more, their keys stand in.
+fn replaced(graph: &Graph, id: NodeId) -> BTreeMap<usize, usize> {
     let pairs = pairs(graph.edges_of(graph.node(id)));
     // Only containers can be without a hash.
     if pairs.chunks_exact(2).all(|pair| !graph.node(graph.resolve(pair[1])).has_edges()) {
-        return BTreeSet::new();
+        return BTreeMap::new();
     }
-    let (mut classes, mut last) = (Classes::default(), BTreeMap::new());
-    let classes = pairs.chunks_exact(2).map(|pair| classes.of(graph, pair[0]));
-    classes.enumerate().filter_map(|(place, class)| last.insert(class, place)).collect()
+    let (mut classes, mut first, mut hashed) = (Classes::default(), BTreeMap::new(), BTreeMap::new());
+    for (place, pair) in pairs.chunks_exact(2).enumerate() {
+        let first = *first.entry(classes.of(graph, pair[0])).or_insert(place);
+        if first != place {
+            hashed.insert(first, 2 * place + 1);
+            hashed.insert(place, 2 * place);
+        }
+    }
+    hashed
 }
 
 /// Numbers that equal keys share. Code objects are not compared: each is its own key. (The classes of

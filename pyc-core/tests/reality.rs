@@ -255,6 +255,9 @@ fn unhashable() {
         let message = "TypeError: cannot use 'frozendict' as a set element (unhashable type: 'list')";
         check(&["3.15.0"], &[b"<\x01\0\0\0}", pairs, b"0"].concat(), message);
     }
+    // The first of equal keys has the value of the last one, and its place.
+    let message = "TypeError: cannot use 'frozendict' as a set element (unhashable type: 'set')";
+    check(&["3.15.0"], b"<\x01\0\0\0}TNF{0i\x01\0\0\0<\0\0\0\x000", message);
     // Also in a tuple that ends with another one.
     check(old, b"<\x01\0\0\0)\x02[\0\0\0\0)\x01NNNNNN", "TypeError: unhashable type: 'list'");
 }
@@ -441,6 +444,28 @@ fn code(release: &str, constant: &[u8], rest: &[u8]) -> Vec<u8> {
 /// Cell variables, file name, name, line and line table.
 const REST_OF_PYTHON2: &[u8] = b"(\0\0\0\0s\x01\0\0\0fs\x01\0\0\0g\0\0\0\0s\0\0\0\0";
 const REST: &[u8] = b"(\0\0\0\0u\x01\0\0\0fu\x01\0\0\0g\0\0\0\0s\0\0\0\0";
+
+/// 2^62 and its neighbours, which are no longer whole for a float.
+#[test]
+fn large_numbers_are_equal_as_floats() {
+    let float = |power: i32| [&b"g"[..], &2_f64.powi(power).to_le_bytes()].concat();
+    let int = |n: i64| [&b"I"[..], &n.to_le_bytes()].concat();
+    let of_two = |left: &[u8], right: &[u8]| {
+        let stream = [&b"<\x02\0\0\0"[..], left, right].concat();
+        outcome("3.9.18", &stream).starts_with("set 1;")
+    };
+    for power in [52, 53, 61, 62] {
+        for n in [-1, 0, 1] {
+            let n = (1_i64 << power) + n;
+            let is_equal = n.count_ones() == 1;
+            assert_eq!(of_two(&float(power), &int(n)), is_equal, "{power} {n}");
+            assert_eq!(of_two(&int(n), &float(power)), is_equal, "{power} {n}");
+        }
+    }
+    assert!(!of_two(&float(63), &int(i64::MAX)));
+    assert!(of_two(&int(i64::MIN), &[&b"g"[..], &(-(2_f64.powi(63))).to_le_bytes()].concat()));
+    assert!(of_two(&float(63), b"l\x05\0\0\0\0\0\0\0\0\0\0\0\x08\0"));
+}
 
 #[test]
 fn equal_constants_in_other_encodings() {

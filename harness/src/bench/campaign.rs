@@ -216,6 +216,7 @@ impl Runner<'_> {
         let generators = [
             Generator::Values,
             Generator::Streams,
+            Generator::Keys,
             Generator::Codes,
             Generator::Pyc,
             Generator::Programs,

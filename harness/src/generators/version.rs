@@ -20,7 +20,7 @@ mod tests {
     const PINNED: [(Generator, u64); 6] = [
         (Generator::Values, 0xf728be87098a2397),
         (Generator::Streams, 0xfe7ccadbdfed0f7a),
-        (Generator::Keys, 0),
+        (Generator::Keys, 0x65d603e45f3af3c3),
         (Generator::Codes, 0x95bef5f47ac02edb),
         (Generator::Programs, 0x2c49c422f69f1ffa),
         (Generator::Pyc, 0x8abcafbd37d9c697),

@@ -94,7 +94,7 @@ impl Plain<'_> {
 
     /// `None` for what no 64 bits hold.
     fn float(bits: u64, object: Object) -> Option<Plain<'static>> {
-        const MOST: f64 = (1_u64 << 62) as f64;
+        const MOST: f64 = (1_u64 << 63) as f64;
         let value = f64::from_bits(bits);
         if value.is_nan() {
             Some(Plain::Nan(object))
@@ -606,7 +606,9 @@ mod tests {
             (b"s\x01\0\0\0a", true),
             (b"u\x01\0\0\0b", true),
             (b"l\x05\0\0\0\0\0\0\0\0\0\0\0\0\x04", false),
-            (b"g\0\0\0\0\0\0\xd0\x43", false),
+            // 2^62 and 2^63.
+            (b"g\0\0\0\0\0\0\xd0\x43", true),
+            (b"g\0\0\0\0\0\0\xe0\x43", false),
             (b")\x01N", false),
         ];
         let profile = Profile::of(Version::new(3, 13)).unwrap();

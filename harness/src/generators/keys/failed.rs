@@ -128,7 +128,17 @@ impl Maker<'_, '_> {
 
     /// Keys of which two or three are compared.
     fn probe(&mut self) -> Vec<Vec<u8>> {
-        let [one, other] = self.twins(2);
+        if self.u.one_in(8) {
+            // The first equal one ends the search, if it comes before one that fails.
+            return (0..3).map(|_| self.minus_one_or_two()).collect();
+        }
+        let mut twins = self.twins(2);
+        if self.u.one_in(24) {
+            // Nobody looks deeper than so.
+            let levels = 62 + self.u.index(4);
+            twins = twins.map(|one| [&b"(\x01\0\0\0".repeat(levels)[..], &one].concat());
+        }
+        let [one, other] = twins;
         let mut keys = vec![one, other];
         if self.u.one_in(3) {
             // A third one of the same hash.
@@ -147,6 +157,12 @@ impl Maker<'_, '_> {
             keys.insert(at, other.to_vec());
         }
         keys
+    }
+
+    /// Both have one hash.
+    fn minus_one_or_two(&mut self) -> Vec<u8> {
+        let n = self.u.pick(&[-1, -2]);
+        self.int(n)
     }
 
     fn number_of_hash(&mut self, hash: i64) -> Vec<u8> {
@@ -171,10 +187,7 @@ impl Maker<'_, '_> {
                 [self.int(n), self.int(n)]
             }
             3 => self.large_twins(),
-            4 => {
-                let (one, other) = (self.u.pick(&[-1, -2]), self.u.pick(&[-1, -2]));
-                [self.int(one), self.int(other)]
-            }
+            4 => [self.minus_one_or_two(), self.minus_one_or_two()],
             5 | 6 => self.texts(),
             7 | 8 => self.and_its_hash(depth),
             9..=13 => self.telltale(depth - 1),

@@ -59,7 +59,7 @@ const REALS: [f64; 12] = [
 const NANS: [u64; 4] = [0x7ff8_0000_0000_0000, 0xfff8_0000_0000_0000, 0x7ff8_0000_0000_0001, 0x7ffc_0000_0000_0000];
 
 /// Texts: of each width, with a length at which something changes, alike at both ends.
-const TEXTS: [&str; 16] = [
+const TEXTS: [&str; 20] = [
     "a",
     "",
     "b",
@@ -76,6 +76,11 @@ const TEXTS: [&str; 16] = [
     "\u{1f40d}",
     "a\0",
     "abcdefghi",
+    // Names of the code objects.
+    "n",
+    "f",
+    "file",
+    "x",
 ];
 
 impl Maker<'_, '_> {

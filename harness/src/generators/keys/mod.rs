@@ -18,6 +18,7 @@ mod hash;
 mod members;
 
 use super::luck::Luck;
+use super::skim::FLAG_REF;
 use super::{Generated, Target};
 use arbitrary::Unstructured;
 use members::Family;
@@ -30,8 +31,12 @@ pub fn generate(u: &mut Unstructured<'_>, target: Target) -> Generated {
     let form = maker.u.below(16);
     match form {
         8..=15 if target.is_python2() => Generated { bytes: maker.after_exception(), valid: false },
+        14 if target.codes && matches!(target.version, (3, 12 | 13)) => {
+            Generated { bytes: maker.deadly_code(), valid: false }
+        }
         15 if target.codes && target.version >= (3, 11) => Generated { bytes: maker.deadly_code(), valid: false },
-        12..=14 if target.marshal_version >= 6 => valid(maker.frozen_dicts()),
+        // Some are hashed that have no hash.
+        12..=14 if target.marshal_version >= 6 => Generated { bytes: maker.frozen_dicts(), valid: false },
         0..=3 if target.codes => valid(maker.constants()),
         _ => {
             let bytes = maker.container();
@@ -39,6 +44,12 @@ pub fn generate(u: &mut Unstructured<'_>, target: Target) -> Generated {
             valid(match around {
                 0 => [&b"[\x01\0\0\0"[..], &bytes].concat(),
                 1 => [&b"{N"[..], &bytes, b"0"].concat(),
+                // It matters that a set or a dict is one.
+                3 if !maker.target.is_python2() && b"<{[".contains(&bytes[0]) && !shares(&bytes) => {
+                    let shared = [&[bytes[0] | FLAG_REF], &bytes[1..]].concat();
+                    maker.tuple(&[shared, b"r\0\0\0\0".to_vec()])
+                }
+                4 if !maker.target.is_python2() && maker.u.one_in(12) => maker.deep(),
                 2 => {
                     let other = maker.container();
                     maker.tuple(&[bytes, other])
@@ -66,6 +77,11 @@ struct Maker<'u, 'd> {
     target: Target,
     /// How many more code objects there may be.
     codes: u32,
+}
+
+/// Whether a stream may have a reference already.
+fn shares(bytes: &[u8]) -> bool {
+    bytes.contains(&b'r')
 }
 
 /// A size as it stands in streams.
@@ -140,7 +156,7 @@ impl Maker<'_, '_> {
                 *member = b"r\0\0\0\0".to_vec();
             }
         }
-        members[first][0] |= super::skim::FLAG_REF;
+        members[first][0] |= FLAG_REF;
     }
 
     /// A container of members.
@@ -165,12 +181,22 @@ impl Maker<'_, '_> {
         for (place, key) in keys.iter().enumerate() {
             out.extend_from_slice(key);
             let place = if shared { 0 } else { u8::try_from(place).unwrap_or(0) };
-            let value: &[&[u8]] = &[&[b'i', place, 1, 0, 0], &[b's', 1, 0, 0, 0, place], b"N", b"[\0\0\0\0"];
-            let value = self.u.pick(value);
+            let values: &[&[u8]] = &[&[b'i', place, 1, 0, 0], &[b's', 1, 0, 0, 0, place], b"N", b"[\0\0\0\0", b"0"];
+            // 2.7 drops a pair whose value is NULL.
+            let value = self.u.pick(&values[..if self.target.is_python2() { 5 } else { 4 }]);
             out.extend_from_slice(value);
         }
         out.push(b'0');
         out
+    }
+
+    /// A set of two members that are alike, so deep that an interpreter may give up comparing them.
+    fn deep(&mut self) -> Vec<u8> {
+        let levels = (897 + self.u.index(6)).min(self.target.max_depth as usize - 8);
+        let families = [self.family()];
+        let members: Vec<Vec<u8>> =
+            (0..2).map(|_| [&b")\x01".repeat(levels)[..], &self.spelled(&families[0])].concat()).collect();
+        sized(b'<', &members)
     }
 
     /// A set of frozendicts: they have a hash if all values have one that no later equal key replaces.
