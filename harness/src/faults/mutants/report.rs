@@ -264,8 +264,10 @@ const HOW: &str = "\
 `cargo provost faults --mutants` measures this and writes this section. The mutants that cargo-mutants lists are compiled into one
 copy of pyc-core and switched on one at a time. A mutant is found by the first case for which the copy says anything else than
 with none: whether it is accepted and how many bytes of it, the error with its place, the canon, the dumps that a hunt asks
-for, what is undefined, the rules that it reaches, what code objects say of themselves, and the stream written again; so are
-those that panic, or do not end. The generators take turns, and the cases are for all versions in turn, and for free-threaded
+for, what is undefined, the rules that it reaches, what code objects say of themselves, and the stream written again; and what
+the tools have: the normal form and another form of the stream, the places of its objects, what a new process writes, what the
+verifier and `diff` say, what is kept of a stream that is refused, and the same with memory that was used before. So are those
+that panic, or do not end. The generators take turns, and the cases are for all versions in turn, and for free-threaded
 builds, a 32-bit one and one with assertions. Those that the tests miss, as listed above, do not count.
 ";
 
