@@ -3,7 +3,7 @@
 use crate::comparison::Question;
 use crate::generators::fnv;
 use crate::subjects::core::{Core, Prediction, guard};
-use pyc_core::bytecode::safety::{Verdict, verify_all};
+use pyc_core::bytecode::safety::verify_all;
 use pyc_core::code::{self, CodeInts, Field, kind};
 use pyc_core::compare::{Comparison, compare};
 use pyc_core::model::{Dump, Loaded};
@@ -26,30 +26,32 @@ enum More {
     Refused(Option<(Vec<NodeId>, Result<Vec<u8>, WriteError>)>),
 }
 
-#[derive(Debug, PartialEq, Eq)]
+/// What is asked of a stream that is read. Of one that is not small it is one part after the other, as the bytes decide: all of
+/// them have most in common, and this is asked for each mutant again.
+#[derive(Debug, PartialEq, Eq, Default)]
 struct Accepted {
-    /// The stream written again as it is.
-    written: Result<Vec<u8>, WriteError>,
-    /// Where its objects are, for `diff`; the object around a byte, and the bytes of an object.
-    ranges: Result<Vec<Range<usize>>, WriteError>,
-    places: (Option<NodeId>, Option<Range<usize>>),
     codes: Vec<CodeSaid>,
-    /// The normal form, and one of the others that there are; what `diff` says of the two.
-    normal: Result<Vec<u8>, String>,
-    other_form: Result<Vec<u8>, String>,
+    /// The stream written again as it is.
+    written: Option<Result<Vec<u8>, WriteError>>,
+    /// Where its objects are, for `diff`; the object around a byte, and the bytes of an object.
+    ranges: Option<Result<Vec<Range<usize>>, WriteError>>,
+    places: Option<(Option<NodeId>, Option<Range<usize>>)>,
+    /// The normal form, and one of the others that there are; what `diff` says of the stream and its normal form.
+    normal: Option<Result<Vec<u8>, String>>,
+    other_form: Option<Result<Vec<u8>, String>>,
     differences: Option<Comparison>,
     /// With another name for each file, as `normalize --remap` does it.
     remapped: Option<Result<Vec<u8>, WriteError>>,
     /// What a new process writes, and how many strings decide about it.
-    alone: (Dump, usize),
+    alone: Option<(Dump, usize)>,
     /// The canon by itself, and what it depends on.
     canon: Option<(String, Option<&'static str>)>,
     /// How long an interpreter takes to write it.
-    cost: u64,
-    /// The same stream, read with the memory of the one before.
-    again: bool,
+    cost: Option<u64>,
+    /// The same stream, read with the memory of the one before and written again.
+    again: Option<Result<Vec<u8>, WriteError>>,
     /// What the verifier says.
-    verdicts: Option<Vec<VerdictSaid>>,
+    verdicts: Option<Vec<String>>,
 }
 
 /// What a code object says of itself: its integers, its variables, the names of its integers, the kinds of variables that are
@@ -63,11 +65,9 @@ struct CodeSaid {
     undefined: Option<(Cause, usize)>,
 }
 
-/// A verdict, as text.
-type VerdictSaid = String;
-
-/// Of larger streams the costly answers are asked one at a time; which follows from the bytes.
+/// Of a stream of at most so many bytes everything is asked, else one of so many parts.
 const SMALL: usize = 64;
+const PARTS: u64 = 6;
 
 impl Said {
     pub(super) fn about(core: &Core, case: &[u8], question: &Question) -> Said {
@@ -93,60 +93,73 @@ fn more(profile: &Profile, case: &[u8]) -> Result<More, String> {
 
 fn accepted(graph: Graph<'_>, profile: &Profile, case: &[u8], scratch: &mut Scratch) -> Accepted {
     let chosen = fnv(case.iter().copied());
-    let asks = |what: u64| case.len() <= SMALL || chosen % 4 == what;
-    let loaded = Loaded::new(&graph, profile);
-    let versions = u64::from(profile.marshal_version) + 1;
-    let version = |chosen: u64| u8::try_from(chosen % versions).unwrap_or(0);
-    let is_sound = loaded.hazard().is_none();
-    let canon = (is_sound && asks(0)).then(|| (loaded.canon(), loaded.canon_aspect().map(|it| it.name())));
-    let cost = if is_sound { loaded.cost(version(chosen >> 8)) } else { 0 };
-    let normal = PycWriteConfig { header: HeaderKind::None, ..PycWriteConfig::normal(profile) };
-    let pick = |shift: u32, of: u64| chosen >> shift & (of - 1);
-    let other = PycWriteConfig {
-        references: [References::None, References::Minimal, References::Merged, References::AsCPython]
-            [usize::try_from(pick(16, 4)).unwrap_or(0)],
-        interning: [Interning::Preserve, Interning::ByCode][usize::from(pick(20, 2) == 1)],
-        set_order: [SetOrder::Preserve, SetOrder::Sorted][usize::from(pick(22, 2) == 1)],
-        marshal_version: (pick(24, 2) == 1).then(|| version(chosen >> 28)),
-        ..normal.clone()
-    };
-    let bytes = |form: &PycWriteConfig| form.bytes(&graph).map_err(|e| format!("{e:?}"));
-    let (normal, other_form) = (bytes(&normal), bytes(&other));
-    let second = normal.as_ref().ok().and_then(|form| read(form, profile).ok());
-    let differences = second.filter(|_| asks(1)).map(|second| compare(&graph, &second, profile));
-    let (alone, open) = Loaded::alone(&graph, profile);
-    let alone = (alone.dump(profile.marshal_version), open);
-    let ids: Vec<NodeId> = graph.ids().collect();
-    let middle = ids.get(ids.len() / 2).and_then(|id| graph.byte_range(*id));
-    let codes: Vec<CodeSaid> = ids.iter().filter_map(|id| code_said(&graph, *id, profile)).collect();
-    let verdicts = |graph: &Graph| verify_all(graph, profile).iter().map(|it: &Verdict| format!("{it:?}")).collect();
-    let verdicts = (!codes.is_empty() && asks(2)).then(|| verdicts(&graph));
+    let asks = |part: u64| case.len() <= SMALL || chosen % PARTS == part;
     let mut said = Accepted {
-        written: graph.write(),
-        ranges: graph.byte_ranges(),
-        places: (graph.node_at(case.len() / 2), middle),
-        codes,
-        normal,
-        other_form,
-        differences,
-        remapped: None,
-        alone,
-        canon,
-        cost,
-        again: false,
-        verdicts,
+        codes: graph.ids().filter_map(|id| code_said(&graph, id, profile)).collect(),
+        ..Accepted::default()
     };
-    loaded.recycle(scratch);
-    if !said.codes.is_empty() {
-        let mut changed = graph;
-        changed.edit(profile).filenames(|name| Some([b"/new/", name].concat()));
-        said.remapped = Some(changed.write());
-        changed.recycle(scratch);
-    } else {
-        graph.recycle(scratch);
+    if asks(0) {
+        said.written = Some(graph.write());
+        said.ranges = Some(graph.byte_ranges());
+        let middle = graph.ids().nth(graph.len() / 2);
+        said.places = Some((graph.node_at(case.len() / 2), middle.and_then(|id| graph.byte_range(id))));
     }
-    said.again = read_with(case, profile, scratch).is_ok_and(|graph| graph.write() == said.written);
+    if asks(1) {
+        let normal = PycWriteConfig { header: HeaderKind::None, ..PycWriteConfig::normal(profile) };
+        let normal = normal.bytes(&graph).map_err(|e| format!("{e:?}"));
+        let second = normal.as_ref().ok().and_then(|form| read(form, profile).ok());
+        said.differences = second.map(|second| compare(&graph, &second, profile));
+        said.normal = Some(normal);
+    }
+    if asks(2) {
+        said.other_form = Some(form(chosen >> 16, profile).bytes(&graph).map_err(|e| format!("{e:?}")));
+    }
+    if asks(3) {
+        let (alone, open) = Loaded::alone(&graph, profile);
+        said.alone = Some((alone.dump(profile.marshal_version), open));
+    }
+    if asks(4) && !said.codes.is_empty() {
+        said.verdicts = Some(verify_all(&graph, profile).iter().map(|verdict| format!("{verdict:?}")).collect());
+    }
+    if !asks(5) {
+        return said;
+    }
+    let loaded = Loaded::new_with(&graph, profile, scratch);
+    if loaded.hazard().is_none() {
+        said.canon = Some((loaded.canon(), loaded.canon_aspect().map(|it| it.name())));
+        said.cost = Some(loaded.cost(u8::try_from((chosen >> 16) % versions(profile)).unwrap_or(0)));
+    }
+    loaded.recycle(scratch);
+    let mut graph = graph;
+    if !said.codes.is_empty() {
+        graph.edit(profile).filenames(|name| Some([b"/new/", name].concat()));
+        said.remapped = Some(graph.write());
+    }
+    graph.recycle(scratch);
+    said.again = read_with(case, profile, scratch).ok().map(|graph| graph.write());
     said
+}
+
+fn versions(profile: &Profile) -> u64 {
+    u64::from(profile.marshal_version) + 1
+}
+
+/// One of the forms that are not the normal one.
+fn form(chosen: u64, profile: &Profile) -> PycWriteConfig<'static> {
+    let is_set = |bit: u32| chosen >> bit & 1 == 1;
+    PycWriteConfig {
+        header: HeaderKind::None,
+        references: match chosen & 3 {
+            0 => References::None,
+            1 => References::Minimal,
+            2 => References::Merged,
+            _ => References::AsCPython,
+        },
+        interning: if is_set(2) { Interning::ByCode } else { Interning::Preserve },
+        set_order: if is_set(3) { SetOrder::Sorted } else { SetOrder::Preserve },
+        marshal_version: is_set(4).then(|| u8::try_from((chosen >> 8) % versions(profile)).unwrap_or(0)),
+        ..PycWriteConfig::new(profile)
+    }
 }
 
 fn code_said(graph: &Graph, id: NodeId, profile: &Profile) -> Option<CodeSaid> {
@@ -175,23 +188,41 @@ mod tests {
         let check = |version: (u8, u8), stream: &[u8]| {
             let profile = Profile::of(Version::new(version.0, version.1)).unwrap();
             let More::Accepted(said) = more(profile, stream).unwrap() else { panic!("{stream:x?}") };
-            assert!(said.again);
             *said
         };
         // Two equal tuples become one, and a set is sorted.
         let said = check((3, 12), b")\x03)\x03i\x01\0\0\0i\x02\0\0\0Ng\0\0\0\0\0\0\0\0)\x03i\x01\0\0\0i\x02\0\0\0N");
         let normal = b")\x03\xa9\x03i\x01\0\0\0i\x02\0\0\0Ng\0\0\0\0\0\0\0\0r\0\0\0\0";
-        assert_eq!(said.normal.as_deref(), Ok(&normal[..]));
-        assert_eq!(check((3, 12), b"<\x02\0\0\0TN").normal.as_deref(), Ok(&b"<\x02\0\0\0NT"[..]));
-        assert_eq!(check((2, 7), b"(\x01\0\0\0N").ranges, Ok(vec![0..6, 5..6]));
-        // What ends a code object of an early version is not its line table.
+        assert_eq!(said.normal, Some(Ok(normal.to_vec())));
+        assert_eq!(said.again, said.written);
+        assert_eq!(check((3, 12), b"<\x02\0\0\0TN").normal, Some(Ok(b"<\x02\0\0\0NT".to_vec())));
+        assert_eq!(check((2, 7), b"(\x01\0\0\0N").ranges, Some(Ok(vec![0..6, 5..6])));
         let said = check((3, 12), code::EXAMPLE_312);
         assert_eq!(said.codes.len(), 1);
         assert_eq!(said.codes[0].named.last().map(|(name, _)| *name), Some("firstlineno"));
-        assert_ne!(said.remapped.as_ref().unwrap(), &said.written);
         // A code object that is whole, in a stream that is not.
         let cut = [b")\x02", code::EXAMPLE_312].concat();
         let profile = Profile::of(Version::new(3, 12)).unwrap();
         assert!(matches!(more(profile, &cut), Ok(More::Refused(Some((codes, Ok(_))))) if codes.len() == 1));
+    }
+
+    /// Of what is larger each part is asked of some streams, and none of all.
+    #[test]
+    fn larger_streams_are_asked_for_one_part() {
+        let profile = Profile::of(Version::new(3, 12)).unwrap();
+        let mut counts = [0; 5];
+        for n in 0..60 {
+            let stream = [&b"s\x40\0\0\0"[..], &[n; 64]].concat();
+            let More::Accepted(said) = more(profile, &stream).unwrap() else { panic!("{stream:x?}") };
+            let said = [
+                said.written.is_some(),
+                said.normal.is_some(),
+                said.other_form.is_some(),
+                said.alone.is_some(),
+                said.canon.is_some(),
+            ];
+            counts.iter_mut().zip(said).for_each(|(count, said)| *count += u32::from(said));
+        }
+        assert!(counts.iter().all(|count| (1..30).contains(count)), "{counts:?}");
     }
 }
