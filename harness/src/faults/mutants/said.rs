@@ -18,12 +18,15 @@ pub(super) struct Said {
     more: Result<More, String>,
 }
 
+/// What a graph is written as.
+type Written = Result<Vec<u8>, WriteError>;
+
 #[derive(Debug, PartialEq, Eq)]
 enum More {
     /// Of what can be read.
     Accepted(Box<Accepted>),
     /// The code objects that `repair --salvage` keeps of the rest, and the stream of them.
-    Refused(Option<(Vec<NodeId>, Result<Vec<u8>, WriteError>)>),
+    Refused(Option<(Vec<NodeId>, Written)>),
 }
 
 /// What is asked of a stream that is read. Of one that is not small it is one part after the other, as the bytes decide: all of
@@ -32,7 +35,7 @@ enum More {
 struct Accepted {
     codes: Vec<CodeSaid>,
     /// The stream written again as it is.
-    written: Option<Result<Vec<u8>, WriteError>>,
+    written: Option<Written>,
     /// Where its objects are, for `diff`; the object around a byte, and the bytes of an object.
     ranges: Option<Result<Vec<Range<usize>>, WriteError>>,
     places: Option<(Option<NodeId>, Option<Range<usize>>)>,
@@ -41,7 +44,7 @@ struct Accepted {
     other_form: Option<Result<Vec<u8>, String>>,
     differences: Option<Comparison>,
     /// With another name for each file, as `normalize --remap` does it.
-    remapped: Option<Result<Vec<u8>, WriteError>>,
+    remapped: Option<Written>,
     /// What a new process writes, and how many strings decide about it.
     alone: Option<(Dump, usize)>,
     /// The canon by itself, and what it depends on.
@@ -49,7 +52,7 @@ struct Accepted {
     /// How long an interpreter takes to write it.
     cost: Option<u64>,
     /// The same stream, read with the memory of the one before and written again.
-    again: Option<Result<Vec<u8>, WriteError>>,
+    again: Option<Written>,
     /// What the verifier says.
     verdicts: Option<Vec<String>>,
 }
