@@ -72,8 +72,7 @@ fn check(interpreter: &Interpreter, target: Target) {
     let endings: Vec<String> = subject.execute(&programs).unwrap().iter().map(word).collect();
     assert!(!endings.iter().any(|ending| ending == "died"), "{}: {endings:?}", interpreter.id);
     let base = Base::new(target, programs[0].clone());
-    let mutants: Vec<Vec<u8>> =
-        (1..MUTANTS).filter_map(|index| base.case(1, index, &programs[1])).collect();
+    let mutants: Vec<Vec<u8>> = (1..MUTANTS).filter_map(|index| base.case(1, index, &programs[1])).collect();
     let observed = subject.execute(&mutants).unwrap();
     let killer = observed.iter().position(|one| word(one) == "died");
     let killer = &mutants[killer.unwrap_or_else(|| panic!("{}: no mutant ended the process", interpreter.id))];
