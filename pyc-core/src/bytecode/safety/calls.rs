@@ -91,7 +91,7 @@ impl Machine<'_, '_> {
     pub(super) fn call(&mut self, act: Act, count: usize) -> Checked<()> {
         let is_old = self.frame.profile.is_python2();
         if is_old {
-            self.check_keywords(small(count) as u32, 0, false)?;
+            self.check_keywords(small(count), 0, false)?;
         }
         let count = if is_old { Count::Old.of(small(count)) } else { count };
         let has_self = self.frame.profile.loads_methods()
