@@ -201,8 +201,10 @@ mod tests {
     fn each_build_has_its_turn_and_each_seed_its_cases() {
         let one = contest(&[1]);
         let targets: Vec<_> = one.members.iter().map(|member| member.core.target()).collect();
-        let turns = (0..3 * targets.len() as u64).map(|turn| one.case(1, turn).0.target());
-        assert_eq!(turns.collect::<Vec<_>>(), targets.iter().flat_map(|it| [*it; 3]).collect::<Vec<_>>());
+        let each = one.generators.len();
+        let turns = (0..(each * targets.len()) as u64).map(|turn| one.case(1, turn).0.target());
+        let wanted = targets.iter().flat_map(|it| std::iter::repeat_n(*it, each));
+        assert_eq!(turns.collect::<Vec<_>>(), wanted.collect::<Vec<_>>());
         assert_eq!(one.fingerprint(), contest(&[1]).fingerprint());
         assert_ne!(one.fingerprint(), contest(&[2]).fingerprint());
     }

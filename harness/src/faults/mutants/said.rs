@@ -95,7 +95,7 @@ fn more(profile: &Profile, case: &[u8]) -> Result<More, String> {
 }
 
 fn accepted(graph: Graph<'_>, profile: &Profile, case: &[u8], scratch: &mut Scratch) -> Accepted {
-    let chosen = fnv(case.iter().copied());
+    let chosen = fnv(case.iter().copied()) >> 32;
     let asks = |part: u64| case.len() <= SMALL || chosen % PARTS == part;
     let mut said = Accepted {
         codes: graph.ids().filter_map(|id| code_said(&graph, id, profile)).collect(),
