@@ -1,4 +1,6 @@
 //! Values, and what is equal to them or nearly so.
+//!
+//! Reviewed for Python 3.15.
 
 use super::{Maker, sized};
 use crate::generators::codes::opcodes::Opcodes;
