@@ -615,6 +615,14 @@ fn rows() -> Vec<Row> {
             ".stacksize 3; .cells \".type_params\", x; MAKE_CELL \".type_params\"; MAKE_CELL x; LOAD_CONST (1,); STORE_DEREF \".type_params\"; LOAD_CONST 1; STORE_DEREF x; LOAD_NAME y; LOAD_FAST \".type_params\"; BUILD_TUPLE 1; BINARY_SUBSCR; LOAD_DEREF \".type_params\"; CALL_INTRINSIC_1 INTRINSIC_SUBSCRIPT_GENERIC; RETURN_VALUE",
             ".stacksize 3; .cells \".type_params\", x; MAKE_CELL \".type_params\"; MAKE_CELL x; LOAD_CONST (1,); STORE_DEREF \".type_params\"; LOAD_CONST 1; STORE_DEREF x; LOAD_FAST \".type_params\"; BUILD_TUPLE 1; LOAD_DEREF \".type_params\"; CALL_INTRINSIC_1 INTRINSIC_SUBSCRIPT_GENERIC; RETURN_VALUE",
         ),
+        // A comprehension in the bound of a type parameter makes a cell of a variable that is one, behind a jump of 3.14 (test_type_params.py).
+        (
+            Closure,
+            CANNOT_TELL,
+            span("3.12", "3.15"),
+            ".cells a; MAKE_CELL a; LOAD_NAME n; POP_JUMP_IF_NONE l; NOP; l:; MAKE_CELL a; JUMP_BACKWARD l",
+            ".cells a; MAKE_CELL a; LOAD_NAME n; POP_JUMP_IF_NONE l; NOP; l:; MAKE_CELL a; m:; NOP; JUMP_BACKWARD m",
+        ),
         // A keyword that comes twice is told by its name.
         (
             ValueKind,

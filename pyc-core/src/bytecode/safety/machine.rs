@@ -9,6 +9,7 @@ use super::operands::Limits;
 use super::rules::{Act, Item, Rule};
 use super::value::{EXCEPTIONS, Is, Need, Needs, Value, given};
 use super::violation::{Certainty, Detail, Kind, Sink, Violation};
+use crate::bytecode::Handler;
 use crate::prelude::*;
 use crate::profile::Profile;
 use alloc::collections::BinaryHeap;
@@ -284,9 +285,13 @@ impl<'f, 'g> Machine<'f, 'g> {
         }
     }
 
-    /// Nothing leads back to this instruction, or to one before it.
+    /// Nothing leads from here or from behind to this instruction, or to one before it.
     pub(super) fn comes_once(&self) -> bool {
-        self.places.iter().take(self.now + 1).all(|place| *place == NO_PLACE)
+        let now = self.now;
+        let Some(offset) = self.steps.get(now).map(|step| step.offset) else { return true };
+        let is_jump = |(place, target): &(u32, i64)| *place as usize >= now && *target <= offset.into();
+        let is_handler = |it: &Handler| it.end > offset.into() && it.target <= offset.into();
+        !self.jumps.iter().any(is_jump) && !self.frame.handlers.iter().any(is_handler)
     }
 
     /// The next instruction is reached in another way, too; until now only this one led to it.

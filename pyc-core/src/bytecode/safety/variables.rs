@@ -137,7 +137,7 @@ impl Machine<'_, '_> {
                 let is_fine = match value.map(Value::is) {
                     Some(Is::Null) => true,
                     // 3.12 and 3.13 do so themselves, for comprehensions in bounds of type parameters.
-                    _ => self.comes_once() && self.now < CELLS,
+                    _ => self.now < CELLS && self.comes_once(),
                 };
                 if !is_fine {
                     return Err(
