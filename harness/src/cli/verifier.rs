@@ -10,6 +10,7 @@ use crate::case::hex;
 use crate::execution::fixtures::{FOLDER, Fixture, ONLY_DOUBTED, read as read_fixtures};
 use crate::execution::{FORGOTTEN, Refusal, Verified, Written, verify, written};
 use crate::generators::execution::{Base, OF_EACH, program};
+use crate::minimize::halves;
 use crate::observation::{Fault, Observation};
 use crate::oracle::assertion;
 use crate::stdlib::{Cache, Library};
@@ -350,22 +351,15 @@ impl Tally {
 
 /// Of streams the last one of which ends a process that executed the others: those without which it does not.
 fn together(streams: &[Vec<u8>], mut ends: impl FnMut(&[Vec<u8>]) -> Result<bool>) -> Result<Vec<Vec<u8>>> {
-    let mut needed = streams.to_vec();
-    let mut count = needed.len();
-    while count > 0 {
-        let mut end = needed.len() - 1;
-        while end > 0 {
-            let start = end.saturating_sub(count);
-            let mut fewer = needed.clone();
-            fewer.drain(start..end);
-            if ends(&fewer)? {
-                needed = fewer;
-            }
-            end = start;
+    let these = |places: &[usize]| -> Vec<Vec<u8>> { places.iter().map(|place| streams[*place].clone()).collect() };
+    let mut needed: Vec<usize> = (0..streams.len()).collect();
+    for part in halves(streams.len().saturating_sub(1), 1) {
+        let fewer: Vec<usize> = needed.iter().copied().filter(|place| !part.contains(place)).collect();
+        if fewer.len() < needed.len() && ends(&these(&fewer))? {
+            needed = fewer;
         }
-        count /= 2;
     }
-    Ok(needed)
+    Ok(these(&needed))
 }
 
 /// Whether it ended a process, but not alone.
@@ -493,4 +487,24 @@ fn link(fixture: &Fixture) -> String {
     let sentence = about.sentence.replace('|', "\\|");
     let length = fixture.stream.len();
     format!("[{name}](../corpus/{FOLDER}/{name}.marshal), {length} bytes, {python}: {sentence}: {}", about.signal)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a process does not need to die is left out, wherever it stands.
+    #[test]
+    fn only_what_is_needed_is_left() {
+        let check = |count: u8, needed: &[u8]| {
+            let streams: Vec<Vec<u8>> = (0..count).map(|n| vec![n]).collect();
+            let all: Vec<Vec<u8>> = needed.iter().map(|n| vec![*n]).collect();
+            let ends = |some: &[Vec<u8>]| Ok(all.iter().all(|one| some.contains(one)));
+            assert_eq!(together(&streams, ends).unwrap(), all, "{count}");
+        };
+        check(1, &[0]);
+        check(9, &[8]);
+        check(9, &[2, 5, 8]);
+        check(65, &[0, 1, 63, 64]);
+    }
 }

@@ -24,7 +24,7 @@ fn least(n: usize) -> usize {
 const REACH: usize = 12;
 
 /// Ranges of `0..n` that cover it: the whole, then halves, quarters ..., then parts of `least`.
-pub(super) fn halves(n: usize, least: usize) -> impl Iterator<Item = Range<usize>> {
+pub(crate) fn halves(n: usize, least: usize) -> impl Iterator<Item = Range<usize>> {
     let sizes = std::iter::successors((n > 0).then_some(n), move |size| {
         (*size > least).then(|| (size / 2).next_multiple_of(least))
     });

@@ -23,6 +23,8 @@ mod reaction;
 mod source;
 mod structure;
 
+pub(crate) use bytes::halves;
+
 use crate::generators::Target;
 use crate::generators::draft::Draft;
 use order::compare;
