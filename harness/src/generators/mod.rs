@@ -69,7 +69,7 @@ pub use spell::normal;
 pub use version::VERSION;
 
 use arbitrary::Unstructured;
-use pyc_core::Profile;
+use pyc_core::{Profile, Version};
 use std::path::Path;
 use std::{fmt, fs, io, str};
 
@@ -93,6 +93,11 @@ pub struct Target {
 impl Target {
     fn is_python2(self) -> bool {
         self.version.0 == 2
+    }
+
+    /// pyc-core's, for what is not made but looked up: magic numbers, headers, the code objects of an interpreter.
+    fn profile(self) -> Option<&'static Profile> {
+        Profile::of(Version::new(self.version.0, self.version.1))
     }
 }
 

@@ -10,7 +10,7 @@ use super::luck::Luck;
 use super::mutate::curb;
 use super::{Target, codes, values};
 use arbitrary::Unstructured;
-use pyc_core::{Profile, Version};
+use pyc_core::Profile;
 
 /// A `.pyc` file and its source.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -148,7 +148,7 @@ pub fn generate(u: &mut Unstructured<'_>, target: Target, bases: &[Vec<u8>]) -> 
 }
 
 fn header_length(target: Target) -> usize {
-    profile(target).map_or(0, |profile| profile.header.length())
+    target.profile().map_or(0, |profile| profile.header.length())
 }
 
 /// A header that the source agrees with, or that nobody compares with it.
@@ -195,12 +195,8 @@ fn size_of(source: &Source) -> u32 {
 }
 
 fn magic_of(target: Target) -> [u8; 4] {
-    let [low, high] = profile(target).map_or(0, |profile| profile.magic).to_le_bytes();
+    let [low, high] = target.profile().map_or(0, |profile| profile.magic).to_le_bytes();
     [low, high, b'\r', b'\n']
-}
-
-fn profile(target: Target) -> Option<&'static Profile> {
-    Profile::of(Version::new(target.version.0, target.version.1))
 }
 
 /// The key of the target's hash of sources: its magic number.

@@ -31,7 +31,7 @@ fn integers<'b>(python2: bool, node: &Node<'b>) -> Option<Vec<Spelling<'b>>> {
     // 2.7's long is another type.
     let n = integer(node).filter(|_| !python2 || node.code != b'l')?;
     let short = i32::try_from(n).ok().map(|n| (b'i', n.to_le_bytes().to_vec().into()));
-    let digits = (b'l', to_digits(n).into());
+    let digits = (b'l', to_digits(n.into()).into());
     let wide = (b'I', n.to_le_bytes().to_vec().into());
     let rest = if python2 { vec![wide] } else { vec![digits, wide] };
     Some(short.into_iter().chain(rest).collect())
@@ -57,7 +57,8 @@ fn from_digits(payload: &[u8]) -> Option<i64> {
     i64::try_from(magnitude * i128::from(i32::from_le_bytes(*count).signum())).ok()
 }
 
-fn to_digits(n: i64) -> Vec<u8> {
+/// The payload of an `l`: how many digits of 15 bits, with the sign, and the digits from the lowest on.
+pub(super) fn to_digits(n: i128) -> Vec<u8> {
     let mut rest = n.unsigned_abs();
     let mut digits = Vec::new();
     let mut count = 0;

@@ -8,19 +8,17 @@
 //! Reviewed for Python 3.15.
 
 use super::LONGEST;
-use crate::generators::Target;
 use crate::generators::luck::Luck;
 use arbitrary::Unstructured;
+use pyc_core::Profile;
 use pyc_core::bytecode::document::{Block, Document, DocumentError, Op, Symbol, ValueId};
 use pyc_core::bytecode::{InstructionSet, Label, Operand, Region};
-use pyc_core::{Profile, Version};
 
 /// How deep a stack may get where that does not follow from the instructions.
 const ROOM: i32 = 16;
 
 /// A program with some instructions changed; `None` if it cannot be put together again.
-pub(super) fn edit(u: &mut Unstructured<'_>, target: Target, document: &Document) -> Option<Vec<u8>> {
-    let profile = Profile::of(Version::new(target.version.0, target.version.1))?;
+pub(super) fn edit(u: &mut Unstructured<'_>, profile: &Profile, document: &Document) -> Option<Vec<u8>> {
     let document = document.clone();
     let place = u.index(document.blocks.len());
     let mut editor = Editor { u, set: InstructionSet::of(profile), document, place };

@@ -14,9 +14,9 @@ mod programs;
 use super::{Target, splitmix, tape};
 use arbitrary::Unstructured;
 use protocol::Compile;
+use pyc_core::Profile;
 use pyc_core::bytecode::document::Document;
 use pyc_core::bytecode::text;
-use pyc_core::{Profile, Version};
 
 /// So many cases are made of each program: the first is the program as it was compiled.
 pub const OF_EACH: u64 = 64;
@@ -41,17 +41,17 @@ pub fn program(target: Target, seed: u64, number: u64) -> Compile {
 pub struct Base {
     target: Target,
     stream: Vec<u8>,
-    /// Its instructions; `None` if it cannot be taken apart. Once for all cases: that takes longer than to change them.
-    document: Option<Document>,
+    /// Its instructions, and whose they are; `None` if it cannot be taken apart. Once for all cases: that takes longer than to
+    /// change them.
+    instructions: Option<(&'static Profile, Document)>,
 }
 
 impl Base {
     /// Of the stream that a program was compiled to.
     #[must_use]
     pub fn new(target: Target, stream: Vec<u8>) -> Self {
-        let profile = Profile::of(Version::new(target.version.0, target.version.1));
-        let document = profile.and_then(|profile| text::disassemble(&stream, Some(profile)).ok());
-        Self { target, document, stream }
+        let taken_apart = |profile| Some((profile, text::disassemble(&stream, Some(profile)).ok()?));
+        Self { target, instructions: target.profile().and_then(taken_apart), stream }
     }
 
     /// Case number `index` of a campaign, if this is of the program number `index / OF_EACH`: `other` is the stream of another
@@ -63,8 +63,8 @@ impl Base {
         }
         let tape = tape(seed, NAME, index);
         let mut u = Unstructured::new(&tape);
-        let document = self.document.as_ref().filter(|_| index.is_multiple_of(2));
-        let edited = document.and_then(|document| edit::edit(&mut u, self.target, document));
+        let instructions = self.instructions.as_ref().filter(|_| index.is_multiple_of(2));
+        let edited = instructions.and_then(|(profile, document)| edit::edit(&mut u, profile, document));
         edited.or_else(|| mutate::mutate(&mut u, self.target, &self.stream, other))
     }
 }

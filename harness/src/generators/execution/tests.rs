@@ -52,8 +52,7 @@ fn edited_programs_are_whole() {
         let program = text::parse(&std::fs::read_to_string(path).unwrap()).unwrap().write().unwrap();
         let stream = Pyc::parse(&program).unwrap().payload;
         let document = text::disassemble(stream, Some(profile)).unwrap();
-        let edited =
-            |index| edit::edit(&mut Unstructured::new(&tape(1, NAME, index)), Target::from(profile), &document);
+        let edited = |index| edit::edit(&mut Unstructured::new(&tape(1, NAME, index)), profile, &document);
         let (mut made, mut safe) = (0, 0);
         for mutant in (0..CASES).filter_map(edited).filter(|mutant| mutant != stream) {
             made += 1;

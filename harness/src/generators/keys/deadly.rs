@@ -4,6 +4,7 @@
 //! deadly one depends on what is before it, and whether he leaves the code, on what is last and how long it is.
 
 use super::Maker;
+use super::members::string;
 use crate::generators::code::DEADLY;
 use crate::generators::codes::opcodes::Opcodes;
 use crate::generators::luck::Luck;
@@ -15,8 +16,7 @@ impl Maker<'_, '_> {
         // They stand behind the integers; those of `code` are taken out.
         let at = 1 + 4 * 5;
         let old = 5 + usize::from(code[at + 1]);
-        let length = super::size(instructions.len());
-        [&code[..at], b"s", &length, &instructions, &code[at + old..]].concat()
+        [&code[..at], &string(b's', &instructions), &code[at + old..]].concat()
     }
 
     fn deadly_instructions(&mut self) -> Vec<u8> {

@@ -7,7 +7,7 @@
 //! one that merely has the same hash: then the effect shows that hash.
 
 use super::hash::hash;
-use super::members::integer;
+use super::members::{binary, counted, integer, string, text_of};
 use super::{Maker, sized};
 use crate::generators::luck::Luck;
 
@@ -75,13 +75,12 @@ impl Maker<'_, '_> {
             0 => {
                 // What is taken for a failure, and what is not.
                 let x: f64 = self.u.pick(&[-1.0, -1.0, -1.0, 1.0, -2.0, -1.5]);
-                let (text, zero) = (format!("{x}"), 0_f64.to_le_bytes());
-                let text = [&[u8::try_from(text.len()).unwrap_or(0)][..], text.as_bytes()].concat();
+                let text = counted(x.to_string().as_bytes());
                 let value = match self.u.below(5) {
-                    0 => [&b"g"[..], &x.to_le_bytes()].concat(),
+                    0 => binary(b'g', &[x]),
                     1 => [&b"f"[..], &text].concat(),
-                    2 => [&b"y"[..], &x.to_le_bytes(), &zero].concat(),
-                    3 => [&b"y"[..], &zero, &x.to_le_bytes()].concat(),
+                    2 => binary(b'y', &[x, 0.0]),
+                    3 => binary(b'y', &[0.0, x]),
                     _ => [&b"x"[..], &text, b"\x010"].concat(),
                 };
                 self.telling(&value)
@@ -247,11 +246,11 @@ impl Maker<'_, '_> {
             }
             5 | 6 => {
                 let x = f64::from_le_bytes(self.u.octets(8).try_into().unwrap_or_default());
-                [&b"g"[..], &x.to_le_bytes()].concat()
+                binary(b'g', &[x])
             }
             7 => {
-                let [re, im] = [0, 1].map(|_| self.u.pick(&[0.5_f64, 1.0, -1.0, 3.25, 0.0, 1e300]));
-                [&b"y"[..], &re.to_le_bytes(), &im.to_le_bytes()].concat()
+                let parts = [0, 1].map(|_| self.u.pick(&[0.5, 1.0, -1.0, 3.25, 0.0, 1e300]));
+                binary(b'y', &parts)
             }
             8 => {
                 let digits = self.u.octets(14);
@@ -283,7 +282,7 @@ impl Maker<'_, '_> {
         let one = |maker: &mut Self| {
             let (code, text) =
                 maker.u.pick(&[(b's', &bytes[..]), (b't', &bytes), (b'u', text.as_bytes()), (b'u', text.as_bytes())]);
-            sized(code, &text.iter().map(|byte| vec![*byte]).collect::<Vec<_>>())
+            string(code, text)
         };
         let pair = [one(self), one(self)];
         if self.u.one_in(4) {
@@ -302,15 +301,14 @@ impl Maker<'_, '_> {
         let x = n as f64;
         let float = match self.u.below(4) {
             0 => {
-                let imaginary = self.u.pick(&[0.0_f64, -0.0]);
-                [&b"y"[..], &x.to_le_bytes(), &imaginary.to_le_bytes()].concat()
+                let imaginary = self.u.pick(&[0.0, -0.0]);
+                binary(b'y', &[x, imaginary])
             }
             1 => {
-                let text = format!("{x:e}");
-                let text = [&[u8::try_from(text.len()).unwrap_or(0)][..], text.as_bytes()].concat();
+                let text = text_of(x);
                 if self.u.below(2) == 0 { [&b"f"[..], &text].concat() } else { [&b"x"[..], &text, b"\x010"].concat() }
             }
-            _ => [&b"g"[..], &x.to_le_bytes()].concat(),
+            _ => binary(b'g', &[x]),
         };
         let integer = match self.u.below(6) {
             0 | 1 if i64::try_from(n).is_ok() => integer(n, b'I'),

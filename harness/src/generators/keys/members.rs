@@ -5,6 +5,7 @@
 use super::{Maker, sized};
 use crate::generators::codes::opcodes::Opcodes;
 use crate::generators::luck::Luck;
+use crate::generators::spell::to_digits;
 
 /// A value with everything that is equal to it in some language.
 #[derive(Debug, Clone)]
@@ -243,15 +244,11 @@ impl Maker<'_, '_> {
     }
 
     fn float(&mut self, x: f64) -> Vec<u8> {
-        if self.u.below(3) < 2 { [&b"g"[..], &x.to_le_bytes()].concat() } else { [&b"f"[..], &text_of(x)].concat() }
+        if self.u.below(3) < 2 { binary(b'g', &[x]) } else { [&b"f"[..], &text_of(x)].concat() }
     }
 
     fn complex(&mut self, re: f64, im: f64) -> Vec<u8> {
-        if self.u.below(3) < 2 {
-            [&b"y"[..], &re.to_le_bytes(), &im.to_le_bytes()].concat()
-        } else {
-            [&b"x"[..], &text_of(re), &text_of(im)].concat()
-        }
+        if self.u.below(3) < 2 { binary(b'y', &[re, im]) } else { [&b"x"[..], &text_of(re), &text_of(im)].concat() }
     }
 
     /// Any spelling of a text: bytes of it, too.
@@ -264,7 +261,7 @@ impl Maker<'_, '_> {
             (1, Some(bytes)) if python2 => string(b't', &bytes),
             (2 | 3, Some(bytes)) if !python2 => {
                 let code = self.u.pick(b"zZ");
-                [&[code, u8::try_from(bytes.len()).unwrap_or(0)][..], &bytes].concat()
+                short(code, &bytes)
             }
             (4, Some(bytes)) if !python2 => string(self.u.pick(b"aA"), &bytes),
             (5, _) if !python2 => string(b't', text.as_bytes()),
@@ -287,7 +284,7 @@ impl Maker<'_, '_> {
         ints.extend((version < (3, 11)).then_some(1));
         ints.extend([2 + changed(2), flags]);
         let python2 = version < (3, 0);
-        let name = |text: &str| if python2 { string(b's', text.as_bytes()) } else { short(text) };
+        let name = |text: &str| if python2 { string(b's', text.as_bytes()) } else { short(b'z', text.as_bytes()) };
         let names = |texts: &[&str]| sized(b'(', &texts.iter().map(|text| name(text)).collect::<Vec<_>>());
         let or = |place, one: &'static str, other: &'static str| if differs == place { other } else { one };
         let mut objects = vec![string(b's', &self.plain_instructions(differs == 3)), self.tuple(consts)];
@@ -321,18 +318,29 @@ impl Maker<'_, '_> {
     }
 }
 
-fn string(code: u8, bytes: &[u8]) -> Vec<u8> {
+pub(super) fn string(code: u8, bytes: &[u8]) -> Vec<u8> {
     [&[code][..], &super::size(bytes.len()), bytes].concat()
 }
 
-fn short(text: &str) -> Vec<u8> {
-    [&[b'z', u8::try_from(text.len()).unwrap_or(0)][..], text.as_bytes()].concat()
+/// One whose size is a byte.
+fn short(code: u8, bytes: &[u8]) -> Vec<u8> {
+    [&[code][..], &counted(bytes)].concat()
+}
+
+/// A length byte, and that many.
+pub(super) fn counted(bytes: &[u8]) -> Vec<u8> {
+    [&[u8::try_from(bytes.len()).unwrap_or(0)][..], bytes].concat()
+}
+
+/// A float (`g`) or the two of a complex number (`y`).
+pub(super) fn binary(code: u8, parts: &[f64]) -> Vec<u8> {
+    std::iter::once(code).chain(parts.iter().flat_map(|part| part.to_le_bytes())).collect()
 }
 
 /// Length byte and text of a float.
-fn text_of(x: f64) -> Vec<u8> {
+pub(super) fn text_of(x: f64) -> Vec<u8> {
     let text = if x.is_nan() { "nan".to_owned() } else { format!("{x:e}") };
-    [&[u8::try_from(text.len()).unwrap_or(0)][..], text.as_bytes()].concat()
+    counted(text.as_bytes())
 }
 
 /// An integer in this form, which can hold it.
@@ -341,17 +349,6 @@ pub(super) fn integer(n: i128, code: u8) -> Vec<u8> {
     match code {
         b'i' => [&b"i"[..], &bytes[..4]].concat(),
         b'I' => [&b"I"[..], &bytes[..8]].concat(),
-        _ => {
-            let mut digits: Vec<u16> = Vec::new();
-            let mut rest = n.unsigned_abs();
-            while rest > 0 {
-                digits.push(u16::try_from(rest & 0x7fff).unwrap_or(0));
-                rest >>= 15;
-            }
-            let count = i32::try_from(digits.len()).unwrap_or(0);
-            let count = if n < 0 { -count } else { count };
-            [&b"l"[..], &count.to_le_bytes(), &digits.iter().flat_map(|d| d.to_le_bytes()).collect::<Vec<u8>>()]
-                .concat()
-        }
+        _ => [&b"l"[..], &to_digits(n)].concat(),
     }
 }
