@@ -3,8 +3,9 @@
 //!
 //! Conventions. Plain text by default; `--json` prints one object for each file on a line of its own, with `file` first (and
 //! `file_hex`, the bytes of a path that is no UTF-8), and `error` in place of an answer (`harness/schema` has a schema for each
-//! command, which the tests hold the output to). `--quiet` prints no more than what is wrong. After more than one file there is a summary line. Exit status: 0 all is well; 1 some
-//! file is bad, or the answer is no; 2 the command was wrong, or something is broken.
+//! command, which the tests hold the output to). `--quiet` prints no more than what is wrong. After more than one file there is
+//! a summary line. Exit status: 0 all is well; 1 some file is bad, or the answer is no; 2 the command was wrong, or something is
+//! broken.
 
 pub mod annotate;
 pub mod answer;

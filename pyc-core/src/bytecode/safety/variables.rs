@@ -136,7 +136,7 @@ impl Machine<'_, '_> {
                 // A loop would put the cell into another one, and so on: freeing such a chain takes more stack than there is.
                 let is_fine = match value.map(Value::is) {
                     Some(Is::Null) => true,
-                    // 3.12 and 3.13 do so themselves, for comprehensions in bounds of type parameters.
+                    // Compilers since 3.12 do so themselves, for comprehensions in bounds of type parameters.
                     _ => self.now < CELLS && self.comes_once(),
                 };
                 if !is_fine {
