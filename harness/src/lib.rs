@@ -31,6 +31,7 @@ pub mod minimize;
 pub mod observation;
 pub mod oracle;
 pub mod progress;
+pub mod properties;
 pub mod readers;
 pub mod record;
 pub mod repro;

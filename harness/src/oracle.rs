@@ -59,6 +59,8 @@ pub enum Relation {
     Safe,
     /// The core says of instructions what the interpreter says, and puts together what it takes apart.
     Bytecode,
+    /// The core keeps what it owes to itself on any bytes: [`properties`](crate::properties).
+    Property,
 }
 
 /// What makes two divergences the same finding. No hashes and no message texts.
@@ -122,6 +124,7 @@ impl fmt::Display for Relation {
             Relation::Header => "header",
             Relation::Safe => "safe",
             Relation::Bytecode => "bytecode",
+            Relation::Property => "property",
         })
     }
 }
@@ -337,6 +340,13 @@ pub fn preserve(case: &[u8], consumed: usize, rewritten: &Result<Vec<u8>, String
         }
         Err(reason) => sides("rejected").diverge("outcome", "outcome", reason, "it was read without an error"),
     }
+}
+
+/// The `property` relation: the property that does not hold on a case, if there is one, and what it says.
+pub fn property(broken: Option<(&'static str, String)>) -> Verdict {
+    let (core, subject) = ("broken".to_owned(), "owed".to_owned());
+    let sides = Sides { relation: Relation::Property, family: "core", core, subject, dump: None };
+    broken.map_or(Verdict::Agree, |(name, says)| sides.diverge(name, name, says, "the property holds"))
 }
 
 /// The `reread` relation: what is read from a dump at some format version against the value that was dumped. Both

@@ -213,3 +213,15 @@ fn reread_is_owed_unless_the_dump_loses_something() {
         assert_eq!(line(&reread("core", 2, &original, &again)), expected, "{loss:?}");
     }
 }
+
+#[test]
+fn what_the_core_owes_to_itself_is_a_finding_by_its_name() {
+    assert_eq!(property(None), Verdict::Agree);
+    let Verdict::Diverge(divergence) =
+        property(Some(("asm_roundtrip", "panicked at text.rs:7: another stream".into())))
+    else {
+        panic!("it does not hold")
+    };
+    assert_eq!(divergence.signature.to_string(), "property at asm_roundtrip: core broken, core owed");
+    assert!(divergence.core.contains("text.rs:7"), "{divergence}");
+}

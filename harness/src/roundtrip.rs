@@ -3,15 +3,25 @@
 //! No interpreter is needed to see that, so it is what a coverage-guided fuzzer tries thousands of times a second
 //! (`marshal_roundtrip`), and the work that `provost bench` measures its mutators against.
 
+use crate::generators::values;
 use crate::observation::{Accepted, Dump, Observation};
 use crate::oracle::{self, Verdict};
 use crate::subjects::core::Core;
+use arbitrary::Unstructured;
 
 /// The one of several Pythons, of which there are some, that the last byte of an input chooses: after the end of a stream it
 /// means nothing to a reader.
 #[must_use]
 pub fn chosen<'a, T>(pythons: &'a [T], input: &[u8]) -> &'a T {
     &pythons[input.last().map_or(0, |&byte| usize::from(byte) % pythons.len())]
+}
+
+/// What the generator of values makes of a tape, whose last byte chooses the Python: what the fuzz target `marshal_value` tries.
+#[must_use]
+pub fn stream_of<'a>(cores: &'a [Core], tape: &[u8]) -> (&'a Core, Vec<u8>) {
+    let core = chosen(cores, tape);
+    let tape = tape.split_last().map_or(tape, |(_, tape)| tape);
+    (core, values::generate(&mut Unstructured::new(tape), core.target()))
 }
 
 /// Reads a stream under the core's profile, writes it again, and reads back every dump. Gives what the profile says of it.
@@ -54,7 +64,8 @@ pub fn reread(core: &Core, observation: &Observation, accepted: &Accepted) -> Re
     Ok(())
 }
 
-fn name(core: &Core) -> String {
+/// What messages call a profile.
+pub(crate) fn name(core: &Core) -> String {
     format!("core as {}", core.profile().version)
 }
 

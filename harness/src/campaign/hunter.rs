@@ -22,6 +22,7 @@ use crate::case::Case;
 use crate::comparison::{Closer, Flaky, Question, Readable};
 use crate::observation::Observation;
 use crate::oracle::{self, Verdict};
+use crate::properties;
 use crate::subjects::Broken;
 use crate::subjects::core::Prediction;
 use protocol::CanonMode;
@@ -189,6 +190,10 @@ impl<'a> Hunter<'a> {
         for (place, ((case, prediction), observation)) in cases.iter().zip(&predictions).zip(observations).enumerate() {
             let Judged { mut verdicts, observation, dump } = self.judge(case, prediction, observation, reread)?;
             verdicts.extend(instructions.remove(&place).unwrap_or_default());
+            // Fuzz targets ask the core more than hunts do, and it may be they that found the file.
+            if self.plan.inputs.is_some() {
+                verdicts.push(oracle::property(properties::broken(self.member.pair.core(), &case.bytes)));
+            }
             owned.extend(dump.map(|dump| (case, prediction, dump)));
             self.ledger.count(case, prediction, &observation, verdicts);
         }

@@ -9,6 +9,7 @@ use crate::corpus::Kind;
 use crate::generators::execution::{self, OF_EACH};
 use crate::generators::{self, Generated, Generator, Target, programs, pyc};
 use crate::golden;
+use crate::input::Content;
 use crate::stdlib::{Cache, Item, Library};
 use crate::subjects::core::payload;
 use crate::subjects::{Broken, Compiled, Subject};
@@ -35,8 +36,8 @@ pub(super) struct Supply {
     library: Option<(Library, Cache)>,
     /// The files of the library, each at each level.
     items: Vec<Item>,
-    /// The streams of the corpus, or of the files that are the cases.
-    corpus: Vec<(String, Vec<u8>)>,
+    /// The streams of the corpus, or the files that are the cases: of a .pyc file the header is one, and its stream another.
+    corpus: Vec<Case>,
     /// Whether these are all the cases there are.
     is_given: bool,
     bases: Vec<Vec<u8>>,
@@ -137,7 +138,7 @@ impl Supply {
 
     /// Makes the bases of the mutators, when the first of them is wanted: compiling takes a slow subject its time.
     fn make_bases(&mut self, subject: Option<&mut (dyn Subject + 'static)>) -> Result<(), Broken> {
-        self.bases = self.corpus.iter().map(|(_, stream)| stream.clone()).collect();
+        self.bases = self.corpus.iter().map(|case| case.bytes.clone()).collect();
         self.bases.extend(generators::value_bases(self.target, self.seed));
         match subject {
             Some(subject) => self.add_compiled_bases(subject),
@@ -211,7 +212,7 @@ impl Supply {
         let mut bytes = 0;
         for index in indexes {
             let case = match usize::try_from(index).ok().and_then(|index| corpus.get(index)) {
-                Some((name, bytes)) => Case::stream(bytes.clone(), Origin::File(name.clone())),
+                Some(case) => case.clone(),
                 None => {
                     let index = index - corpus.len() as u64;
                     let Generated { bytes, valid } = self.generate(generator, index);
@@ -219,7 +220,7 @@ impl Supply {
                 }
             };
             bytes += case.bytes.len();
-            batch.cases.push(case);
+            if case.form == Form::Stream { &mut batch.cases } else { &mut batch.files }.push(case);
             batch.used += 1;
             if bytes > BYTES {
                 break;
@@ -332,20 +333,18 @@ fn stream(compiled: Compiled) -> Result<Vec<u8>, Without> {
     }
 }
 
-/// The streams of all files of a folder, with their names.
-fn inputs(folder: &Path) -> Vec<(String, Vec<u8>)> {
+/// The cases in all files of a folder.
+fn inputs(folder: &Path) -> Vec<Case> {
     // Whoever named the folder has read it before.
-    let paths = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
-    let read = |path: PathBuf| Some((path.file_name()?.to_string_lossy().into_owned(), std::fs::read(&path).ok()?));
-    let mut files: Vec<(String, Vec<u8>)> = paths.filter_map(read).collect();
-    files.sort();
-    // A file whose header is accepted by nobody may be a stream that begins like one.
-    files.iter_mut().for_each(|(_, bytes)| *bytes = payload(bytes).unwrap_or_else(|_| std::mem::take(bytes)));
-    files
+    let mut paths: Vec<PathBuf> =
+        std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+    paths.sort();
+    let cases = |path: &PathBuf| Some(Content::read(path, None).ok()?.cases(Path::new(path.file_name()?)));
+    paths.iter().filter_map(cases).flatten().collect()
 }
 
 /// The streams of the corpus, with their paths in it: all fixtures, and those that this very version was asked before.
-fn corpus(folder: &Path, member: &Member) -> Vec<(String, Vec<u8>)> {
+fn corpus(folder: &Path, member: &Member) -> Vec<Case> {
     let mut streams = Vec::new();
     for name in Kind::ALL.map(Kind::folder) {
         // A corpus that is not there, or a folder of it, is an empty one.
@@ -362,5 +361,5 @@ fn corpus(folder: &Path, member: &Member) -> Vec<(String, Vec<u8>)> {
             entries.into_iter().filter(|entry| !entry.from.ends_with(".marshal") && !entry.from.ends_with(".pyc"));
         streams.extend(own.map(|entry| (format!("corpus/golden/{version}.jsonl: {}", entry.from), entry.bytes())));
     }
-    streams
+    streams.into_iter().map(|(name, bytes)| Case::stream(bytes, Origin::File(name))).collect()
 }

@@ -354,7 +354,8 @@ fn files_can_be_the_cases() {
     let came = came_of(&plan, vec![fake("3.10", Behaviour::RejectsAll), fake("2.7", Behaviour::Honest)]);
     let counts = |id: &str| came.counts[&(id.to_owned(), "streams".to_owned())].clone();
     assert_eq!((counts("fake:3.10").cases, counts("fake:3.10").diverged), (4, 2));
-    assert_eq!((counts("fake:2.7").cases, counts("fake:2.7").agreed), (4, 4));
+    // What is called .pyc is imported, which a fake cannot.
+    assert_eq!((counts("fake:2.7").cases, counts("fake:2.7").agreed), (4, 3));
 }
 
 /// Wherever a campaign ends, the rest of it makes it what it would have been.

@@ -1,6 +1,8 @@
 //! `provost fuzz`: cargo-fuzz with the options that make a target fast.
 
 use super::{root, target_dir};
+use crate::roundtrip::stream_of;
+use crate::subjects::core::Core;
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, ValueEnum};
 use std::fs;
@@ -9,6 +11,9 @@ use std::process::{Command, Stdio};
 
 /// The folders of the corpus with which targets begin that take streams.
 const SEEDS: [&str; 3] = ["seeds", "regressions", "coverage"];
+
+/// The target whose inputs are tapes of the generator of values, and no streams.
+const OF_TAPES: &str = "marshal_value";
 
 /// Arguments of `fuzz`.
 #[derive(Debug, Args)]
@@ -61,7 +66,20 @@ impl Fuzz {
         let mut run = self.cargo_fuzz(&folder, "run");
         // What is said later wins.
         run.arg(grown).args(seeds).arg("--").args(options).args(&self.options);
-        Ok(u8::from(!run.status().context("cargo fuzz run")?.success()))
+        let is_good = run.status().context("cargo fuzz run")?.success();
+        if !is_good && target == OF_TAPES {
+            let streams = write_streams(&self.artifacts(&folder))?;
+            streams
+                .iter()
+                .for_each(|stream| eprintln!("written {}: the stream that the input makes", stream.display()));
+        }
+        Ok(u8::from(!is_good))
+    }
+
+    /// The folder in which libFuzzer leaves the inputs that break the property.
+    fn artifacts(&self, folder: &Path) -> PathBuf {
+        let named = self.options.iter().rev().find_map(|option| option.strip_prefix("-artifact_prefix="));
+        named.map_or_else(|| folder.join("artifacts").join(&self.target), PathBuf::from)
     }
 
     fn cargo_fuzz(&self, folder: &Path, task: &str) -> Command {
@@ -94,6 +112,22 @@ fn options(folder: &Path, target: &str) -> Result<Vec<String>> {
     Ok(text.lines().filter_map(argument).collect())
 }
 
+/// Beside each tape in a folder the stream that it makes: what hunts, `check` and `minimize` take.
+fn write_streams(folder: &Path) -> Result<Vec<PathBuf>> {
+    let cores: Vec<Core> = Core::all().collect();
+    let mut written = Vec::new();
+    for entry in fs::read_dir(folder).with_context(|| folder.display().to_string())? {
+        let tape = entry?.path();
+        let stream = tape.with_extension("marshal");
+        if tape.extension().is_none() && !stream.exists() {
+            let bytes = fs::read(&tape).with_context(|| tape.display().to_string())?;
+            fs::write(&stream, stream_of(&cores, &bytes).1).with_context(|| stream.display().to_string())?;
+            written.push(stream);
+        }
+    }
+    Ok(written)
+}
+
 pub(super) fn targets(folder: &Path) -> Result<Vec<String>> {
     let folder = folder.join("fuzz_targets");
     let files = fs::read_dir(&folder).with_context(|| folder.display().to_string())?;
@@ -106,6 +140,20 @@ pub(super) fn targets(folder: &Path) -> Result<Vec<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn tapes_get_their_streams() {
+        let folder = tempfile::tempdir().unwrap();
+        let tape: Vec<u8> = (0..=255).collect();
+        fs::write(folder.path().join("crash-1"), &tape).unwrap();
+        assert_eq!(write_streams(folder.path()).unwrap(), [folder.path().join("crash-1.marshal")]);
+        let stream = fs::read(folder.path().join("crash-1.marshal")).unwrap();
+        let cores: Vec<Core> = Core::all().collect();
+        let (core, expected) = stream_of(&cores, &tape);
+        assert_eq!(stream, expected);
+        assert!(core.read(&stream).canon_text().is_some(), "the Python that it is for reads it");
+        assert!(write_streams(folder.path()).unwrap().is_empty(), "they are there");
+    }
 
     #[test]
     fn every_target_has_options() {

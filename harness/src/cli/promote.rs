@@ -36,7 +36,7 @@ pub(crate) struct Promote {
 }
 
 /// What the core can break by itself.
-const OF_CORE: [Relation; 3] = [Relation::Preserve, Relation::Reread, Relation::Bytecode];
+const OF_CORE: [Relation; 4] = [Relation::Preserve, Relation::Reread, Relation::Bytecode, Relation::Property];
 
 impl Promote {
     pub(crate) fn run(&self) -> Result<u8> {

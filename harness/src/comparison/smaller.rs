@@ -9,6 +9,7 @@ use crate::minimize::merge::{Way, minimize_finding};
 use crate::minimize::{self, Minimized, Outcome};
 use crate::observation::Observation;
 use crate::oracle::{self, Divergence, Relation, Signature, Verdict};
+use crate::properties;
 use crate::subjects::core::{Prediction, payload};
 use crate::subjects::{Broken, Compiled};
 use protocol::{CanonMode, Import};
@@ -99,6 +100,7 @@ impl Pair {
             Relation::Bytecode if family == "core" => Ok(cases.iter().map(|case| self.reassemble(case)).collect()),
             Relation::Bytecode => self.compare_instructions(cases),
             Relation::Preserve => Ok(cases.iter().map(|case| self.preserve(case)).collect()),
+            Relation::Property => Ok(cases.iter().map(|case| self.own(case)).collect()),
             Relation::Reread if family == "core" => Ok(cases.iter().map(|case| self.reread(case)).collect()),
             Relation::Reread => self.reread_all(cases),
         }
@@ -115,10 +117,12 @@ impl Pair {
         };
         let family = self.family.clone();
         let mut found = Vec::new();
-        let alone = [Relation::Preserve, Relation::Reread, Relation::Bytecode].map(|relation| (relation, "core"));
+        let alone = [Relation::Preserve, Relation::Reread, Relation::Bytecode, Relation::Property];
+        let alone = alone.map(|relation| (relation, "core"));
         let asked = [owed, Relation::Bytecode].map(|relation| (relation, family.as_str()));
         for (relation, family) in asked.into_iter().chain(alone) {
-            if owed == Relation::Header && [Relation::Reread, Relation::Bytecode].contains(&relation) {
+            let of_streams = [Relation::Reread, Relation::Bytecode, Relation::Property];
+            if owed == Relation::Header && of_streams.contains(&relation) {
                 continue;
             }
             let compared = self.compare_in(relation, family, std::slice::from_ref(case))?.swap_remove(0);
@@ -199,6 +203,11 @@ impl Pair {
     fn reassemble(&self, case: &Case) -> Compared {
         let came = reassemble(&self.core, &case.bytes);
         Compared { verdict: oracle::reassembled(came), ..self.unasked(case) }
+    }
+
+    /// What the core owes to itself.
+    fn own(&self, case: &Case) -> Compared {
+        Compared { verdict: oracle::property(properties::broken(&self.core, &case.bytes)), ..self.unasked(case) }
     }
 
     fn compare_instructions(&mut self, cases: &[Case]) -> Result<Vec<Compared>, Broken> {

@@ -357,10 +357,11 @@ pub fn guard<T>(work: impl FnOnce() -> T) -> Result<T, String> {
             }
         }));
     });
-    CAUGHT.set(Some(String::new()));
+    // One may be inside of another.
+    let outer = CAUGHT.replace(Some(String::new()));
     // The work owns or only reads what it is given, so nothing half changed survives a panic.
     let result = catch_unwind(AssertUnwindSafe(work));
-    let message = CAUGHT.take().unwrap_or_default();
+    let message = CAUGHT.replace(outer).unwrap_or_default();
     result.map_err(|_| message)
 }
 
@@ -373,6 +374,8 @@ mod tests {
         let message = guard(|| panic!("index {} out of bounds", 7)).unwrap_err();
         assert!(message.contains("index 7 out of bounds") && message.contains("core.rs"), "{message}");
         assert_eq!(guard(|| 3), Ok(3));
+        let message = guard(|| guard(|| 3).map(|_| panic!("outside"))).unwrap_err();
+        assert!(message.contains("outside"), "{message}");
     }
 
     #[test]
