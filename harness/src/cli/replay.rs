@@ -78,7 +78,8 @@ impl Replay {
                 let case = Case::stream(stream.clone(), Origin::File(self.case.display().to_string()));
                 let family = pair.family().to_owned();
                 // They are told only if they differ.
-                for one in pair.compare_in(Relation::Bytecode, &family, &[case])? {
+                for (relation, family) in [(Relation::Bytecode, family.as_str()), (Relation::Property, "core")] {
+                    let one = pair.compare_in(relation, family, std::slice::from_ref(&case))?.swap_remove(0);
                     if matches!(one.verdict, Verdict::Diverge(_)) {
                         answers.push(answer(one.prediction.observation, one.observation, one.verdict));
                     }
