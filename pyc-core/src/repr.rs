@@ -20,6 +20,17 @@ enum Job {
     Leave(NodeId),
 }
 
+/// A text in the making.
+struct Writing<'p> {
+    profile: &'p Profile,
+    out: String,
+    jobs: Vec<Job>,
+    /// The containers that are open.
+    path: BTreeSet<NodeId>,
+    /// An int has more digits than the interpreter writes.
+    too_long: bool,
+}
+
 /// What is written between the parts of a container.
 struct Brackets {
     open: &'static str,
@@ -39,17 +50,22 @@ impl Graph<'_> {
     /// `<int of N bits>`.
     #[must_use]
     pub fn repr(&self, id: NodeId, profile: &Profile, limit: usize) -> String {
-        let mut out = String::new();
-        let mut jobs = vec![Job::Value(id)];
-        let mut path = BTreeSet::new();
-        while let Some(job) = jobs.pop() {
+        self.repr_or_refusal(id, profile, limit).0
+    }
+
+    /// The same, and whether the interpreter raises ValueError in place of it.
+    pub(crate) fn repr_or_refusal(&self, id: NodeId, profile: &Profile, limit: usize) -> (String, bool) {
+        let (jobs, path) = (vec![Job::Value(id)], BTreeSet::new());
+        let mut writing = Writing { profile, out: String::new(), jobs, path, too_long: false };
+        while let Some(job) = writing.jobs.pop() {
             match job {
-                Job::Text(text) => out.push_str(text),
+                Job::Text(text) => writing.out.push_str(text),
                 Job::Leave(id) => {
-                    path.remove(&id);
+                    writing.path.remove(&id);
                 }
-                Job::Value(id) => self.repr_one(self.resolve(id), profile, &mut out, &mut jobs, &mut path),
+                Job::Value(id) => self.repr_one(self.resolve(id), &mut writing),
             }
+            let out = &mut writing.out;
             if out.len() > limit {
                 let end = (0..=limit).rev().find(|end| out.is_char_boundary(*end)).unwrap_or(0);
                 out.truncate(end);
@@ -57,7 +73,7 @@ impl Graph<'_> {
                 break;
             }
         }
-        out
+        (writing.out, writing.too_long)
     }
 
     /// The text of a `str`, or of `bytes` taken for UTF-8, with U+FFFD in place of what is no text; of anything else none. Names
@@ -71,15 +87,10 @@ impl Graph<'_> {
         }
     }
 
-    fn repr_one(
-        &self,
-        id: NodeId,
-        profile: &Profile,
-        out: &mut String,
-        jobs: &mut Vec<Job>,
-        path: &mut BTreeSet<NodeId>,
-    ) {
+    fn repr_one(&self, id: NodeId, writing: &mut Writing<'_>) {
+        let profile = writing.profile;
         let python2 = profile.is_python2();
+        let out = &mut writing.out;
         match self.value(id) {
             Value::Null => out.push_str("<NULL>"),
             Value::None => out.push_str("None"),
@@ -91,7 +102,7 @@ impl Graph<'_> {
             Value::Int(value) => out.push_str(&value.to_string()),
             Value::Int64(value) => out.push_str(&value.to_string()),
             Value::Long(value) => {
-                long(value, profile, out);
+                writing.too_long |= !long(value, profile, out);
                 out.push_str(if python2 { "L" } else { "" });
             }
             Value::Float(bits) => float(bits, ".0", out),
@@ -111,19 +122,13 @@ impl Graph<'_> {
             | Value::FrozenSet(parts)
             | Value::Dict(parts)
             | Value::FrozenDict(parts)
-            | Value::Slice(parts) => self.repr_container(id, parts, python2, out, jobs, path),
+            | Value::Slice(parts) => self.repr_container(id, parts, writing),
         }
     }
 
-    fn repr_container(
-        &self,
-        id: NodeId,
-        parts: &[NodeId],
-        python2: bool,
-        out: &mut String,
-        jobs: &mut Vec<Job>,
-        path: &mut BTreeSet<NodeId>,
-    ) {
+    fn repr_container(&self, id: NodeId, parts: &[NodeId], writing: &mut Writing<'_>) {
+        let python2 = writing.profile.is_python2();
+        let Writing { out, jobs, path, .. } = writing;
         let brackets = |open, close, inside, pairs| Brackets { open, close, inside, pairs };
         let Brackets { open, close, inside, pairs } = match self.value(id) {
             Value::Tuple([_]) => brackets("(", ",)", "(...)", false),
@@ -174,14 +179,19 @@ impl Graph<'_> {
     }
 }
 
-/// In decimal: digits of base 10^14 are made from those of base 2^15.
-fn long(value: Long<'_>, profile: &Profile, out: &mut String) {
+/// In decimal: digits of base 10^14 are made from those of base 2^15. False if the profile's interpreter does not write so many
+/// (`Objects/longobject.c`, `long_to_decimal_string_internal`): then it is said how many bits there are.
+fn long(value: Long<'_>, profile: &Profile, out: &mut String) -> bool {
     const BASE: u64 = 100_000_000_000_000;
+    const DIGITS: usize = 14;
     let bits = value.digits().len() * 15;
-    // Three bits are less than a digit.
-    if profile.max_digits().is_some_and(|max| bits / 4 > max) {
+    let refuse = |out: &mut String| {
         let _ = write!(out, "<int of {bits} bits>");
-        return;
+        false
+    };
+    // Four bits are more than a digit.
+    if profile.max_digits().is_some_and(|max| bits.saturating_sub(15) / 4 > max) {
+        return refuse(out);
     }
     let mut chunks: Vec<u64> = Vec::new();
     for digit in value.digits().rev() {
@@ -195,13 +205,19 @@ fn long(value: Long<'_>, profile: &Profile, out: &mut String) {
             chunks.push(carry);
         }
     }
+    let first = chunks.last().unwrap_or(&0).to_string();
+    let digits = first.len() + chunks.len().saturating_sub(1) * DIGITS;
+    if profile.max_digits().is_some_and(|max| digits > max) {
+        return refuse(out);
+    }
     if value.negative {
         out.push('-');
     }
-    let _ = write!(out, "{}", chunks.last().unwrap_or(&0));
+    out.push_str(&first);
     for chunk in chunks.iter().rev().skip(1) {
-        let _ = write!(out, "{chunk:014}");
+        let _ = write!(out, "{chunk:0DIGITS$}");
     }
+    true
 }
 
 /// The shortest text that reads back to the float (`Python/pystrtod.c`, `format_float_short` with `r`).

@@ -3,7 +3,9 @@
 use pyc_core::bytecode::{
     AssembleError, Assembled, Assembly, Body, Label, Place, Residue, StackError, Step, StepArgument,
 };
-use pyc_core::bytecode::{Handler, Handlers, Instructions, LineRange, Lines, Position, Positions, Raised, listing};
+use pyc_core::bytecode::{
+    Handler, Handlers, InstructionSet, Instructions, LineRange, Lines, Position, Positions, Raised, listing,
+};
 use pyc_core::code::{CodeInts, Field, fields};
 use pyc_core::{Graph, NodeId, Profile, Value, Version};
 
@@ -292,6 +294,63 @@ fn an_argument_that_is_no_index_is_the_exception_of_dis() {
     check(12, 127, 8, 100, "IndexError", "cannot fit 'int' into an index-sized integer");
     check(12, 127, 8, 124, "OverflowError", "Python int too large to convert to C int");
     check(12, 255, 9, 124, "IndexError", "tuple index out of range");
+}
+
+/// The digits of 10^n in a stream.
+fn power_of_ten(n: usize) -> Vec<u8> {
+    let mut digits = vec![1_u32];
+    for _ in 0..n {
+        let mut carry = 0;
+        for digit in &mut digits {
+            carry += *digit * 10;
+            *digit = carry & 0x7FFF;
+            carry >>= 15;
+        }
+        digits.extend((carry > 0).then_some(carry));
+    }
+    let length = i32::try_from(digits.len()).unwrap().to_le_bytes();
+    [
+        &b"l"[..],
+        &length,
+        &digits.iter().flat_map(|digit| [digit.to_le_bytes()[0], digit.to_le_bytes()[1]]).collect::<Vec<_>>(),
+    ]
+    .concat()
+}
+
+/// Asked of 3.6, of the others, and of a program that 3.14 compiles to an int of 19200 bits.
+#[test]
+fn a_constant_with_too_many_digits_is_the_exception_of_dis() {
+    let check = |minor: u8, int: &[u8], message: Option<&str>| {
+        let profile = profile(3, minor);
+        let code = [InstructionSet::of(profile).named("LOAD_CONST").unwrap(), 1];
+        let stream = build(profile, &code, b"", b"").write_anew().unwrap();
+        let float = [&b"g"[..], &1e22_f64.to_le_bytes()].concat();
+        let at = stream.windows(float.len()).position(|part| part == float).unwrap();
+        // Inside of a tuple.
+        let tuple = [b"(\x01\0\0\0", int].concat();
+        let stream = [&stream[..at], &tuple, &stream[at + float.len()..]].concat();
+        let graph = pyc_core::read(&stream, profile).unwrap();
+        let listing = listing(&graph, graph.root(), profile);
+        let raised = listing.raised.map(|raised| (raised.class, raised.message));
+        assert_eq!(raised.is_some(), message.is_some(), "3.{minor} {raised:?}");
+        match (raised, message) {
+            (Some((class, text)), Some(message)) => {
+                assert_eq!(class, "ValueError");
+                assert!(text.starts_with(message) && !listing.text.contains("LOAD_CONST"), "3.{minor} {text}");
+            }
+            _ => assert!(listing.text.contains(" ((1000000000"), "3.{minor}"),
+        }
+    };
+    let (longest, too_long, longer) = (power_of_ten(4299), power_of_ten(4300), power_of_ten(6000));
+    check(6, &longer, None);
+    for (minor, message) in [(7, "Exceeds the limit (4300) for"), (10, "Exceeds the limit (4300) for")]
+        .into_iter()
+        .chain((11..=15).map(|minor| (minor, "Exceeds the limit (4300 digits) for")))
+    {
+        check(minor, &longest, None);
+        check(minor, &too_long, Some(message));
+        check(minor, &longer, Some(message));
+    }
 }
 
 /// Asked of 2.7, which takes a string of characters for `co_code`, too.

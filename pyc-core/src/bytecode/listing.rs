@@ -42,6 +42,16 @@ const OUT_OF_BYTES: Raised = Raised { class: "IndexError", message: "index out o
 const OUT_OF_STRING: Raised = Raised { class: "IndexError", message: "string index out of range" };
 const NO_INDEX: Raised = Raised { class: "IndexError", message: "cannot fit 'int' into an index-sized integer" };
 const NO_INDEX_OF_2: Raised = Raised { class: "IndexError", message: "cannot fit 'long' into an index-sized integer" };
+/// Since 3.11; the older releases that have the limit too leave out the word.
+const TOO_LONG: Raised = Raised {
+    class: "ValueError",
+    message: "Exceeds the limit (4300 digits) for integer string conversion; use sys.set_int_max_str_digits() to increase the \
+              limit",
+};
+const TOO_LONG_BEFORE: Raised = Raised {
+    class: "ValueError",
+    message: "Exceeds the limit (4300) for integer string conversion; use sys.set_int_max_str_digits() to increase the limit",
+};
 const NO_C_INT: Raised = Raised { class: "OverflowError", message: "Python int too large to convert to C int" };
 
 /// No constant is shown with more bytes: parts that are shared are written again and again.
@@ -326,7 +336,10 @@ impl<'g> Dis<'g> {
             Operand::Function if !self.profile.dis_stops_at_end() => return Ok(None),
             Operand::Const => {
                 let constant = self.index(argument, self.body.consts.len(), OUT_OF_TUPLE)?;
-                let text = self.graph.repr(self.body.consts[constant], self.profile, LONGEST);
+                let (text, too_long) = self.graph.repr_or_refusal(self.body.consts[constant], self.profile, LONGEST);
+                if too_long {
+                    return Err(if self.profile.names_digits() { TOO_LONG } else { TOO_LONG_BEFORE });
+                }
                 self.is_cut.set(self.is_cut.get() || text.len() > LONGEST);
                 text
             }

@@ -350,6 +350,11 @@ impl Profile {
         limited.then_some(4300)
     }
 
+    /// The exception that says so has the word `digits` behind their number.
+    pub(crate) fn names_digits(&self) -> bool {
+        self.since(3, 11)
+    }
+
     /// The bits of `co_flags` that are set, as `inspect` and `__future__` name them; what has no name is one number at the end.
     #[must_use]
     pub fn flag_names(&self, flags: i32) -> Vec<String> {
