@@ -9,9 +9,18 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// What the harness needs.
-const COPIED: [&str; 7] =
-    ["Cargo.toml", "Cargo.lock", "pyc-core", "interpreters", "reports", "harness", "fuzz/marshal.dict"];
+/// What the harness needs, and pyc-core's tests.
+const COPIED: [&str; 8] =
+    ["Cargo.toml", "Cargo.lock", "pyc-core", "interpreters", "reports", "harness", "fuzz/marshal.dict", "corpus"];
+
+/// What was built.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Built {
+    /// What came of each mutant.
+    pub mutants: Vec<Outcome>,
+    /// The programs with pyc-core's tests.
+    pub tests: Vec<PathBuf>,
+}
 
 /// What a mutant came to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,11 +48,12 @@ pub enum State {
 }
 
 /// Writes the workspace of `root` with these mutants to `out`, and builds the program that compares them, into `target`:
-/// `release/contest`. Gives what came of each mutant.
+/// `release/contest`; and the tests of pyc-core that `.cargo/mutants.toml` names. Gives what came of each mutant, and the programs
+/// of the tests.
 ///
 /// # Errors
 /// When a file cannot be read or written, or the compiler complains about what is no mutant.
-pub fn build(root: &Path, out: &Path, target: &Path, mutants: &[Mutant]) -> Result<Vec<Outcome>> {
+pub fn build(root: &Path, out: &Path, target: &Path, mutants: &[Mutant]) -> Result<Built> {
     for name in COPIED {
         copy(&root.join(name), &out.join(name)).with_context(|| name.to_owned())?;
     }
@@ -54,7 +64,11 @@ pub fn build(root: &Path, out: &Path, target: &Path, mutants: &[Mutant]) -> Resu
     let schemata = Schemata::new(sources(root)?, mutants)?;
     let mut dropped = BTreeSet::new();
     let mut homeless = Vec::new();
-    for task in [&["check", "-p", "pyc-core"][..], &["build", "--release", "-p", "pyc-core"], BUILD] {
+    let tests = tests(root)?;
+    let tests: Vec<&str> = tests.iter().map(String::as_str).collect();
+    let tests = [&["test", "--release", "--no-run", "-p", "pyc-core"], &tests[..]].concat();
+    let mut programs = Vec::new();
+    for task in [&["check", "-p", "pyc-core"][..], &["build", "--release", "-p", "pyc-core"], BUILD, &tests] {
         loop {
             let (texts, without) = schemata.write(&mut dropped);
             homeless = without;
@@ -63,7 +77,8 @@ pub fn build(root: &Path, out: &Path, target: &Path, mutants: &[Mutant]) -> Resu
                 let text = if is_root { &format!("{text}\n#[allow(missing_docs)]\npub mod switch;\n") } else { text };
                 put(&out.join(file), text)?;
             }
-            let complaints = compile(out, target, task, &texts)?;
+            let (complaints, built) = compile(out, target, task, &texts)?;
+            programs = built;
             if complaints.is_empty() {
                 break;
             }
@@ -82,7 +97,20 @@ pub fn build(root: &Path, out: &Path, target: &Path, mutants: &[Mutant]) -> Resu
         function: mutant.function.as_ref().map(|function| function.function_name.clone()),
         state: state(id),
     };
-    Ok(mutants.iter().zip(1..).map(outcome).collect())
+    Ok(Built { mutants: mutants.iter().zip(1..).map(outcome).collect(), tests: programs })
+}
+
+/// The options of `cargo test` with which cargo-mutants runs pyc-core's tests.
+fn tests(root: &Path) -> Result<Vec<String>> {
+    #[derive(Deserialize)]
+    struct Configured {
+        additional_cargo_test_args: Vec<String>,
+    }
+    let path = root.join(".cargo/mutants.toml");
+    let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+    let Configured { additional_cargo_test_args } =
+        toml::from_str(&text).with_context(|| path.display().to_string())?;
+    Ok(additional_cargo_test_args)
 }
 
 const BUILD: &[&str] = &["build", "--release", "-p", "contest"];
@@ -171,6 +199,7 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
 #[derive(Deserialize)]
 struct Line {
     message: Option<Message>,
+    executable: Option<PathBuf>,
 }
 
 #[derive(Deserialize)]
@@ -196,16 +225,23 @@ struct Expansion {
     span: Span,
 }
 
-/// Compiles; the mutants that the compiler complains about.
-fn compile(out: &Path, target: &Path, task: &[&str], texts: &[(&str, String)]) -> Result<BTreeSet<u32>> {
+/// Compiles; the mutants that the compiler complains about, and the programs that were built.
+fn compile(
+    out: &Path,
+    target: &Path,
+    task: &[&str],
+    texts: &[(&str, String)],
+) -> Result<(BTreeSet<u32>, Vec<PathBuf>)> {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.args(task).args(["--quiet", "--message-format=json"]).current_dir(out);
     // What both need is built once.
     command.env("CARGO_TARGET_DIR", target).stderr(Stdio::piped());
     let output = command.output().with_context(|| format!("cargo {}", task.join(" ")))?;
-    let mut complaints = BTreeSet::new();
+    let (mut complaints, mut programs) = (BTreeSet::new(), Vec::new());
     for line in String::from_utf8_lossy(&output.stdout).lines() {
-        let Ok(Line { message: Some(message) }) = serde_json::from_str(line) else { continue };
+        let Ok(Line { message, executable }) = serde_json::from_str(line) else { continue };
+        programs.extend(executable);
+        let Some(message) = message else { continue };
         if message.level != "error" || message.all_spans().is_empty() {
             continue;
         }
@@ -221,7 +257,7 @@ fn compile(out: &Path, target: &Path, task: &[&str], texts: &[(&str, String)]) -
         task.join(" "),
         String::from_utf8_lossy(&output.stderr).trim()
     );
-    Ok(complaints)
+    Ok((complaints, programs))
 }
 
 impl Message {

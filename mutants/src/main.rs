@@ -21,7 +21,7 @@ fn main() -> Result<()> {
     std::fs::create_dir_all(&out).with_context(|| out.display().to_string())?;
     let mutants = mutants::list::list(&root)?;
     eprintln!("cargo-mutants names {} mutants", mutants.len());
-    let outcomes = mutants::copy::build(&root, &out, &target, &mutants)?;
+    let built = mutants::copy::build(&root, &out, &target, &mutants)?;
     let path = out.join("mutants.json");
-    std::fs::write(&path, serde_json::to_vec_pretty(&outcomes)?).with_context(|| path.display().to_string())
+    std::fs::write(&path, serde_json::to_vec_pretty(&built)?).with_context(|| path.display().to_string())
 }

@@ -1,9 +1,15 @@
 //! Which mutant is switched on, in this thread. The copy has this file as a module of its own.
 //!
+//! A thread begins with the mutant that [`VARIABLE`] names, so that tests, which know nothing of this, can be run with one.
+//!
 //! Each place that was mutated asks [`on`]; each loop, function and closure calls [`step`], and what takes room asks [`room`]:
 //! so that a mutant that does not end, or that fills the memory, panics.
 
 use std::cell::{Cell, RefCell};
+use std::sync::OnceLock;
+
+/// The variable of the environment that names the first mutant of each thread.
+const VARIABLE: &str = "PROVOST_MUTANT";
 
 /// No mutant: the places are noted that ask.
 const WATCH: u32 = u32::MAX;
@@ -15,9 +21,15 @@ const NONE: u32 = u32::MAX - 1;
 const ROOM: usize = 1 << 24;
 
 thread_local! {
-    static CHOSEN: Cell<u32> = const { Cell::new(0) };
+    static CHOSEN: Cell<u32> = Cell::new(first());
     static STEPS: Cell<u64> = const { Cell::new(u64::MAX) };
     static SEEN: RefCell<Vec<u64>> = const { RefCell::new(Vec::new()) };
+}
+
+fn first() -> u32 {
+    static FIRST: OnceLock<u32> = OnceLock::new();
+    let named = || std::env::var(VARIABLE).ok()?.parse().ok();
+    *FIRST.get_or_init(|| named().unwrap_or(0))
 }
 
 /// Whether this mutant is switched on.

@@ -1,8 +1,8 @@
 //! `provost faults --mutants`: whether the generators find what cargo-mutants makes of pyc-core.
 
 use super::{root, target_dir};
-use crate::faults::mutants::report::{Mutant, Outcome, Row, SECTION, Terms, missed, wanted};
-use crate::faults::mutants::{Found, fingerprint};
+use crate::faults::mutants::report::{Built, Outcome, Row, SECTION, State, Terms};
+use crate::faults::mutants::{Found, Tests, fingerprint};
 use anyhow::{Context, Result, ensure};
 use std::fs;
 use std::io::Write;
@@ -28,14 +28,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8> {
     // Not with what cargo builds of this workspace: it takes the members of the copy for them.
     let target = target.join("provost").join("mutants-target");
     let corpus = root.join("corpus");
-    let mutants = build(&root, &out, &target)?;
+    let Built { mutants, tests } = build(&root, &out, &target)?;
     let seeds_text: Vec<String> = seeds.iter().map(u64::to_string).collect();
     let seeds_text = seeds_text.join(",");
-    let survivors = root.join("docs").join("MUTANTS.md");
-    let missed = missed(&fs::read_to_string(&survivors).with_context(|| survivors.display().to_string())?);
-    let wanted = wanted(&mutants, &missed);
+    let wanted = || mutants.iter().filter(|mutant| mutant.state == State::Built);
     let numbers = out.join("wanted.json");
-    let ids: Vec<u32> = wanted.iter().map(|mutant| mutant.id).collect();
+    let ids: Vec<u32> = wanted().map(|mutant| mutant.id).collect();
     fs::write(&numbers, serde_json::to_vec(&ids)?).with_context(|| numbers.display().to_string())?;
     let mut contest = Command::new(target.join("release/contest"));
     contest.arg(&corpus).args(["--seeds", &seeds_text, "--cases", &cases.to_string()]);
@@ -51,11 +49,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8> {
     );
     let terms = Terms { seeds: seeds.to_vec(), cases };
     let mut rows = Vec::new();
-    for mutant in wanted {
+    for mutant in wanted() {
         let found = found.first.remove(&mutant.id).context("a mutant that was not looked for")?;
-        rows.push(Row { mutant, found });
+        rows.push(Row { mutant, found, is_tested: None });
     }
-    let outcome = Outcome::new(&rows, &missed);
+    Tests { programs: tests, folder: out.join("pyc-core") }.run(&mut rows, threads)?;
+    let outcome = Outcome::new(&rows);
     tell(&rows, &outcome, &terms, json)?;
     if let Some(path) = document {
         let command = format!("cargo provost faults --mutants --seeds {seeds_text} --cases {cases}");
@@ -83,7 +82,7 @@ fn tell(rows: &[Row], outcome: &Outcome, terms: &Terms, json: bool) -> Result<()
 }
 
 /// Writes the copy with all mutants to `out` and builds it.
-fn build(root: &Path, out: &Path, target: &Path) -> Result<Vec<Mutant>> {
+fn build(root: &Path, out: &Path, target: &Path) -> Result<Built> {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.args(["run", "--quiet", "-p", "mutants", "--"]).args([root, out, target]).current_dir(root);
     let status = command.status().context("cargo run -p mutants")?;

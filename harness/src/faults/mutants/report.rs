@@ -4,6 +4,16 @@ use super::survivors::KNOWN;
 use crate::progress;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// What the crate `mutants` built.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Built {
+    /// Each mutant.
+    pub mutants: Vec<Mutant>,
+    /// The programs with pyc-core's tests.
+    pub tests: Vec<PathBuf>,
+}
 
 /// What the crate `mutants` says of a mutant.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -39,12 +49,6 @@ impl Mutant {
         (file, line, what.trim_start())
     }
 
-    /// Its name without line and column, which every change moves.
-    fn lasting(&self) -> String {
-        let (file, _, what) = self.parts();
-        format!("{file}: {what}")
-    }
-
     fn file(&self) -> &str {
         let file = self.parts().0;
         file.strip_prefix("pyc-core/src/").unwrap_or(file)
@@ -76,6 +80,8 @@ pub struct Row<'m> {
     pub mutant: &'m Mutant,
     /// For each seed the number of the first case that shows it.
     pub found: Vec<Option<u64>>,
+    /// Whether pyc-core's tests notice it; they are asked about what the cases do not show.
+    pub is_tested: Option<bool>,
 }
 
 fn name<S: serde::Serializer>(mutant: &&Mutant, serializer: S) -> Result<S::Ok, S::Error> {
@@ -90,44 +96,22 @@ impl Row<'_> {
     }
 }
 
-/// A name and how often it is there.
-pub type Counts = BTreeMap<String, usize>;
-
-/// The mutants that can be switched on, but for those of a name of which the tests miss all.
-#[must_use]
-pub fn wanted<'m>(mutants: &'m [Mutant], missed: &Counts) -> Vec<&'m Mutant> {
-    let built = mutants.iter().filter(|mutant| mutant.state == State::Built);
-    let mut counts = Counts::new();
-    built.clone().for_each(|mutant| *counts.entry(mutant.lasting()).or_default() += 1);
-    counts.retain(|name, count| *count > missed.get(name).copied().unwrap_or(0));
-    built.filter(|mutant| counts.contains_key(&mutant.lasting())).collect()
-}
-
-/// What docs/MUTANTS.md says that the tests miss.
-#[must_use]
-pub fn missed(document: &str) -> Counts {
-    let rows = document.lines().skip_while(|line| *line != "## Survivors").skip(1);
-    let rows = rows.take_while(|line| !line.starts_with("## ")).filter_map(|line| line.strip_prefix("| `"));
-    let mut counts = Counts::new();
-    for (name, after) in rows.filter_map(|row| row.split_once('`')) {
-        let times = after.strip_prefix(" (").and_then(|it| it.split_once(" times)")).map(|(n, _)| n);
-        *counts.entry(name.replace("\\|", "|")).or_default() += times.map_or(1, |n| n.parse().unwrap_or(1));
-    }
-    counts
-}
-
 /// Mutants of one file.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Share {
-    caught: usize,
+    /// Found by the cases or noticed by the tests.
+    shown: usize,
     found: usize,
+    /// Neither.
+    hidden: usize,
 }
 
 impl Share {
     fn cells(self, file: &str) -> Vec<String> {
         #[allow(clippy::cast_precision_loss)] // Some thousands.
-        let share = 100.0 * self.found as f64 / self.caught.max(1) as f64;
-        vec![file.into(), self.caught.to_string(), self.found.to_string(), format!("{share:.1} %")]
+        let share = 100.0 * self.found as f64 / self.shown.max(1) as f64;
+        let counts = [self.shown, self.found].map(|count| count.to_string());
+        vec![file.into(), counts[0].clone(), counts[1].clone(), format!("{share:.1} %"), self.hidden.to_string()]
     }
 }
 
@@ -141,32 +125,28 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// From the rows and what the tests miss. Of several mutants of one name it is not known which of them the tests
-    /// miss: those that are not found.
+    /// From the rows.
     #[must_use]
-    pub fn new(rows: &[Row], missed: &Counts) -> Outcome {
-        let mut of_name: BTreeMap<String, Vec<&Row>> = BTreeMap::new();
-        rows.iter().for_each(|row| of_name.entry(row.mutant.lasting()).or_default().push(row));
+    pub fn new(rows: &[Row]) -> Outcome {
         let mut outcome = Outcome { shares: BTreeMap::new(), all: Share::default(), lost: BTreeMap::new() };
-        for (name, rows) in of_name {
-            let caught = rows.len().saturating_sub(missed.get(&name).copied().unwrap_or(0));
-            let found = rows.iter().filter(|row| row.is_found()).count().min(caught);
-            let mutant = rows[0].mutant;
-            let share = outcome.shares.entry(mutant.file().to_owned()).or_default();
+        for row in rows {
+            let is_found = row.is_found();
+            let is_shown = is_found || row.is_tested == Some(true);
+            let share = outcome.shares.entry(row.mutant.file().to_owned()).or_default();
             for share in [share, &mut outcome.all] {
-                share.caught += caught;
-                share.found += found;
+                share.shown += usize::from(is_shown);
+                share.found += usize::from(is_found);
+                share.hidden += usize::from(!is_shown);
             }
-            let lost = (found..caught).map(|_| mutant.parts().2.to_owned());
-            if found < caught {
-                outcome.lost.entry(mutant.place()).or_default().extend(lost);
+            if is_shown && !is_found {
+                outcome.lost.entry(row.mutant.place()).or_default().push(row.mutant.parts().2.to_owned());
             }
         }
         outcome
     }
 
     fn lines(&self) -> Vec<Vec<String>> {
-        let heading = ["file", "caught by the tests", "found", "share"].map(String::from).to_vec();
+        let heading = ["file", "found or tested", "found", "share", "neither"].map(String::from).to_vec();
         let shares = self.shares.iter().map(|(file, share)| share.cells(file));
         std::iter::once(heading).chain(shares).chain([self.all.cells("all")]).collect()
     }
@@ -182,11 +162,13 @@ impl Outcome {
     pub fn summary(&self, terms: &Terms) -> String {
         let seeds: Vec<String> = terms.seeds.iter().map(u64::to_string).collect();
         format!(
-            "The generators find {} of {} mutants that the tests catch, within {} cases from each of the seeds {}.",
+            "The generators find {} of {} mutants that they or the tests of pyc-core find, within {} cases from each of the seeds \
+             {}. {} show neither in a case nor in a test.",
             self.all.found,
-            self.all.caught,
+            self.all.shown,
             terms.cases,
-            seeds.join(", ")
+            seeds.join(", "),
+            self.all.hidden
         )
     }
 
@@ -216,7 +198,7 @@ impl Outcome {
         let shares: String = lines.map(row).collect();
         let lost: String = self.lost.iter().map(|(place, lost)| lost_row(place, lost)).collect();
         format!(
-            "{SECTION}\n\n{HOW}\nWritten by `{command}`.\n\n{}\n\n{heading}|---|--:|--:|--:|\n{shares}\n\
+            "{SECTION}\n\n{HOW}\nWritten by `{command}`.\n\n{}\n\n{heading}|---|--:|--:|--:|--:|\n{shares}\n\
              ### What they do not find\n\n{LOST}\n|---|--:|---|---|\n{lost}",
             self.summary(terms)
         )
@@ -226,7 +208,7 @@ impl Outcome {
 /// A row of the document, which begins with what the table of survivors knows.
 fn lost_row(place: &str, lost: &[String]) -> String {
     // Several of one name are told once.
-    let mut counts = Counts::new();
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
     lost.iter().for_each(|what| *counts.entry(what.clone()).or_default() += 1);
     let names = counts.iter().map(|(what, count)| {
         let times = if *count == 1 { String::new() } else { format!(" ({count} times)") };
@@ -268,7 +250,9 @@ for, what is undefined, the rules that it reaches, what code objects say of them
 the tools have: the normal form and another form of the stream, the places of its objects, what a new process writes, what the
 verifier and `diff` say, what is kept of a stream that is refused, and the same with memory that was used before. So are those
 that panic, or do not end. The generators take turns, and the cases are for all versions in turn, and for free-threaded
-builds, a 32-bit one and one with assertions. Those that the tests miss, as listed above, do not count.
+builds, a 32-bit one and one with assertions. What not every seed finds is given to pyc-core's own tests (those of
+`.cargo/mutants.toml`), built from the same copy: a mutant that they do not notice either does not count. It is equivalent, or
+makes a difference in speed only, or is missed by both.
 ";
 
 #[cfg(test)]
@@ -284,18 +268,20 @@ mod tests {
         let names = ["pyc-core/src/a.rs:1:2: x", "pyc-core/src/a.rs:3:4: x", "pyc-core/src/b.rs:5:6: y"];
         let mutants = names.map(mutant);
         let found = [[Some(1), Some(2)], [Some(1), None], [None, None]];
-        let rows = mutants.iter().zip(found).map(|(mutant, found)| Row { mutant, found: found.to_vec() });
-        let rows: Vec<Row> = rows.collect();
-        let check = |missed: &[(&str, usize)], all: [usize; 2], lost: &[&str], looked_for: usize| {
-            let missed = missed.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect();
-            let outcome = Outcome::new(&rows, &missed);
-            assert_eq!([outcome.all.caught, outcome.all.found], all, "{missed:?}");
-            assert_eq!(outcome.lost.keys().collect::<Vec<_>>(), lost, "{missed:?}");
-            assert_eq!(wanted(&mutants, &missed).len(), looked_for, "{missed:?}");
+        let check = |tested: [Option<bool>; 3], all: [usize; 3], lost: &[&str]| {
+            let rows = mutants.iter().zip(found).zip(tested);
+            let row = |((mutant, found), is_tested): ((_, [Option<u64>; 2]), _)| Row {
+                mutant,
+                found: found.to_vec(),
+                is_tested,
+            };
+            let outcome = Outcome::new(&rows.map(row).collect::<Vec<_>>());
+            assert_eq!([outcome.all.shown, outcome.all.found, outcome.all.hidden], all, "{tested:?}");
+            assert_eq!(outcome.lost.keys().collect::<Vec<_>>(), lost, "{tested:?}");
         };
-        check(&[], [3, 1], &["a.rs: f", "b.rs: f"], 3);
-        check(&[("pyc-core/src/a.rs: x", 1)], [2, 1], &["b.rs: f"], 3);
-        check(&[("pyc-core/src/a.rs: x", 1), ("pyc-core/src/b.rs: y", 1)], [1, 1], &[], 2);
+        check([None, Some(true), Some(true)], [3, 1, 0], &["a.rs: f", "b.rs: f"]);
+        check([None, Some(false), Some(true)], [2, 1, 1], &["b.rs: f"]);
+        check([None, Some(false), Some(false)], [1, 1, 2], &[]);
     }
 
     #[test]
@@ -309,15 +295,6 @@ mod tests {
         check(&[("a", 1)], &[("a", 2)], 1);
         check(&[("a", 1)], &[], 1);
         check(&[], &[("a", 1)], 1);
-    }
-
-    #[test]
-    fn names_lose_their_place_and_the_document_is_read() {
-        assert_eq!(mutant("a/b.rs:10:7: replace | with ^ in A::b").lasting(), "a/b.rs: replace | with ^ in A::b");
-        let text = "## Survivors\n\n| mutant | why |\n|---|---|\n| `a: replace \\| with ^` (2 times) | x |\n| `b` | y |\n## No\n\
-                    | `c` | z |\n";
-        let expected = [("a: replace | with ^", 2), ("b", 1)].map(|(name, count)| (name.to_owned(), count));
-        assert_eq!(missed(text), expected.into_iter().collect());
     }
 
     #[test]
