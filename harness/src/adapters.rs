@@ -16,7 +16,7 @@ pub struct Known {
     /// What `--adapter` calls it.
     pub name: String,
     install: Install,
-    /// The program that cargo builds, if it is not called as the reader is.
+    /// The program that cargo builds, or that must be there, if it is not called as the reader is.
     binary: Option<String>,
     /// The environment variable that names a checkout.
     variable: Option<String>,
@@ -98,7 +98,7 @@ impl Places {
             Install::Python => self.install_python()?,
             Install::Rust => self.install_rust(known.binary.as_deref().unwrap_or(&known.name))?,
             Install::Program => {
-                let program = known.command.split(' ').next().unwrap_or_default();
+                let program = known.binary.as_deref().unwrap_or(&known.name);
                 let found = std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())
                     .any(|folder| folder.join(program).is_file());
                 if !found {
