@@ -725,6 +725,28 @@ fn rows() -> Vec<Row> {
             ".stacksize 4; LOAD_CONST None; LOAD_CONST code g; MAKE_FUNCTION #2; RETURN_VALUE; .code g; LOAD_CONST None; RETURN_VALUE",
             ".stacksize 4; BUILD_MAP 0; LOAD_CONST code g; MAKE_FUNCTION #2; RETURN_VALUE; .code g; LOAD_CONST None; RETURN_VALUE",
         ),
+        // Who throws into a generator that waits for another one looks for that where it ought to be.
+        (
+            NullValue,
+            CRASH,
+            &["3.13", "3.14"],
+            ".stacksize 4; .flags GENERATOR; RETURN_GENERATOR; POP_TOP; LOAD_CONST None; PUSH_NULL; LOAD_CONST None; YIELD_VALUE 1; RESUME 2; RETURN_VALUE",
+            ".stacksize 4; .flags GENERATOR; RETURN_GENERATOR; POP_TOP; PUSH_NULL; LOAD_CONST None; LOAD_CONST None; YIELD_VALUE 1; RESUME 2; RETURN_VALUE",
+        ),
+        (
+            NullValue,
+            CRASH,
+            &["3.15"],
+            ".stacksize 4; .flags GENERATOR; RETURN_GENERATOR; POP_TOP; PUSH_NULL; LOAD_CONST None; LOAD_CONST None; YIELD_VALUE 1; RESUME 2; RETURN_VALUE",
+            ".stacksize 4; .flags GENERATOR; RETURN_GENERATOR; POP_TOP; LOAD_CONST None; PUSH_NULL; LOAD_CONST None; YIELD_VALUE 1; RESUME 2; RETURN_VALUE",
+        ),
+        (
+            StackUnderflow,
+            CRASH,
+            &["3.15"],
+            ".stacksize 4; .flags GENERATOR; RETURN_GENERATOR; POP_TOP; LOAD_CONST None; LOAD_CONST None; YIELD_VALUE 1; RESUME 2; RETURN_VALUE",
+            ".stacksize 4; .flags GENERATOR; RETURN_GENERATOR; POP_TOP; LOAD_CONST None; LOAD_CONST None; LOAD_CONST None; YIELD_VALUE 1; RESUME 2; RETURN_VALUE",
+        ),
         (
             Sequence,
             CRASH,

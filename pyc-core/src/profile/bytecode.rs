@@ -202,6 +202,12 @@ impl Profile {
         self.debug && self.since(3, 13) && !self.since(3, 14)
     }
 
+    /// How far below the top a generator that waits for another one has it; since 3.15 an index is above it (`_PyGen_yf` of
+    /// genobject.c).
+    pub(crate) fn depth_of_what_is_awaited(&self) -> usize {
+        if self.since(3, 15) { 2 } else { 1 }
+    }
+
     /// The interpreter is behind the inline caches of an instruction as soon as it begins with it.
     pub(crate) fn passes_caches_first(&self) -> bool {
         self.since(3, 13)

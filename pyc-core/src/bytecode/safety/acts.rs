@@ -420,9 +420,15 @@ impl Machine<'_, '_> {
                 if argument > 1 {
                     return Err(self.operand(argument));
                 }
-                self.has(1 + argument as usize)?;
-                if argument == 1 && profile.asserts_what_is_awaited() && !self.waits_behind() {
-                    return Err(self.wrong(Kind::Sequence, Detail::Word("before a RESUME that waits")));
+                self.has(1)?;
+                if argument == 1 {
+                    // Who throws into the generator, or closes it, looks at what it waits for: it is below what is yielded.
+                    let place = 1 + profile.depth_of_what_is_awaited();
+                    self.has(place)?;
+                    self.demand(self.peek(place), self.need(b'o'))?;
+                    if profile.asserts_what_is_awaited() && !self.waits_behind() {
+                        return Err(self.wrong(Kind::Sequence, Detail::Word("before a RESUME that waits")));
+                    }
                 }
             }
             _ => {}
