@@ -53,6 +53,9 @@ fn check(interpreter: &Interpreter, target: Target) {
         ("while 1: pass\n", "timeout"),
         ("while 1:\n try:\n  while 1: pass\n except: pass\n", "timeout"),
         ("[0] * 10 ** 12\n", "out of memory"),
+        // What it leaves behind is not in the way of the next one.
+        ("a = [0] * 10 ** 7\na[0] = a\nb = [0] * 10 ** 7\n", "out of memory"),
+        ("x = [0] * (5 * 10 ** 6)\n", "returned"),
         ("f = lambda: f()\nf()\n", "RecursionError"),
         ("import os\n", "ImportError"),
         ("open('/dev/null')\n", "NameError"),

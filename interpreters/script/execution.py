@@ -120,15 +120,20 @@ def execute(cases, told, words, limited):
             resource.setrlimit(resource.RLIMIT_AS, (wanted, hard))
     sys.setrecursionlimit(RECURSION_LIMIT)
     signal.signal(signal.SIGPROF, out_of_time)
-    for b in cases:
+    for place, b in enumerate(cases):
         try:
             number, text = ending(b)
         except OutOfTime:  # the signal came while the code ended in another way
             number, text = TIME, ""
         except MemoryError:
             number, text = MEMORY, ""
+        # What one left of its memory is in the way of those that come after it: another child goes on with them.
+        if place and (number, text) == (REFUSED, "MemoryError"):
+            return
         text = text.encode("utf-8", "replace")[:255] if not isinstance(text, bytes) else text[:255]
         os.write(told, struct.pack("BB", number, len(text)) + text)
+        if number == MEMORY:
+            return
 
 
 def children(cases, taken, alone=False):
