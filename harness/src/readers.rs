@@ -94,15 +94,18 @@ pub struct Smallest {
 /// # Errors
 /// When pyc-core has no profile for a Python.
 pub fn ask(interpreters: &[Interpreter], plan: &Plan, told: &(dyn Fn(&Row) + Sync)) -> Result<Vec<Row>> {
+    // A reader of one Python has all its cases there and takes longest: if it came last, nothing would be done beside it.
+    let mut order: Vec<usize> = (0..interpreters.len()).collect();
+    order.sort_by_key(|index| interpreters[*index].declaration().map_or(0, |declared| declared.pythons.len()));
     let next = AtomicUsize::new(0);
     let rows: Mutex<Vec<(usize, Result<Row>)>> = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
         for _ in 0..plan.jobs.max(1) {
             scope.spawn(|| {
-                while let Some((index, one)) = take(&next, interpreters) {
-                    let row = ask_one(one, plan);
+                while let Some(index) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let row = ask_one(&interpreters[*index], plan);
                     row.iter().for_each(told);
-                    rows.lock().expect("nobody panics with it").push((index, row));
+                    rows.lock().expect("nobody panics with it").push((*index, row));
                 }
             });
         }
@@ -110,11 +113,6 @@ pub fn ask(interpreters: &[Interpreter], plan: &Plan, told: &(dyn Fn(&Row) + Syn
     let mut rows = rows.into_inner().expect("nobody panics with it");
     rows.sort_by_key(|(index, _)| *index);
     rows.into_iter().map(|(_, row)| row).collect()
-}
-
-fn take<'a>(next: &AtomicUsize, interpreters: &'a [Interpreter]) -> Option<(usize, &'a Interpreter)> {
-    let index = next.fetch_add(1, Ordering::Relaxed);
-    interpreters.get(index).map(|one| (index, one))
 }
 
 fn ask_one(interpreter: &Interpreter, plan: &Plan) -> Result<Row> {
