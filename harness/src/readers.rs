@@ -22,7 +22,7 @@ use protocol::CanonMode;
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Where the cases come from, in turn.
 const GENERATORS: [Generator; 3] = [Generator::Values, Generator::Streams, Generator::Codes];
@@ -32,6 +32,9 @@ const CASE: Duration = Duration::from_secs(2);
 
 /// How many cases may hang before a reader is asked no more.
 const HANGS: u64 = 20;
+
+/// How long a reader is asked as one Python. Where each end of its process costs seconds, as with Java, it takes hours otherwise.
+const LONGEST: Duration = Duration::from_secs(300);
 
 /// What to ask.
 #[derive(Debug, Clone)]
@@ -127,7 +130,8 @@ fn ask_one(interpreter: &Interpreter, plan: &Plan) -> Result<Row> {
     };
     let target = core.target();
     let subject = Reality::new(interpreter, limits);
-    let mut asked = Asked { pair: Pair::new(&declaration.name, core, Box::new(subject)), row: &mut row };
+    let pair = Pair::new(&declaration.name, core, Box::new(subject));
+    let mut asked = Asked { pair, row: &mut row, begin: Instant::now() };
     let share = plan.cases.div_ceil(declaration.pythons.len() as u64);
     let bases: Vec<Vec<u8>> = generators::value_bases(target, plan.seed).collect();
     let done = asked.library(plan.libraries.get(&interpreter.facts.version).map_or(&[], Vec::as_slice));
@@ -138,31 +142,35 @@ fn ask_one(interpreter: &Interpreter, plan: &Plan) -> Result<Row> {
                 asked.generated(&generators::generate(generator, target, plan.seed, index, bases).bytes, share)?;
             }
             let full = |ends: &Ends| ends.values().sum::<u64>() >= share;
-            if full(&asked.row.valid) && full(&asked.row.damaged) || asked.is_hanging() {
-                break;
+            if full(&asked.row.valid) && full(&asked.row.damaged) {
+                return Ok(None);
+            }
+            if let Some(why) = asked.is_enough() {
+                return Ok(Some(why));
             }
         }
-        Ok(())
+        Ok(None)
     });
     let memory = asked.pair.subject().map_or(0, |subject| subject.most_memory());
-    let is_hanging = asked.is_hanging();
     row.memory = memory;
-    row.stopped = match done {
-        Err(broken) => Some(broken.to_string()),
-        Ok(()) => is_hanging.then(|| format!("{HANGS} cases hung")),
-    };
+    row.stopped = done.unwrap_or_else(|broken| Some(broken.to_string()));
     Ok(row)
 }
 
 struct Asked<'a> {
     pair: Pair,
     row: &'a mut Row,
+    begin: Instant,
 }
 
 impl Asked<'_> {
-    fn is_hanging(&self) -> bool {
-        [&self.row.valid, &self.row.damaged].iter().map(|ends| ends.get(&Came::Hung).copied().unwrap_or(0)).sum::<u64>()
-            >= HANGS
+    /// Why it is asked no more, if so.
+    fn is_enough(&self) -> Option<String> {
+        let hung = |ends: &Ends| ends.get(&Came::Hung).copied().unwrap_or(0);
+        if hung(&self.row.valid) + hung(&self.row.damaged) >= HANGS {
+            return Some(format!("{HANGS} cases hung"));
+        }
+        (self.begin.elapsed() >= LONGEST).then(|| format!("it took {} minutes", LONGEST.as_secs() / 60))
     }
 
     /// One stream: what came of it.
