@@ -13,6 +13,9 @@ use std::process::{Command, Stdio};
 const COPIED: [&str; 8] =
     ["Cargo.toml", "Cargo.lock", "pyc-core", "interpreters", "reports", "harness", "fuzz/marshal.dict", "corpus"];
 
+/// The file that says what was built.
+pub const BUILT: &str = "mutants.json";
+
 /// What was built.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Built {
@@ -62,7 +65,7 @@ pub fn build(root: &Path, out: &Path, target: &Path, mutants: &[Mutant]) -> Resu
     put(&out.join("contest/src/main.rs"), MAIN)?;
     put(&out.join("Cargo.toml"), &workspace(&fs::read_to_string(root.join("Cargo.toml"))?)?)?;
     let schemata = Schemata::new(sources(root)?, mutants)?;
-    let mut dropped = BTreeSet::new();
+    let mut dropped = refused(&out.join(BUILT), mutants);
     let mut homeless = Vec::new();
     let tests = tests(root)?;
     let tests: Vec<&str> = tests.iter().map(String::as_str).collect();
@@ -98,6 +101,14 @@ pub fn build(root: &Path, out: &Path, target: &Path, mutants: &[Mutant]) -> Resu
         state: state(id),
     };
     Ok(Built { mutants: mutants.iter().zip(1..).map(outcome).collect(), tests: programs })
+}
+
+/// The mutants that the compiler did not take the last time, if they were the same ones: then nothing has to be compiled again.
+fn refused(built: &Path, mutants: &[Mutant]) -> BTreeSet<u32> {
+    let before = fs::read(built).ok().and_then(|text| serde_json::from_slice::<Built>(&text).ok());
+    let same = before.filter(|built| built.mutants.iter().map(|it| &it.name).eq(mutants.iter().map(|it| &it.name)));
+    let of_before = same.into_iter().flat_map(|built| built.mutants);
+    of_before.filter(|it| it.state == State::Unviable).map(|it| it.id).collect()
 }
 
 /// The options of `cargo test` with which cargo-mutants runs pyc-core's tests.

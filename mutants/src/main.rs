@@ -22,6 +22,6 @@ fn main() -> Result<()> {
     let mutants = mutants::list::list(&root)?;
     eprintln!("cargo-mutants names {} mutants", mutants.len());
     let built = mutants::copy::build(&root, &out, &target, &mutants)?;
-    let path = out.join("mutants.json");
+    let path = out.join(mutants::copy::BUILT);
     std::fs::write(&path, serde_json::to_vec_pretty(&built)?).with_context(|| path.display().to_string())
 }
