@@ -15,6 +15,7 @@ pub use mutators::{Cross, Mutate, command, cross_pycs, cross_streams, mutate_pyc
 
 use harness::case::{Case, Origin};
 use harness::comparison::Pair;
+use harness::generators::fnv;
 use harness::observation::{Accepted, Observation};
 use harness::oracle::{Relation, Verdict};
 use harness::properties;
@@ -23,8 +24,6 @@ use harness::subjects::Reality;
 use harness::subjects::core::Core;
 use interpreters::{Limits, Options, Workspace, discover};
 use protocol::CanonMode;
-use pyc_core::pyc::PycError;
-use pyc_core::{Pyc, read};
 use std::sync::{LazyLock, Mutex, PoisonError};
 
 /// The profiles, oldest first; the last byte of an input is a place in this list.
@@ -62,33 +61,14 @@ fn roundtrip(core: &Core, data: &[u8]) -> Observation {
     harness::roundtrip::roundtrip(core, data).unwrap_or_else(|e| panic!("{e}"))
 }
 
-/// A .pyc file that is understood is written again as it is, and what is not understood is refused inside the input.
+/// See [`properties::pyc_roundtrip`].
 pub fn pyc_roundtrip(data: &[u8]) {
-    match Pyc::parse(data) {
-        Ok(pyc) => {
-            assert!(pyc.to_bytes() == data, "the file is written differently");
-            assert_eq!(&data[pyc.payload_offset()..], pyc.payload);
-            if let Ok(graph) = read(pyc.payload, pyc.profile()) {
-                let written = graph.write_anew().expect("what was read can be written");
-                assert!(written == pyc.payload[..graph.consumed()], "the payload is written differently");
-            }
-        }
-        Err(error) => assert!(refused_inside(&error, data), "{error}"),
-    }
-}
-
-fn refused_inside(error: &PycError, data: &[u8]) -> bool {
-    error.offset() <= data.len() && !error.to_string().is_empty()
-}
-
-/// FNV-1a.
-fn fnv(data: &[u8]) -> u32 {
-    data.iter().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
+    properties::pyc_roundtrip(data);
 }
 
 /// Of so many code objects an interpreter is asked about the instructions of one, which its bytes decide: `dis` takes it as long as
 /// loading a hundred.
-const INSTRUCTIONS: u32 = 64;
+const INSTRUCTIONS: u64 = 64;
 
 /// The profile predicts the interpreter, and of some code objects their instructions: one of those that are found on this machine.
 ///
@@ -141,7 +121,7 @@ impl Interpreter {
         let is_code = data.first().is_some_and(|byte| byte & 0x7F == b'c');
         if is_code
             && matches!(prediction.observation, Observation::Accepted(_))
-            && fnv(data).is_multiple_of(INSTRUCTIONS)
+            && fnv(data.iter().copied()).is_multiple_of(INSTRUCTIONS)
         {
             self.compare_instructions(&mut pair, data);
         }

@@ -5,7 +5,7 @@
 //!
 //! ```toml
 //! [[expected]]
-//! relation = "model"            # model, preserve, reread, value
+//! relation = "model"            # what the finding's signature begins with
 //! path = "dump[*].flag"         # a signature's path; * stands for anything
 //! core = "accepted"             # the core's outcome class; * stands for anything
 //! subject = "accepted"          # the subject's outcome class; * stands for anything

@@ -2,7 +2,8 @@
 //! is well formed, and what it takes apart goes together.
 //!
 //! Each is the body of a fuzz target of the same name, where it fails by a panic. A hunt over files that are given looks at all
-//! of them, so that what a fuzz target found has a finding there: with a signature, minimized, ready to be promoted.
+//! of them under the Pythons that take part, so that what a fuzz target found has a finding there: with a signature, minimized,
+//! ready to be promoted.
 
 use crate::generators::{fnv, normal};
 use crate::observation::{Accepted, Dump, Observation};
@@ -12,13 +13,14 @@ use pyc_core::bytecode::safety::{self, STEPS_PER_INSTRUCTION, verify, verify_all
 use pyc_core::bytecode::{Argument, Assembly, Body, listing, text};
 use pyc_core::code::fields;
 use pyc_core::model::Loaded;
-use pyc_core::{Cause, Graph, NodeId, Value, read};
+use pyc_core::pyc::PycError;
+use pyc_core::{Cause, Graph, NodeId, Pyc, Value, read};
 use std::collections::BTreeMap;
 
 /// A property of a profile and any bytes: it holds, or panics with what does not.
 pub type Property = fn(&Core, &[u8]);
 
-/// All of them, by the names of their fuzz targets.
+/// Those of streams, by the names of their fuzz targets.
 pub const PROPERTIES: [(&str, Property); 6] = [
     ("marshal_read", marshal_read),
     ("canon_roundtrip", canon_roundtrip),
@@ -27,6 +29,12 @@ pub const PROPERTIES: [(&str, Property); 6] = [
     ("verify_total", verify_total),
     ("asm_roundtrip", asm_roundtrip),
 ];
+
+/// What of a .pyc file does not hold, and what it says.
+#[must_use]
+pub fn broken_file(file: &[u8]) -> Option<(&'static str, String)> {
+    Some(("pyc_roundtrip", guard(|| pyc_roundtrip(file)).err()?))
+}
 
 /// The first of them that does not hold, and what it says.
 #[must_use]
@@ -242,11 +250,10 @@ fn check_text(given: &str) {
 /// Texts with one line less, with two lines exchanged, and with two words exchanged; the bytes decide which.
 fn changed(whole: &str, data: &[u8]) -> Vec<String> {
     let lines: Vec<&str> = whole.lines().collect();
-    let [_, _, _, _, luck @ ..] = fnv(data.iter().copied()).to_be_bytes();
-    let mut luck = u32::from_be_bytes(luck);
+    let mut luck = fnv(data.iter().copied());
     let mut below = |limit: usize| {
-        luck = luck.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (luck >> 8) as usize % limit.max(1)
+        luck = luck.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(luck >> 33).unwrap_or(0) % limit.max(1)
     };
     let mut out = Vec::new();
     for _ in 0..4 {
@@ -262,6 +269,25 @@ fn changed(whole: &str, data: &[u8]) -> Vec<String> {
         out.push(words.join(" "));
     }
     out
+}
+
+/// A .pyc file that is understood is written again as it is, and what is not understood is refused inside the input.
+pub fn pyc_roundtrip(data: &[u8]) {
+    match Pyc::parse(data) {
+        Ok(pyc) => {
+            assert!(pyc.to_bytes() == data, "the file is written differently");
+            assert_eq!(&data[pyc.payload_offset()..], pyc.payload);
+            if let Ok(graph) = read(pyc.payload, pyc.profile()) {
+                let written = graph.write_anew().expect("what was read can be written");
+                assert!(written == pyc.payload[..graph.consumed()], "the payload is written differently");
+            }
+        }
+        Err(error) => assert!(refused_inside(&error, data), "{error}"),
+    }
+}
+
+fn refused_inside(error: &PycError, data: &[u8]) -> bool {
+    error.offset() <= data.len() && !error.to_string().is_empty()
 }
 
 #[cfg(test)]

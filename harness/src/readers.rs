@@ -33,7 +33,7 @@ const CASE: Duration = Duration::from_secs(2);
 /// How many cases may hang before a reader is asked no more.
 const HANGS: u64 = 20;
 
-/// How long a reader is asked as one Python. Where each end of its process costs seconds, as with Java, it takes hours otherwise.
+/// How long a reader is asked about generated cases as one Python. Where each end of its process costs seconds, as with Java, it takes hours otherwise.
 const LONGEST: Duration = Duration::from_secs(300);
 
 /// What to ask.
@@ -135,6 +135,7 @@ fn ask_one(interpreter: &Interpreter, plan: &Plan) -> Result<Row> {
     let share = plan.cases.div_ceil(declaration.pythons.len() as u64);
     let bases: Vec<Vec<u8>> = generators::value_bases(target, plan.seed).collect();
     let done = asked.library(plan.libraries.get(&interpreter.facts.version).map_or(&[], Vec::as_slice));
+    asked.begin = Instant::now();
     let done = done.and_then(|()| {
         for index in 0.. {
             for generator in GENERATORS {

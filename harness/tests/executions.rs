@@ -53,9 +53,6 @@ fn check(interpreter: &Interpreter, target: Target) {
         ("while 1: pass\n", "timeout"),
         ("while 1:\n try:\n  while 1: pass\n except: pass\n", "timeout"),
         ("[0] * 10 ** 12\n", "out of memory"),
-        // What it leaves behind is not in the way of the next one.
-        ("a = [0] * 10 ** 7\na[0] = a\nb = [0] * 10 ** 7\n", "out of memory"),
-        ("x = [0] * (5 * 10 ** 6)\n", "returned"),
         ("f = lambda: f()\nf()\n", "RecursionError"),
         ("import os\n", "ImportError"),
         ("open('/dev/null')\n", "NameError"),
@@ -131,6 +128,36 @@ fn what_dies_with_others_only_is_told() {
         let said = String::from_utf8_lossy(&output.stderr);
         assert_eq!(lines, [["0 b''"; 9].as_slice(), &[told]].concat(), "{}: {said}", python.display());
     }
+}
+
+/// Cases that leave no memory to those that come after them in the same child.
+const FILLED: &str = r#"
+import sys
+sys.path.insert(0, sys.argv[1])
+import execution
+full = []
+def ending(case):
+    if full:
+        return (execution.REFUSED, "MemoryError") if case == b"loads" else (execution.MEMORY, "")
+    if case in (b"fills", b"leaves"):
+        full.append(case)
+    return (execution.MEMORY if case == b"fills" else execution.RETURNED), ""
+execution.ending = ending
+cases = [b"runs", b"fills", b"runs", b"loads", b"leaves", b"runs", b"leaves", b"loads", b"runs"]
+print(*[number for number, text in execution.endings(cases, 1 << 40)])
+"#;
+
+/// What one leaves of its memory is in nobody's way.
+#[test]
+fn who_comes_after_one_that_fills_the_memory_has_its_own() {
+    let Some(python) = scripts().iter().rev().find_map(|one| one.executable().map(std::path::Path::to_owned)) else {
+        println!("skipped: no interpreter was found");
+        return;
+    };
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../interpreters/script");
+    let output = Command::new(&python).args(["-c", FILLED, folder]).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "0 4 0 0 0 0 0 0 0", "{}: {said}", python.display());
 }
 
 #[test]

@@ -127,8 +127,8 @@ def execute(cases, told, words, limited):
             number, text = TIME, ""
         except MemoryError:
             number, text = MEMORY, ""
-        # What one left of its memory is in the way of those that come after it: another child goes on with them.
-        if place and (number, text) == (REFUSED, "MemoryError"):
+        # What others left of their memory may be in the way: it is executed once more, first in another child.
+        if place and (number == MEMORY or (number, text) == (REFUSED, "MemoryError")):
             return
         text = text.encode("utf-8", "replace")[:255] if not isinstance(text, bytes) else text[:255]
         os.write(told, struct.pack("BB", number, len(text)) + text)
@@ -195,9 +195,10 @@ def endings(cases, taken):
         gc.freeze()
     next = 0
     while next < len(cases):
-        for number, text in children(cases[next:], taken):
+        first = next
+        for number, text in children(cases[first:], taken):
             if number == DIED:
-                number, text = again(cases[: next + 1], taken, text)
+                number, text = again(cases[first : next + 1], taken, text)
             next += 1
             yield number, text
 

@@ -6,6 +6,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -19,6 +20,8 @@ pub const BUILT: &str = "mutants.json";
 /// What was built.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Built {
+    /// A hash of what it was built from.
+    pub of: u64,
     /// What came of each mutant.
     pub mutants: Vec<Outcome>,
     /// The programs with pyc-core's tests.
@@ -57,6 +60,8 @@ pub enum State {
 /// # Errors
 /// When a file cannot be read or written, or the compiler complains about what is no mutant.
 pub fn build(root: &Path, out: &Path, target: &Path, mutants: &[Mutant]) -> Result<Built> {
+    // What is no longer there is not to be tested.
+    let _ = fs::remove_dir_all(out.join("corpus"));
     for name in COPIED {
         copy(&root.join(name), &out.join(name)).with_context(|| name.to_owned())?;
     }
@@ -65,11 +70,12 @@ pub fn build(root: &Path, out: &Path, target: &Path, mutants: &[Mutant]) -> Resu
     put(&out.join("contest/src/main.rs"), MAIN)?;
     put(&out.join("Cargo.toml"), &workspace(&fs::read_to_string(root.join("Cargo.toml"))?)?)?;
     let schemata = Schemata::new(sources(root)?, mutants)?;
-    let mut dropped = refused(&out.join(BUILT), mutants);
+    let of = fingerprint(root, mutants)?;
+    let mut dropped = refused(&out.join(BUILT), of);
     let mut homeless = Vec::new();
-    let tests = tests(root)?;
-    let tests: Vec<&str> = tests.iter().map(String::as_str).collect();
-    let tests = [&["test", "--release", "--no-run", "-p", "pyc-core"], &tests[..]].concat();
+    let options = tests(root)?;
+    let options: Vec<&str> = options.iter().map(String::as_str).collect();
+    let tests = [&["test", "--release", "--no-run", "-p", "pyc-core"], &options[..]].concat();
     let mut programs = Vec::new();
     for task in [&["check", "-p", "pyc-core"][..], &["build", "--release", "-p", "pyc-core"], BUILD, &tests] {
         loop {
@@ -100,15 +106,24 @@ pub fn build(root: &Path, out: &Path, target: &Path, mutants: &[Mutant]) -> Resu
         function: mutant.function.as_ref().map(|function| function.function_name.clone()),
         state: state(id),
     };
-    Ok(Built { mutants: mutants.iter().zip(1..).map(outcome).collect(), tests: programs })
+    Ok(Built { of, mutants: mutants.iter().zip(1..).map(outcome).collect(), tests: programs })
 }
 
-/// The mutants that the compiler did not take the last time, if they were the same ones: then nothing has to be compiled again.
-fn refused(built: &Path, mutants: &[Mutant]) -> BTreeSet<u32> {
+/// The mutants that the compiler did not take the last time, if all is as it was: they are not tried again.
+fn refused(built: &Path, of: u64) -> BTreeSet<u32> {
     let before = fs::read(built).ok().and_then(|text| serde_json::from_slice::<Built>(&text).ok());
-    let same = before.filter(|built| built.mutants.iter().map(|it| &it.name).eq(mutants.iter().map(|it| &it.name)));
-    let of_before = same.into_iter().flat_map(|built| built.mutants);
+    let of_before = before.filter(|built| built.of == of).into_iter().flat_map(|built| built.mutants);
     of_before.filter(|it| it.state == State::Unviable).map(|it| it.id).collect()
+}
+
+/// Of the sources, the mutants and the compiler.
+fn fingerprint(root: &Path, mutants: &[Mutant]) -> Result<u64> {
+    let compiler =
+        Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into())).arg("-vV").output()?.stdout;
+    let names: Vec<&String> = mutants.iter().map(|mutant| &mutant.name).collect();
+    let mut hasher = DefaultHasher::new();
+    (sources(root)?, names, compiler).hash(&mut hasher);
+    Ok(hasher.finish())
 }
 
 /// The options of `cargo test` with which cargo-mutants runs pyc-core's tests.

@@ -53,7 +53,7 @@ impl Graph<'_> {
         self.repr_or_refusal(id, profile, limit).0
     }
 
-    /// The same, and whether the interpreter raises ValueError in place of it.
+    /// The same, which people want to see, and whether the interpreter raises ValueError in place of it.
     pub(crate) fn repr_or_refusal(&self, id: NodeId, profile: &Profile, limit: usize) -> (String, bool) {
         let (jobs, path) = (vec![Job::Value(id)], BTreeSet::new());
         let mut writing = Writing { profile, out: String::new(), jobs, path, too_long: false };

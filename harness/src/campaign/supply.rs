@@ -16,6 +16,7 @@ use crate::subjects::{Broken, Compiled, Subject};
 use arbitrary::Unstructured;
 use protocol::Exception;
 use reports::Level;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -339,7 +340,17 @@ fn inputs(folder: &Path) -> Vec<Case> {
     let mut paths: Vec<PathBuf> =
         std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
     paths.sort();
-    let cases = |path: &PathBuf| Some(Content::read(path, None).ok()?.cases(Path::new(path.file_name()?)));
+    // A tape is beside the stream that it makes.
+    let streams: BTreeSet<PathBuf> = paths.iter().cloned().collect();
+    paths.retain(|path| path.extension().is_some() || !streams.contains(&path.with_extension("marshal")));
+    let cases = |path: &PathBuf| {
+        let (name, content) = (Path::new(path.file_name()?), Content::read(path, None).ok()?);
+        // A stream may begin as a header does.
+        let is_unclear = content.stream.is_none() && name.extension().is_none();
+        let whole = content.import.as_ref().filter(|_| is_unclear).map(|import| import.file.clone());
+        let whole = whole.map(|bytes| Case::stream(bytes, Origin::File(name.display().to_string())));
+        Some(content.cases(name).into_iter().chain(whole))
+    };
     paths.iter().filter_map(cases).flatten().collect()
 }
 

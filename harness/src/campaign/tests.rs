@@ -344,8 +344,15 @@ fn shards_come_to_the_whole_run() {
 #[test]
 fn files_can_be_the_cases() {
     let dir = tempfile::tempdir().unwrap();
-    let files: [(&str, &[u8]); 4] =
-        [("crash-1", b"N"), ("crash-2", b"i\x01\0\0\0"), ("slow-unit-3", b"\xff"), ("a.pyc", b"no header")];
+    let files: [(&str, &[u8]); 6] = [
+        ("crash-1", b"N"),
+        ("crash-2", b"i\x01\0\0\0"),
+        ("slow-unit-3", b"\xff"),
+        ("a.pyc", b"no header"),
+        // A header and a stream; and a header without one, which may be a stream.
+        ("crash-4", b"\x03\xf3\r\n\0\0\0\0N"),
+        ("crash-5", b"\x03\xf3\r\n"),
+    ];
     for (name, bytes) in files {
         std::fs::write(dir.path().join(name), bytes).unwrap();
     }
@@ -353,9 +360,9 @@ fn files_can_be_the_cases() {
         Plan { cases: None, generators: vec![Generator::Streams], inputs: Some(dir.path().into()), ..plan(5, 0) };
     let came = came_of(&plan, vec![fake("3.10", Behaviour::RejectsAll), fake("2.7", Behaviour::Honest)]);
     let counts = |id: &str| came.counts[&(id.to_owned(), "streams".to_owned())].clone();
-    assert_eq!((counts("fake:3.10").cases, counts("fake:3.10").diverged), (4, 2));
-    // What is called .pyc is imported, which a fake cannot.
-    assert_eq!((counts("fake:2.7").cases, counts("fake:2.7").agreed), (4, 3));
+    assert_eq!((counts("fake:3.10").cases, counts("fake:3.10").diverged), (8, 3));
+    // What is a .pyc file is imported, which a fake cannot.
+    assert_eq!((counts("fake:2.7").cases, counts("fake:2.7").agreed), (8, 5));
 }
 
 /// Wherever a campaign ends, the rest of it makes it what it would have been.

@@ -2,7 +2,7 @@
 
 use super::{root, target_dir};
 use crate::roundtrip::stream_of;
-use crate::subjects::core::Core;
+use crate::subjects::core::{Core, guard};
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, ValueEnum};
 use std::fs;
@@ -68,10 +68,14 @@ impl Fuzz {
         run.arg(grown).args(seeds).arg("--").args(options).args(&self.options);
         let is_good = run.status().context("cargo fuzz run")?.success();
         if !is_good && target == OF_TAPES {
-            let streams = write_streams(&self.artifacts(&folder))?;
-            streams
-                .iter()
-                .for_each(|stream| eprintln!("written {}: the stream that the input makes", stream.display()));
+            match write_streams(&self.artifacts(&folder)) {
+                Ok(streams) => {
+                    streams
+                        .iter()
+                        .for_each(|it| eprintln!("written {}: the stream that the input makes", it.display()));
+                }
+                Err(e) => eprintln!("the streams that the inputs make could not be written: {e:#}"),
+            }
         }
         Ok(u8::from(!is_good))
     }
@@ -79,7 +83,9 @@ impl Fuzz {
     /// The folder in which libFuzzer leaves the inputs that break the property.
     fn artifacts(&self, folder: &Path) -> PathBuf {
         let named = self.options.iter().rev().find_map(|option| option.strip_prefix("-artifact_prefix="));
-        named.map_or_else(|| folder.join("artifacts").join(&self.target), PathBuf::from)
+        let Some(prefix) = named else { return folder.join("artifacts").join(&self.target) };
+        // What is before the last slash; the rest begins the names of files.
+        root().join(prefix.rsplit_once('/').map_or("", |(folder, _)| folder))
     }
 
     fn cargo_fuzz(&self, folder: &Path, task: &str) -> Command {
@@ -119,9 +125,11 @@ fn write_streams(folder: &Path) -> Result<Vec<PathBuf>> {
     for entry in fs::read_dir(folder).with_context(|| folder.display().to_string())? {
         let tape = entry?.path();
         let stream = tape.with_extension("marshal");
-        if tape.extension().is_none() && !stream.exists() {
+        if tape.is_file() && tape.extension().is_none() && !stream.exists() {
             let bytes = fs::read(&tape).with_context(|| tape.display().to_string())?;
-            fs::write(&stream, stream_of(&cores, &bytes).1).with_context(|| stream.display().to_string())?;
+            // It may be the generator that panics.
+            let Ok(made) = guard(|| stream_of(&cores, &bytes).1) else { continue };
+            fs::write(&stream, made).with_context(|| stream.display().to_string())?;
             written.push(stream);
         }
     }

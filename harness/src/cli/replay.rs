@@ -9,6 +9,7 @@ use crate::input::Content;
 use crate::observation::{Dump, Observation, explained};
 use crate::oracle::{Relation, Verdict};
 use crate::progress::table;
+use crate::properties;
 use crate::repro::{self, Kept};
 use crate::subjects::core::Core;
 use crate::toolbox::identify::View;
@@ -59,7 +60,7 @@ impl Replay {
     pub(crate) fn run(&self) -> Result<u8> {
         let asked = self.writer.as_deref().map(Core::named).transpose().map_err(anyhow::Error::msg)?;
         let Content { import, stream } = Content::read(&self.case, asked.as_ref().map(Core::profile))?;
-        let (mut headers, mut answers) = (Vec::new(), Vec::new());
+        let (mut headers, mut answers, mut broken) = (Vec::new(), Vec::new(), Vec::new());
         for Chosen { id, version, program, adapter, mut pair } in self.search.subjects(&self.subject)? {
             let program = program.as_deref().map_or_else(|| repro::program(&id, &version), repro::shell_path);
             let answer = |predicted, observed, verdict| {
@@ -78,11 +79,13 @@ impl Replay {
                 let case = Case::stream(stream.clone(), Origin::File(self.case.display().to_string()));
                 let family = pair.family().to_owned();
                 // They are told only if they differ.
-                for (relation, family) in [(Relation::Bytecode, family.as_str()), (Relation::Property, "core")] {
-                    let one = pair.compare_in(relation, family, std::slice::from_ref(&case))?.swap_remove(0);
+                for one in pair.compare_in(Relation::Bytecode, &family, &[case])? {
                     if matches!(one.verdict, Verdict::Diverge(_)) {
                         answers.push(answer(one.prediction.observation, one.observation, one.verdict));
                     }
+                }
+                if let Some((property, says)) = properties::broken(pair.core(), stream) {
+                    broken.push(format!("pyc-core as {version} does not keep {property}: {says}"));
                 }
             }
         }
@@ -139,8 +142,11 @@ impl Replay {
             show(&mut out, &answers, &|core| core.predict(stream).observation, &commands, &shown)?;
             looks_like(&mut out, import.as_ref().map_or(stream, |import| &import.file))?;
         }
+        let file = import.as_ref().and_then(|import| properties::broken_file(&import.file));
+        broken.extend(file.map(|(property, says)| format!("pyc-core does not keep {property}: {says}")));
+        broken.iter().try_for_each(|line| writeln!(out, "\n{line}"))?;
         let diverges = |answer: &Answer| matches!(answer.verdict, Verdict::Diverge(_));
-        Ok(u8::from(headers.iter().chain(&answers).any(diverges)))
+        Ok(u8::from(!broken.is_empty() || headers.iter().chain(&answers).any(diverges)))
     }
 }
 

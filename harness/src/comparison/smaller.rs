@@ -10,7 +10,7 @@ use crate::minimize::{self, Minimized, Outcome};
 use crate::observation::Observation;
 use crate::oracle::{self, Divergence, Relation, Signature, Verdict};
 use crate::properties;
-use crate::subjects::core::{Prediction, payload};
+use crate::subjects::core::{Prediction, guard, payload};
 use crate::subjects::{Broken, Compiled};
 use protocol::{CanonMode, Import};
 use pyc_core::Pyc;
@@ -121,7 +121,7 @@ impl Pair {
         let alone = alone.map(|relation| (relation, "core"));
         let asked = [owed, Relation::Bytecode].map(|relation| (relation, family.as_str()));
         for (relation, family) in asked.into_iter().chain(alone) {
-            let of_streams = [Relation::Reread, Relation::Bytecode, Relation::Property];
+            let of_streams = [Relation::Reread, Relation::Bytecode];
             if owed == Relation::Header && of_streams.contains(&relation) {
                 continue;
             }
@@ -168,9 +168,10 @@ impl Pair {
                 let consumed = accepted.consumed.and_then(|n| usize::try_from(n).ok()).unwrap_or(usize::MAX);
                 oracle::preserve(&case.bytes, consumed, again)
             }
-            (Form::Pyc(_), _) => match Pyc::parse(&case.bytes) {
-                Ok(pyc) => oracle::preserve(&case.bytes, case.bytes.len(), &Ok(pyc.to_bytes())),
-                Err(e) => Verdict::Inconclusive(e.to_string()),
+            (Form::Pyc(_), _) => match guard(|| Pyc::parse(&case.bytes).map(|pyc| pyc.to_bytes())) {
+                Ok(Ok(again)) => oracle::preserve(&case.bytes, case.bytes.len(), &Ok(again)),
+                Ok(Err(e)) => Verdict::Inconclusive(e.to_string()),
+                Err(message) => Verdict::Inconclusive(message),
             },
             _ => one.verdict,
         };
@@ -207,7 +208,11 @@ impl Pair {
 
     /// What the core owes to itself.
     fn own(&self, case: &Case) -> Compared {
-        Compared { verdict: oracle::property(properties::broken(&self.core, &case.bytes)), ..self.unasked(case) }
+        let broken = match case.form {
+            Form::Stream => properties::broken(&self.core, &case.bytes),
+            Form::Pyc(_) => properties::broken_file(&case.bytes),
+        };
+        Compared { verdict: oracle::property(broken), ..self.unasked(case) }
     }
 
     fn compare_instructions(&mut self, cases: &[Case]) -> Result<Vec<Compared>, Broken> {

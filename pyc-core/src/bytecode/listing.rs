@@ -42,7 +42,7 @@ const OUT_OF_BYTES: Raised = Raised { class: "IndexError", message: "index out o
 const OUT_OF_STRING: Raised = Raised { class: "IndexError", message: "string index out of range" };
 const NO_INDEX: Raised = Raised { class: "IndexError", message: "cannot fit 'int' into an index-sized integer" };
 const NO_INDEX_OF_2: Raised = Raised { class: "IndexError", message: "cannot fit 'long' into an index-sized integer" };
-/// Since 3.11; the older releases that have the limit too leave out the word.
+/// Since 3.11; the older releases that have the limit too say it without `digits`.
 const TOO_LONG: Raised = Raised {
     class: "ValueError",
     message: "Exceeds the limit (4300 digits) for integer string conversion; use sys.set_int_max_str_digits() to increase the \

@@ -356,7 +356,8 @@ impl Profile {
         limited.then_some(4300)
     }
 
-    /// The exception that says so has the word `digits` behind their number.
+    /// The exception that says so has the word `digits` behind their number. Asked of 3.7.16, 3.8.18, 3.9.18 and 3.10.13, which have it
+    /// not, and of 3.11.2 and later, which have it.
     pub(crate) fn names_digits(&self) -> bool {
         self.since(3, 11)
     }

@@ -4,7 +4,9 @@ use super::Hunter;
 use crate::case::{Case, Form};
 use crate::observation::Observation;
 use crate::oracle;
+use crate::properties;
 use crate::subjects::Broken;
+use crate::subjects::core::guard;
 use protocol::Import;
 use pyc_core::Pyc;
 
@@ -24,7 +26,11 @@ impl Hunter<'_> {
             if !alone || matches!(predicted, Observation::Faulted(_)) {
                 verdicts.push(self.member.pair.judge_header(&predicted, &observed));
             }
-            if let (Observation::Accepted(_), Ok(pyc)) = (&predicted, Pyc::parse(&file.bytes)) {
+            // Fuzz targets ask the core more than hunts do, and it may be they that found the file.
+            if self.plan.inputs.is_some() {
+                verdicts.push(oracle::property(properties::broken_file(&file.bytes)));
+            }
+            if let (Observation::Accepted(_), Ok(Ok(pyc))) = (&predicted, guard(|| Pyc::parse(&file.bytes))) {
                 verdicts.push(oracle::preserve(&file.bytes, file.bytes.len(), &Ok(pyc.to_bytes())));
                 streams.push(Case { bytes: pyc.payload.to_vec(), form: Form::Stream, ..file.clone() });
             }
