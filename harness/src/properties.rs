@@ -1,4 +1,4 @@
-//! Properties of pyc-core that it owes to itself, on any bytes, beside those of [`roundtrip`](crate::roundtrip): what it reads
+//! Properties of pyc-core that it owes to itself, on any bytes, beside those of [`crate::roundtrip`]: what it reads
 //! is well formed, and what it takes apart goes together.
 //!
 //! Each is the body of a fuzz target of the same name, where it fails by a panic. A hunt over files that are given looks at all
