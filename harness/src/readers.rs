@@ -33,7 +33,8 @@ const CASE: Duration = Duration::from_secs(2);
 /// How many cases may hang before a reader is asked no more.
 const HANGS: u64 = 20;
 
-/// How long a reader is asked about generated cases as one Python. Where each end of its process costs seconds, as with Java, it takes hours otherwise.
+/// How long a reader is asked about generated cases as one Python. Where each end of its process costs seconds, as with Java, it takes
+/// hours otherwise.
 const LONGEST: Duration = Duration::from_secs(300);
 
 /// What to ask.
@@ -131,11 +132,11 @@ fn ask_one(interpreter: &Interpreter, plan: &Plan) -> Result<Row> {
     let target = core.target();
     let subject = Reality::new(interpreter, limits);
     let pair = Pair::new(&declaration.name, core, Box::new(subject));
-    let mut asked = Asked { pair, row: &mut row, begin: Instant::now() };
+    let mut asked = Asked { pair, row: &mut row };
     let share = plan.cases.div_ceil(declaration.pythons.len() as u64);
     let bases: Vec<Vec<u8>> = generators::value_bases(target, plan.seed).collect();
     let done = asked.library(plan.libraries.get(&interpreter.facts.version).map_or(&[], Vec::as_slice));
-    asked.begin = Instant::now();
+    let begin = Instant::now();
     let done = done.and_then(|()| {
         for index in 0.. {
             for generator in GENERATORS {
@@ -146,7 +147,7 @@ fn ask_one(interpreter: &Interpreter, plan: &Plan) -> Result<Row> {
             if full(&asked.row.valid) && full(&asked.row.damaged) {
                 return Ok(None);
             }
-            if let Some(why) = asked.is_enough() {
+            if let Some(why) = asked.is_enough(begin) {
                 return Ok(Some(why));
             }
         }
@@ -161,17 +162,16 @@ fn ask_one(interpreter: &Interpreter, plan: &Plan) -> Result<Row> {
 struct Asked<'a> {
     pair: Pair,
     row: &'a mut Row,
-    begin: Instant,
 }
 
 impl Asked<'_> {
-    /// Why it is asked no more, if so.
-    fn is_enough(&self) -> Option<String> {
+    /// Why it is asked no more about generated cases, if so, which began then.
+    fn is_enough(&self, begin: Instant) -> Option<String> {
         let hung = |ends: &Ends| ends.get(&Came::Hung).copied().unwrap_or(0);
         if hung(&self.row.valid) + hung(&self.row.damaged) >= HANGS {
             return Some(format!("{HANGS} cases hung"));
         }
-        (self.begin.elapsed() >= LONGEST).then(|| format!("it took {} minutes", LONGEST.as_secs() / 60))
+        (begin.elapsed() >= LONGEST).then(|| format!("it took {} minutes", LONGEST.as_secs() / 60))
     }
 
     /// One stream: what came of it.

@@ -7,6 +7,7 @@ use harness::subjects::core::{Core, payload};
 use harness::subjects::{Compiled, Reality, Subject};
 use interpreters::{Driver, Interpreter, Limits, Options, Workspace, discover};
 use protocol::Compile;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// So many programs are compiled and executed, and of this many mutants some end the process.
@@ -113,20 +114,31 @@ for ending in execution.endings([b""] * 9 + [b"last"], 1):
     print(*ending)
 "#;
 
+/// An interpreter that runs scripts which import `execution`, if there is one.
+fn python() -> Option<PathBuf> {
+    let found = scripts().iter().rev().find_map(|one| one.executable().map(Path::to_owned));
+    if found.is_none() {
+        println!("skipped: no interpreter was found");
+    }
+    found
+}
+
+/// What such a script prints, and who said what on stderr.
+fn printed(python: &Path, script: &str, argument: &str) -> [String; 2] {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../interpreters/script");
+    let output = Command::new(python).args(["-c", script, folder, argument]).output().unwrap();
+    let said = format!("{}: {}", python.display(), String::from_utf8_lossy(&output.stderr));
+    [String::from_utf8(output.stdout).unwrap(), said]
+}
+
 /// A signal that does not come when a case is executed alone is told with what it came of.
 #[test]
 fn what_dies_with_others_only_is_told() {
-    let Some(python) = scripts().iter().rev().find_map(|one| one.executable().map(std::path::Path::to_owned)) else {
-        println!("skipped: no interpreter was found");
-        return;
-    };
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../interpreters/script");
+    let Some(python) = python() else { return };
     for (why, told) in [("others", "7 b'SIGSEGV after the 4 before it'"), ("memory", "4 b''")] {
-        let output = Command::new(&python).args(["-c", FAKE, folder, why]).output().unwrap();
-        let text = String::from_utf8(output.stdout).unwrap();
+        let [text, said] = printed(&python, FAKE, why);
         let lines: Vec<&str> = text.lines().collect();
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(lines, [["0 b''"; 9].as_slice(), &[told]].concat(), "{}: {said}", python.display());
+        assert_eq!(lines, [["0 b''"; 9].as_slice(), &[told]].concat(), "{said}");
     }
 }
 
@@ -150,14 +162,9 @@ print(*[number for number, text in execution.endings(cases, 1 << 40)])
 /// What one leaves of its memory is in nobody's way.
 #[test]
 fn who_comes_after_one_that_fills_the_memory_has_its_own() {
-    let Some(python) = scripts().iter().rev().find_map(|one| one.executable().map(std::path::Path::to_owned)) else {
-        println!("skipped: no interpreter was found");
-        return;
-    };
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../interpreters/script");
-    let output = Command::new(&python).args(["-c", FILLED, folder]).output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "0 4 0 0 0 0 0 0 0", "{}: {said}", python.display());
+    let Some(python) = python() else { return };
+    let [text, said] = printed(&python, FILLED, "");
+    assert_eq!(text.trim(), "0 4 0 0 0 0 0 0 0", "{said}");
 }
 
 #[test]

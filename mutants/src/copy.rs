@@ -69,8 +69,9 @@ pub fn build(root: &Path, out: &Path, target: &Path, mutants: &[Mutant]) -> Resu
     put(&out.join("contest/Cargo.toml"), CONTEST)?;
     put(&out.join("contest/src/main.rs"), MAIN)?;
     put(&out.join("Cargo.toml"), &workspace(&fs::read_to_string(root.join("Cargo.toml"))?)?)?;
-    let schemata = Schemata::new(sources(root)?, mutants)?;
-    let of = fingerprint(root, mutants)?;
+    let sources = sources(root)?;
+    let of = fingerprint(&sources, mutants)?;
+    let schemata = Schemata::new(sources, mutants)?;
     let mut dropped = refused(&out.join(BUILT), of);
     let mut homeless = Vec::new();
     let options = tests(root)?;
@@ -117,12 +118,12 @@ fn refused(built: &Path, of: u64) -> BTreeSet<u32> {
 }
 
 /// Of the sources, the mutants and the compiler.
-fn fingerprint(root: &Path, mutants: &[Mutant]) -> Result<u64> {
+fn fingerprint(sources: &[(String, String)], mutants: &[Mutant]) -> Result<u64> {
     let compiler =
         Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into())).arg("-vV").output()?.stdout;
     let names: Vec<&String> = mutants.iter().map(|mutant| &mutant.name).collect();
     let mut hasher = DefaultHasher::new();
-    (sources(root)?, names, compiler).hash(&mut hasher);
+    (sources, names, compiler).hash(&mut hasher);
     Ok(hasher.finish())
 }
 

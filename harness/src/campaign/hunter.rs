@@ -114,9 +114,7 @@ impl<'a> Hunter<'a> {
             indexes.start += used.max(1);
             self.ledger.without(&without, generator);
             // A file is a case, and so is the stream in it.
-            let behind = self.headers(files)?;
-            // Of files that are given, the streams are cases of their own already.
-            cases.extend(behind.into_iter().filter(|_| self.plan.inputs.is_none()));
+            cases.extend(self.headers(files)?);
             let restarts = self.member.pair.restarts();
             self.executions(&executed)?;
             self.work(&cases, round.is_multiple_of(REREAD_EVERY))?;

@@ -68,7 +68,7 @@ impl Fuzz {
         run.arg(grown).args(seeds).arg("--").args(options).args(&self.options);
         let is_good = run.status().context("cargo fuzz run")?.success();
         if !is_good && target == OF_TAPES {
-            match write_streams(&self.artifacts(&folder)) {
+            match write_streams(&self.artifact_prefix(&folder)) {
                 Ok(streams) => {
                     streams
                         .iter()
@@ -80,12 +80,12 @@ impl Fuzz {
         Ok(u8::from(!is_good))
     }
 
-    /// The folder in which libFuzzer leaves the inputs that break the property.
-    fn artifacts(&self, folder: &Path) -> PathBuf {
+    /// What the paths begin with at which libFuzzer leaves the inputs that break the property.
+    fn artifact_prefix(&self, folder: &Path) -> String {
         let named = self.options.iter().rev().find_map(|option| option.strip_prefix("-artifact_prefix="));
-        let Some(prefix) = named else { return folder.join("artifacts").join(&self.target) };
-        // What is before the last slash; the rest begins the names of files.
-        root().join(prefix.rsplit_once('/').map_or("", |(folder, _)| folder))
+        let usual = || folder.join("artifacts").join(&self.target).join("");
+        // cargo-fuzz runs the target in the root of the repository.
+        named.map_or_else(usual, |prefix| root().join(prefix)).display().to_string()
     }
 
     fn cargo_fuzz(&self, folder: &Path, task: &str) -> Command {
@@ -118,14 +118,16 @@ fn options(folder: &Path, target: &str) -> Result<Vec<String>> {
     Ok(text.lines().filter_map(argument).collect())
 }
 
-/// Beside each tape in a folder the stream that it makes: what hunts, `check` and `minimize` take.
-fn write_streams(folder: &Path) -> Result<Vec<PathBuf>> {
+/// Beside each tape whose path begins so the stream that it makes: what hunts, `check` and `minimize` take.
+fn write_streams(prefix: &str) -> Result<Vec<PathBuf>> {
     let cores: Vec<Core> = Core::all().collect();
     let mut written = Vec::new();
-    for entry in fs::read_dir(folder).with_context(|| folder.display().to_string())? {
-        let tape = entry?.path();
+    let (folder, begin) = prefix.rsplit_once('/').unwrap_or((".", prefix));
+    for entry in fs::read_dir(folder).with_context(|| folder.to_owned())? {
+        let entry = entry?;
+        let (tape, is_meant) = (entry.path(), entry.file_name().to_string_lossy().starts_with(begin));
         let stream = tape.with_extension("marshal");
-        if tape.is_file() && tape.extension().is_none() && !stream.exists() {
+        if is_meant && tape.is_file() && tape.extension().is_none() && !stream.exists() {
             let bytes = fs::read(&tape).with_context(|| tape.display().to_string())?;
             // It may be the generator that panics.
             let Ok(made) = guard(|| stream_of(&cores, &bytes).1) else { continue };
@@ -153,14 +155,17 @@ mod tests {
     fn tapes_get_their_streams() {
         let folder = tempfile::tempdir().unwrap();
         let tape: Vec<u8> = (0..=255).collect();
-        fs::write(folder.path().join("crash-1"), &tape).unwrap();
-        assert_eq!(write_streams(folder.path()).unwrap(), [folder.path().join("crash-1.marshal")]);
+        for name in ["crash-1", "LICENSE"] {
+            fs::write(folder.path().join(name), &tape).unwrap();
+        }
+        let prefix = folder.path().join("crash").display().to_string();
+        assert_eq!(write_streams(&prefix).unwrap(), [folder.path().join("crash-1.marshal")]);
         let stream = fs::read(folder.path().join("crash-1.marshal")).unwrap();
         let cores: Vec<Core> = Core::all().collect();
         let (core, expected) = stream_of(&cores, &tape);
         assert_eq!(stream, expected);
         assert!(core.read(&stream).canon_text().is_some(), "the Python that it is for reads it");
-        assert!(write_streams(folder.path()).unwrap().is_empty(), "they are there");
+        assert!(write_streams(&prefix).unwrap().is_empty(), "they are there");
     }
 
     #[test]

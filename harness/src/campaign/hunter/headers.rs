@@ -32,7 +32,10 @@ impl Hunter<'_> {
             }
             if let (Observation::Accepted(_), Ok(Ok(pyc))) = (&predicted, guard(|| Pyc::parse(&file.bytes))) {
                 verdicts.push(oracle::preserve(&file.bytes, file.bytes.len(), &Ok(pyc.to_bytes())));
-                streams.push(Case { bytes: pyc.payload.to_vec(), form: Form::Stream, ..file.clone() });
+                // Of files that are given, the streams are cases of their own already.
+                if self.plan.inputs.is_none() {
+                    streams.push(Case { bytes: pyc.payload.to_vec(), form: Form::Stream, ..file.clone() });
+                }
             }
             // What is behind an accepted header is counted by itself.
             if !matches!(if alone { &predicted } else { &observed }, Observation::Accepted(_)) {
