@@ -6,16 +6,14 @@ use crate::repro::excerpt;
 use crate::toolbox::safe::{Found, found};
 use pyc_core::bytecode::safety::verify;
 use pyc_core::bytecode::text::FileError;
-use pyc_core::bytecode::{
-    Argument, Assembly, Body, Flaw, Handler, Instruction, InstructionSet, Position, Raised, listing,
-};
+use pyc_core::bytecode::{Argument, Assembly, Body, Flaw, Handler, Instruction, InstructionSet, Raised, listing};
 use pyc_core::code::{Code, Field};
 use pyc_core::identify::payload_offset;
 use pyc_core::magic::Magic;
 use pyc_core::pyc::PycError;
 use pyc_core::{Graph, NodeId, Profile, Pyc, Release, Value, read};
 use serde::Serialize;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt::{self, Write};
 
 /// The longest text of a constant in a listing, in bytes.
@@ -303,12 +301,10 @@ impl<'a> File<'a> {
     pub fn view(&self, path: String, id: NodeId) -> Option<CodeView> {
         let Value::Code(code) = self.graph.value(id) else { return None };
         let body = Body::new(&self.graph, &code, &self.profile);
-        let places = places(&body);
-        let mut targets: BTreeSet<i64> = body.instructions().filter_map(|it| it.target()).collect();
-        targets.extend(body.handlers().filter_map(|handler| i64::try_from(handler.target).ok()));
+        let (targets, mut cursor) = (body.targets(), body.cursor());
         let instruction = |it: Instruction<'_>| {
-            let place = places.range(..=it.offset).next_back().map(|(_, place)| *place);
-            let place = place.filter(|place| it.offset < place.end);
+            let covering = cursor.at(it.offset);
+            let place = covering.position;
             InstructionView {
                 offset: it.offset,
                 opcode: it.code,
@@ -316,8 +312,8 @@ impl<'a> File<'a> {
                 operand: it.operand,
                 argument: self.argument(&body.argument(&it)),
                 target: it.target(),
-                is_target: i64::try_from(it.offset).is_ok_and(|offset| targets.contains(&offset)),
-                line: place.and_then(|place| place.line),
+                is_target: targets.contains(it.offset),
+                line: place.map_or_else(|| covering.line.and_then(|range| range.line), |place| place.line),
                 end_line: place.and_then(|place| place.end_line),
                 column: place.and_then(|place| place.column),
                 end_column: place.and_then(|place| place.end_column),
@@ -356,24 +352,6 @@ impl<'a> File<'a> {
             Argument::OutOfRange(_) => Some("out of range".into()),
         }
     }
-}
-
-/// Where the instructions come from, by the offset that each place begins at.
-fn places(body: &Body<'_>) -> BTreeMap<usize, Position> {
-    let mut places: BTreeMap<usize, Position> = body.positions().map(|place| (place.start, place)).collect();
-    if places.is_empty() {
-        let place = |range: pyc_core::bytecode::LineRange| Position {
-            start: range.start,
-            end: range.end,
-            line: range.line,
-            end_line: None,
-            column: None,
-            end_column: None,
-        };
-        places =
-            body.lines().filter(|range| range.end > range.start).map(|range| (range.start, place(range))).collect();
-    }
-    places
 }
 
 fn what(flaw: Flaw) -> &'static str {

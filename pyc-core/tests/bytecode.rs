@@ -84,6 +84,52 @@ fn body<'g>(graph: &'g Graph<'_>, profile: &'g Profile) -> Body<'g> {
 }
 
 #[track_caller]
+/// Entries of an exception table, each behind the one before, or not.
+fn handlers(random: &mut Random, are_in_order: bool) -> Vec<u8> {
+    let mut start = 0;
+    let mut table = Vec::new();
+    for _ in 0..random.below(5) {
+        start = if are_in_order { start + random.below(6) } else { random.below(32) };
+        let length = random.below(5);
+        table.extend([start, length, random.below(32), random.below(4)].map(|number| number.to_le_bytes()[0]));
+        start += length;
+    }
+    table
+}
+
+#[test]
+fn a_cursor_finds_what_covers_an_instruction() {
+    let mut random = Random(5);
+    for profile in Profile::all() {
+        for case in 0..2000 {
+            let (code, table) = (random.bytes(64), random.bytes(40));
+            let graph = build(profile, &code, &table, &handlers(&mut random, case % 2 == 0));
+            let body = body(&graph, profile);
+            let lines: Vec<LineRange> = body.lines().collect();
+            let positions: Vec<Position> = body.positions().collect();
+            let handlers: Vec<Handler> = body.handlers().collect();
+            let jumps = body.instructions().filter_map(|it| it.target());
+            let targets: Vec<i64> = jumps.chain(handlers.iter().map(|it| it.target.cast_signed())).collect();
+            let (mut cursor, are_targets) = (body.cursor(), body.targets());
+            let mut one_by_one = Vec::new();
+            for it in body.instructions() {
+                let at = it.offset;
+                let found = cursor.at(at);
+                assert_eq!(found.line, lines.iter().find(|range| (range.start..range.end).contains(&at)));
+                assert_eq!(found.position, positions.iter().find(|it| (it.start..it.end).contains(&at)));
+                assert_eq!(found.handler, handlers.iter().find(|it| (it.start..it.end).contains(&(at as u64))));
+                assert_eq!(are_targets.contains(at), targets.contains(&(at as i64)), "{at} of {code:?}");
+                one_by_one.push((at, it.code, it.operand, it.bytes, it.flaw, it.target()));
+            }
+            let mut at_once = Vec::new();
+            body.instructions().for_each(|it| {
+                at_once.push((it.offset, it.code, it.operand, it.bytes, it.flaw, it.target()));
+            });
+            assert_eq!(one_by_one, at_once);
+        }
+    }
+}
+
 fn check_assembly<'p>(graph: &Graph<'_>, profile: &'p Profile) -> Assembly<'p> {
     let body = body(graph, profile);
     let assembly = Assembly::of(&body, profile);

@@ -270,7 +270,7 @@ dropped within the time, on both sides: ours leaves its memory to the next strea
 | `dump` | `Loaded::dump` with `marshal.dumps`, of values that are loaded already, to the interpreter's own marshal version |
 | `memcpy` | a copy of the bytes with `marshal.loads`: what no reader surpasses |
 | `preserve` | `Graph::write`, which gives the stream back, with a copy of the same bytes: what no writer surpasses |
-| `dis` | all instructions of code objects that are loaded already, with argument, target, position, line, handler and whether something jumps there, with `dis.get_instructions` and every field of what it gives; ours makes no text of an argument |
+| `dis` | all instructions of code objects that are loaded already, with argument, target, position, line, handler and whether something jumps there, with `dis.get_instructions` and every field of what it gives; ours makes no text of an argument, and goes through them again for a quarter of a second, as the interpreter takes seconds for them |
 | `verify` | whether each code object can crash its interpreter, of graphs that are read already, with reading them; MB are those of `co_code`, of which at least 50 a second are wanted |
 | `memory` | the peak of what `read` allocates, for each byte of the streams; a block that grows counts twice while it is copied |
 | `generate` | making random cases, with a copy of the same cases; what is wanted is absolute: 100 000 graphs and 500 000 streams a second |

@@ -168,6 +168,7 @@ impl Runner {
                 self.timed(race, setting, &ours, || Ours::write(&graphs), || Ok(ours.copy()))
             }
             Race::Verify => self.verify(setting),
+            Race::Dis if setting.target.profile.is_python2() => bail!("dis of Python 2.7 has no get_instructions"),
             Race::Peer(peer) => {
                 let mut rival = self.peer(peer, setting)?;
                 let (ours, chosen) = setting.ours(Some(&rival));

@@ -1,10 +1,11 @@
 //! A code object, seen as instructions and the tables that they refer to.
 
-use super::{Handlers, Instruction, InstructionSet, Instructions, Lines, Operand, Positions};
+use super::{Cursor, Handlers, Instruction, InstructionSet, Instructions, Lines, Operand, Positions};
 use crate::code::{Code, Field};
 use crate::graph::{Graph, NodeId, Value};
 use crate::prelude::*;
 use crate::profile::Profile;
+use alloc::borrow::Cow;
 
 /// What an argument stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +44,7 @@ pub struct Body<'g> {
     /// What [`Operand::Local`] counts: the local variables; since 3.11 all variables.
     pub variables: &'g [NodeId],
     /// What [`Operand::Free`] counts: cells and free variables; since 3.11 all variables.
-    pub free: Vec<NodeId>,
+    pub free: Cow<'g, [NodeId]>,
     /// `co_lnotab` or `co_linetable`
     pub line_table: &'g [u8],
     /// `co_exceptiontable`; empty before 3.11.
@@ -72,9 +73,14 @@ impl<'g> Body<'g> {
         let table = if has(Field::Linetable) { Field::Linetable } else { Field::Lnotab };
         let (variables, free) = if has(Field::Localsplusnames) {
             let all = tuple(Field::Localsplusnames);
-            (all, all.to_vec())
+            (all, Cow::Borrowed(all))
         } else {
-            (tuple(Field::Varnames), [tuple(Field::Cellvars), tuple(Field::Freevars)].concat())
+            let free = match (tuple(Field::Cellvars), tuple(Field::Freevars)) {
+                (cells, []) => Cow::Borrowed(cells),
+                ([], free) => Cow::Borrowed(free),
+                (cells, free) => Cow::Owned([cells, free].concat()),
+            };
+            (tuple(Field::Varnames), free)
         };
         Body {
             code: bytes(Field::Code),
@@ -115,8 +121,24 @@ impl<'g> Body<'g> {
         Handlers::new(self.exception_table)
     }
 
+    /// What the tables say of one instruction after the other.
+    #[must_use]
+    pub fn cursor(&self) -> Cursor<'g> {
+        Cursor::new(self)
+    }
+
+    /// Where the code may go on but at the next instruction: the targets of its jumps and of its exception table.
+    #[must_use]
+    pub fn targets(&self) -> Targets {
+        let mut targets = Targets { words: vec![0; self.code.len().div_ceil(64)] };
+        self.instructions().filter_map(|it| it.target()).for_each(|target| targets.add(target));
+        self.handlers().for_each(|handler| targets.add(handler.target as i64));
+        targets
+    }
+
     /// What the argument of one of these instructions stands for.
     #[must_use]
+    #[inline]
     pub fn argument(&self, instruction: &Instruction<'_>) -> Argument {
         let Some(argument) = instruction.operand else { return Argument::None };
         let data = self.set.data;
@@ -162,5 +184,30 @@ impl<'g> Body<'g> {
             Operand::Is => Argument::Named(if argument == 0 { "is" } else { "is not" }),
             Operand::Contains => Argument::Named(if argument == 0 { "in" } else { "not in" }),
         }
+    }
+}
+
+/// A set of places in `co_code`.
+#[derive(Debug, Clone)]
+pub struct Targets {
+    words: Vec<u64>,
+}
+
+impl Targets {
+    /// Places outside of the code are left out.
+    #[inline]
+    fn add(&mut self, offset: i64) {
+        if let Ok(offset) = usize::try_from(offset)
+            && let Some(word) = self.words.get_mut(offset / 64)
+        {
+            *word |= 1 << (offset % 64);
+        }
+    }
+
+    /// Whether this byte is one of them.
+    #[inline]
+    #[must_use]
+    pub fn contains(&self, offset: usize) -> bool {
+        self.words.get(offset / 64).is_some_and(|word| word >> (offset % 64) & 1 != 0)
     }
 }

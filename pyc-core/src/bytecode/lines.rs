@@ -110,21 +110,24 @@ impl<'t> Lines<'t> {
     }
 
     fn of_entries(&mut self) -> Option<LineRange> {
-        let mut range = self.next.take().or_else(|| self.entry())?;
-        while self.merges
-            && let Some(entry) = self.entry()
-        {
-            if entry.line != range.line {
-                self.next = Some(entry);
-                break;
+        let mut range = self.next.take();
+        while let Some(entry) = self.entry() {
+            match &mut range {
+                None if !self.merges => return Some(entry),
+                None => range = Some(entry),
+                Some(range) if range.line == entry.line => range.end = entry.end,
+                Some(_) => {
+                    self.next = Some(entry);
+                    break;
+                }
             }
-            range.end = entry.end;
         }
-        Some(range)
+        range
     }
 
+    #[inline]
     fn entry(&mut self) -> Option<LineRange> {
-        let (&first, mut rest) = self.table.split_first()?;
+        let (&first, rest) = self.table.split_first()?;
         let kind = first >> 3 & 15;
         let lines = match kind {
             LONG | NO_COLUMNS => {
@@ -135,11 +138,7 @@ impl<'t> Lines<'t> {
             ONE_LINE_1 | ONE_LINE_2 => i32::from(kind - ONE_LINE_0),
             _ => 0,
         };
-        // The next entry begins with the next byte that has its highest bit set.
-        while let Some((0..128, behind)) = rest.split_first() {
-            rest = behind;
-        }
-        self.table = rest;
+        self.table = next_entry(rest);
         self.line = self.line.wrapping_add(lines);
         let start = self.at;
         self.at += usize::from((first & 7) + 1) * 2;
@@ -152,9 +151,22 @@ impl<'t> Lines<'t> {
     }
 }
 
+/// From the next byte on that has its highest bit set: there an entry begins.
+#[inline]
+fn next_entry(table: &[u8]) -> &[u8] {
+    // Entries are short, and how long they are cannot be foreseen: eight bytes are looked at in one step.
+    let marks = table.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes) & 0x8080_8080_8080_8080);
+    let ahead = match marks {
+        0 => table.iter().position(|byte| *byte >= 128).unwrap_or(table.len()),
+        marks => marks.trailing_zeros() as usize / 8,
+    };
+    &table[ahead..]
+}
+
 impl Iterator for Lines<'_> {
     type Item = LineRange;
 
+    #[inline(always)]
     fn next(&mut self) -> Option<LineRange> {
         match self.format {
             TableFormat::UnsignedLnotab => self.of_lnotab(false),
@@ -215,7 +227,7 @@ struct Table<'t> {
 impl<'t> Iterator for Table<'t> {
     type Item = &'t u8;
 
-    #[inline]
+    #[inline(always)]
     fn next(&mut self) -> Option<&'t u8> {
         self.bytes.next().or_else(|| if core::mem::replace(&mut self.ended, true) { None } else { Some(&0) })
     }
@@ -236,6 +248,7 @@ impl<'t> Positions<'t> {
     }
 
     /// Lines and columns of an entry of this kind.
+    #[inline(always)]
     fn fields(&mut self, kind: u8) -> Option<[i32; 4]> {
         let table = &mut self.table;
         Some(match kind {
@@ -266,6 +279,7 @@ impl<'t> Positions<'t> {
 impl Iterator for Positions<'_> {
     type Item = Position;
 
+    #[inline(always)]
     fn next(&mut self) -> Option<Position> {
         let first = *self.table.bytes.next()?;
         let Some(fields) = self.fields(first >> 3 & 15) else {

@@ -19,6 +19,7 @@ mod apart;
 mod assemble;
 mod assembly;
 mod body;
+mod cursor;
 pub mod document;
 mod encode;
 mod handlers;
@@ -33,7 +34,8 @@ pub mod text;
 use crate::profile::Profile;
 
 pub use assembly::{AssembleError, Assembled, Assembly, Label, Place, Region, Residue, Step, StepArgument};
-pub use body::{Argument, Body};
+pub use body::{Argument, Body, Targets};
+pub use cursor::{Covering, Cursor};
 pub use handlers::{Handler, Handlers};
 pub use lines::{LineRange, Lines, Position, Positions};
 pub use listing::{Listing, Raised, listing};
@@ -73,30 +75,35 @@ pub struct Instruction<'c> {
 
 impl<'c> Instruction<'c> {
     /// The row of its opcode.
+    #[inline]
     #[must_use]
     pub fn opcode(&self) -> &'static Opcode {
         self.set.opcode(self.code)
     }
 
     /// The name of its opcode; empty if there is none.
+    #[inline]
     #[must_use]
     pub fn name(&self) -> &'static str {
         self.opcode().name
     }
 
     /// Its inline caches.
+    #[inline]
     #[must_use]
     pub fn caches(&self) -> &'c [u8] {
         &self.bytes[self.head..]
     }
 
     /// Whether it is the prefix EXTENDED_ARG.
+    #[inline]
     #[must_use]
     pub fn is_prefix(&self) -> bool {
         self.code == self.set.extended_arg
     }
 
     /// Where the next instruction begins.
+    #[inline]
     #[must_use]
     pub fn end(&self) -> usize {
         self.offset + self.bytes.len()
@@ -121,18 +128,33 @@ impl<'c> Instruction<'c> {
     }
 
     /// Where it jumps to, in bytes; it may be outside of the code. `None` if it does not jump.
+    #[inline]
     #[must_use]
     pub fn target(&self) -> Option<i64> {
+        let shape = self.set.shape(self.code);
+        if !shape.is_place() {
+            return None;
+        }
         let distance = i64::from(self.operand?) * if self.jumps_in_units { 2 } else { 1 };
         // Missing caches count.
-        let end = (self.offset + self.head + 2 * usize::from(self.set.caches(self.code))) as i64;
+        let end = (self.offset + self.head + 2 * usize::from(shape.caches())) as i64;
         match self.opcode().operand {
             Operand::Forward => Some(end + distance),
             Operand::Backward => Some(end - distance),
-            Operand::Absolute => Some(distance),
-            _ => None,
+            _ => Some(distance),
         }
     }
+}
+
+/// How instructions follow each other.
+#[derive(Debug, Clone, Copy)]
+enum Form {
+    /// One byte, or three with an argument (2.7).
+    Bytes,
+    /// Two bytes.
+    Words,
+    /// Two bytes, and those of the caches (3.11 and later).
+    WordsAndCaches,
 }
 
 /// The instructions of some code; allocates nothing.
@@ -142,7 +164,7 @@ pub struct Instructions<'c> {
     code: &'c [u8],
     at: usize,
     prefix: u32,
-    words: bool,
+    form: Form,
     jumps_in_units: bool,
 }
 
@@ -151,8 +173,12 @@ impl<'c> Instructions<'c> {
     #[must_use]
     pub fn new(code: &'c [u8], profile: &Profile) -> Self {
         let set = InstructionSet::of(profile);
-        let (words, jumps_in_units) = (profile.has_wordcode(), profile.jumps_in_units());
-        Instructions { set, code, at: 0, prefix: 0, words, jumps_in_units }
+        let form = match (profile.has_wordcode(), set.has_caches) {
+            (false, _) => Form::Bytes,
+            (true, false) => Form::Words,
+            (true, true) => Form::WordsAndCaches,
+        };
+        Instructions { set, code, at: 0, prefix: 0, form, jumps_in_units: profile.jumps_in_units() }
     }
 
     /// The instructions' version.
@@ -167,28 +193,61 @@ impl<'c> Iterator for Instructions<'c> {
 
     #[inline]
     fn next(&mut self) -> Option<Instruction<'c>> {
+        match self.form {
+            Form::Bytes => self.step::<false, false>(),
+            Form::Words => self.step::<true, false>(),
+            Form::WordsAndCaches => self.step::<true, true>(),
+        }
+    }
+
+    #[inline]
+    fn fold<B, F: FnMut(B, Instruction<'c>) -> B>(mut self, mut sum: B, mut add: F) -> B {
+        match self.form {
+            Form::Bytes => {
+                while let Some(next) = self.step::<false, false>() {
+                    sum = add(sum, next);
+                }
+            }
+            Form::Words => {
+                while let Some(next) = self.step::<true, false>() {
+                    sum = add(sum, next);
+                }
+            }
+            Form::WordsAndCaches => {
+                while let Some(next) = self.step::<true, true>() {
+                    sum = add(sum, next);
+                }
+            }
+        }
+        sum
+    }
+}
+
+impl<'c> Instructions<'c> {
+    /// The next one. Where there are no caches, where it ends is known before its opcode is.
+    #[inline]
+    fn step<const WORDS: bool, const CACHES: bool>(&mut self) -> Option<Instruction<'c>> {
         let rest = &self.code[self.at..];
         let &code = rest.first()?;
-        let opcode = self.set.opcode(code);
-        let takes = opcode.operand != Operand::None;
-        let (head, low) = match (self.words, rest) {
-            (true, [_, low, ..]) => (2, Some(u32::from(*low))),
-            (false, _) if !takes => (1, Some(0)),
-            (false, [_, low, high, ..]) => (3, Some(u32::from(*low) | u32::from(*high) << 8)),
+        let shape = self.set.shape(code);
+        let takes = shape.takes_argument();
+        let (head, low) = match rest {
+            [_, low, ..] if WORDS => (2, Some(u32::from(*low))),
+            _ if !WORDS && !takes => (1, Some(0)),
+            [_, low, high, ..] if !WORDS => (3, Some(u32::from(*low) | u32::from(*high) << 8)),
             _ => (rest.len(), None),
         };
-        let caches = 2 * usize::from(self.set.caches(code));
-        let bytes = &rest[..rest.len().min(head + caches)];
+        let whole = if CACHES { head + 2 * usize::from(shape.caches()) } else { head };
+        let bytes = if CACHES { &rest[..rest.len().min(whole)] } else { &rest[..head] };
         let flaw = match low {
             None => Some(Flaw::Truncated),
-            Some(_) if bytes.len() < head + caches => Some(Flaw::CachesPastEnd),
-            Some(_) if opcode.name.is_empty() => Some(Flaw::Unassigned),
+            Some(_) if bytes.len() < whole => Some(Flaw::CachesPastEnd),
+            Some(_) if !shape.is_assigned() => Some(Flaw::Unassigned),
             Some(_) => None,
         };
         let operand = low.filter(|_| takes).map(|low| low | self.prefix);
-        let width = if self.words { 8 } else { 16 };
-        let is_prefix = code == self.set.extended_arg;
-        self.prefix = operand.filter(|_| is_prefix).map_or(0, |operand| operand << width);
+        let width = if WORDS { 8 } else { 16 };
+        self.prefix = operand.filter(|_| shape.is_prefix()).map_or(0, |operand| operand << width);
         let offset = self.at;
         self.at += bytes.len();
         let jumps_in_units = self.jumps_in_units;

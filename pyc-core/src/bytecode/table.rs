@@ -114,7 +114,64 @@ pub struct Opcode {
     /// What its argument means.
     pub operand: Operand,
     effects: [Effect; 2],
-    caches: u8,
+}
+
+/// What is needed of an opcode to find the next instruction: how many units of caches there are (four bits), and the flags.
+#[derive(Clone, Copy)]
+pub(super) struct Shape(u8);
+
+impl Shape {
+    const TAKES_ARGUMENT: u8 = 1 << 4;
+    const IS_ASSIGNED: u8 = 1 << 5;
+    const IS_PREFIX: u8 = 1 << 6;
+    const IS_PLACE: u8 = 1 << 7;
+
+    const fn of(opcode: &Opcode, caches: u8, is_prefix: bool) -> Shape {
+        assert!(caches < 16);
+        let takes = !matches!(opcode.operand, Operand::None);
+        let is_place = matches!(opcode.operand, Operand::Forward | Operand::Backward | Operand::Absolute);
+        let flags = [
+            (takes, Self::TAKES_ARGUMENT),
+            (!opcode.name.is_empty(), Self::IS_ASSIGNED),
+            (is_prefix, Self::IS_PREFIX),
+            (is_place, Self::IS_PLACE),
+        ];
+        let (mut shape, mut place) = (caches, 0);
+        while place < flags.len() {
+            if flags[place].0 {
+                shape |= flags[place].1;
+            }
+            place += 1;
+        }
+        Shape(shape)
+    }
+
+    #[inline]
+    pub(super) fn takes_argument(self) -> bool {
+        self.0 & Self::TAKES_ARGUMENT != 0
+    }
+
+    #[inline]
+    pub(super) fn is_assigned(self) -> bool {
+        self.0 & Self::IS_ASSIGNED != 0
+    }
+
+    #[inline]
+    pub(super) fn is_prefix(self) -> bool {
+        self.0 & Self::IS_PREFIX != 0
+    }
+
+    /// Whether the argument is a place in the code.
+    #[inline]
+    pub(super) fn is_place(self) -> bool {
+        self.0 & Self::IS_PLACE != 0
+    }
+
+    /// How many units of two bytes follow as inline caches.
+    #[inline]
+    pub(super) fn caches(self) -> u8 {
+        self.0 & 15
+    }
 }
 
 impl Opcode {
@@ -154,6 +211,8 @@ pub(super) struct Data {
 pub struct InstructionSet {
     pub(super) data: &'static Data,
     opcodes: [Opcode; 256],
+    shapes: [Shape; 256],
+    pub(super) has_caches: bool,
     pub(super) extended_arg: u8,
     pub(super) rules: [Rule; 256],
     /// What functions of the interpreter do with the stack, of one and of two arguments.
@@ -164,7 +223,7 @@ impl InstructionSet {
     /// `caches`: how many units follow each opcode as its caches.
     pub(super) const fn new(data: &'static Data, caches: &[u8; 256]) -> InstructionSet {
         let effects = [Effect::Unknown; 2];
-        let mut opcodes = [Opcode { name: "", operand: Operand::None, effects, caches: 0 }; 256];
+        let mut opcodes = [Opcode { name: "", operand: Operand::None, effects }; 256];
         let mut op = data.unassigned_with_argument as usize;
         while op < 256 {
             opcodes[op].operand = Operand::Number;
@@ -177,7 +236,7 @@ impl InstructionSet {
         let mut place = 0;
         while place < data.rows.len() {
             let Row(op, name, operand, next, jump) = data.rows[place];
-            opcodes[op as usize] = Opcode { name, operand, effects: [next, jump], caches: 0 };
+            opcodes[op as usize] = Opcode { name, operand, effects: [next, jump] };
             rules[op as usize] = Rule::named(name, minor);
             // EXTENDED_ARG is the only name that begins with EXT.
             if let [b'E', b'X', b'T', ..] = name.as_bytes() {
@@ -185,14 +244,16 @@ impl InstructionSet {
             }
             place += 1;
         }
-        let mut op = 0;
+        let Some(extended_arg) = extended_arg else { panic!("a table without EXTENDED_ARG") };
+        let mut shapes = [Shape(0); 256];
+        let (mut op, mut has_caches) = (0, false);
         while op < 256 {
-            opcodes[op].caches = caches[op];
+            has_caches |= caches[op] > 0;
+            shapes[op] = Shape::of(&opcodes[op], caches[op], op == extended_arg as usize);
             op += 1;
         }
-        let Some(extended_arg) = extended_arg else { panic!("a table without EXTENDED_ARG") };
         let intrinsics = [Rule::all(data.intrinsics_1, minor), Rule::all(data.intrinsics_2, minor)];
-        InstructionSet { data, opcodes, extended_arg, rules, intrinsics }
+        InstructionSet { data, opcodes, shapes, has_caches, extended_arg, rules, intrinsics }
     }
 
     /// The instructions of the profile's version.
@@ -207,9 +268,15 @@ impl InstructionSet {
     }
 
     /// The row of an opcode.
+    #[inline]
     #[must_use]
     pub fn opcode(&self, opcode: u8) -> &Opcode {
         &self.opcodes[usize::from(opcode)]
+    }
+
+    #[inline]
+    pub(super) fn shape(&self, opcode: u8) -> Shape {
+        self.shapes[usize::from(opcode)]
     }
 
     /// The opcode with this name.
@@ -221,6 +288,6 @@ impl InstructionSet {
     /// How many units of two bytes follow an opcode as its inline caches.
     #[must_use]
     pub fn caches(&self, opcode: u8) -> u8 {
-        self.opcodes[usize::from(opcode)].caches
+        self.shape(opcode).caches()
     }
 }

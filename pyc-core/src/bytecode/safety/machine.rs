@@ -233,15 +233,12 @@ impl<'f, 'g> Machine<'f, 'g> {
             if let Some(start) = self.starts.get_mut(it.offset >> shift) {
                 *start = if is_prefixed { BEHIND_PREFIX } else { place };
             }
-            let operand = frame.set.opcode(it.code).operand;
-            if operand.is_place()
-                && let Some(target) = it.target()
-            {
+            if let Some(target) = it.target() {
                 self.jumps.push((place, target));
             }
-            let (is_cut, is_prefix) = (it.is_cut(), it.code == frame.set.extended_arg);
+            let (is_cut, is_prefix) = (it.is_cut(), it.is_prefix());
             let (offset, argument) = (small(it.offset), it.operand.unwrap_or(0));
-            let is_odd = is_cut | is_prefix | is_prefixed | !self.limits.allow(operand, argument);
+            let is_odd = is_cut | is_prefix | is_prefixed | !self.limits.allow(it.opcode().operand, argument);
             let target = NOWHERE;
             self.steps.push(Step { offset, argument, target, opcode: it.code, is_prefix, is_cut, is_odd });
             (place, is_prefixed) = (place + 1, is_prefix);
