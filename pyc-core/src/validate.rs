@@ -4,10 +4,10 @@
 //! They are here, apart from the reader, because they look at finished values, and because this is where streams exist
 //! that CPython does not survive.
 
-use crate::code::{self, CodeInts, fields, flag};
+use crate::code::{self, CodeInts, Field, fields, flag};
 use crate::error::{Cause, Error, ErrorKind};
 use crate::graph::{Graph, Node, NodeId, Value, bit, kind, pairs};
-use crate::model::equality::scalar_content;
+use crate::model::equality::{As, compared_as, constant_content, scalar_content};
 use crate::opcode;
 use crate::prelude::*;
 use crate::profile::{CodeLayout, Profile};
@@ -60,7 +60,7 @@ fn container_hashable(reader: &mut Reader, id: NodeId, key: bool, offset: usize)
                 None
             }
             b'}' => {
-                let replaced = all_replaced.entry(id).or_insert_with(|| replaced(&reader.graph, id));
+                let replaced = all_replaced.entry(id).or_insert_with(|| replaced(&reader.graph, reader.profile, id));
                 let part = replaced.get(&place).copied().unwrap_or(2 * place + 1);
                 children.get(part).copied().filter(|_| 2 * place + 2 < children.len())
             }
@@ -91,15 +91,15 @@ fn instructions_hashable(reader: &Reader, parts: &[NodeId]) -> Result<(), ErrorK
 
 /// The pairs of a frozendict whose values later equal keys replace, and which of its parts is hashed there: the first of equal
 /// keys has the value of the last one, and for the other values, which are not there any more, their keys stand in.
-fn replaced(graph: &Graph, id: NodeId) -> BTreeMap<usize, usize> {
+fn replaced(graph: &Graph, profile: &Profile, id: NodeId) -> BTreeMap<usize, usize> {
     let pairs = pairs(graph.edges_of(graph.node(id)));
     // Only containers can be without a hash.
     if pairs.chunks_exact(2).all(|pair| !graph.node(graph.resolve(pair[1])).has_edges()) {
         return BTreeMap::new();
     }
-    let (mut classes, mut first, mut hashed) = (Classes::default(), BTreeMap::new(), BTreeMap::new());
+    let (mut classes, mut first, mut hashed) = (Classes::new(graph, profile), BTreeMap::new(), BTreeMap::new());
     for (place, pair) in pairs.chunks_exact(2).enumerate() {
-        let first = *first.entry(classes.of(graph, pair[0])).or_insert(place);
+        let first = *first.entry(classes.of(pair[0])).or_insert(place);
         if first != place {
             hashed.insert(first, 2 * place + 1);
             hashed.insert(place, 2 * place);
@@ -108,64 +108,91 @@ fn replaced(graph: &Graph, id: NodeId) -> BTreeMap<usize, usize> {
     hashed
 }
 
-/// Numbers that equal keys share. Code objects are not compared: each is its own key. (The classes of
-/// [`crate::model::equality`] are those of objects, of which there are none before all is read.)
-#[derive(Default)]
-struct Classes {
-    known: BTreeMap<NodeId, u32>,
+/// Numbers that equal keys share. (The classes of [`crate::model::equality`] are those of objects, of which there are none before
+/// all is read.)
+struct Classes<'g> {
+    graph: &'g Graph<'g>,
+    profile: &'g Profile,
+    known: BTreeMap<(NodeId, As), u32>,
     by_content: BTreeMap<Vec<u8>, u32>,
 }
 
-impl Classes {
-    /// The number of a finished, hashable object. Its parts get theirs first, each once, however often it is shared.
-    fn of(&mut self, graph: &Graph, key: NodeId) -> u32 {
-        let key = graph.resolve(key);
-        let mut open = vec![(key, false)];
-        while let Some((id, has_parts)) = open.pop() {
-            if self.known.contains_key(&id) {
-                continue;
-            }
-            let value = graph.value(id);
-            let parts = match value {
-                Value::Tuple(parts) | Value::FrozenSet(parts) | Value::FrozenDict(parts) | Value::Slice(parts) => parts,
-                _ => &[],
-            };
-            if has_parts || parts.is_empty() {
-                let content = self.content(graph, id, value);
-                let new = u32::try_from(self.by_content.len()).unwrap_or(u32::MAX);
-                let class = *self.by_content.entry(content).or_insert(new);
-                self.known.insert(id, class);
-            } else {
-                open.push((id, true));
-                open.extend(parts.iter().map(|part| (graph.resolve(*part), false)));
-            }
-        }
-        self.class(graph, key)
+impl<'g> Classes<'g> {
+    fn new(graph: &'g Graph<'g>, profile: &'g Profile) -> Self {
+        Classes { graph, profile, known: BTreeMap::new(), by_content: BTreeMap::new() }
     }
 
-    fn class(&self, graph: &Graph, id: NodeId) -> u32 {
-        self.known.get(&graph.resolve(id)).copied().unwrap_or(u32::MAX)
+    /// The number of a finished, hashable object. Its parts get theirs first, each once, however often it is shared.
+    fn of(&mut self, key: NodeId) -> u32 {
+        let key = (self.graph.resolve(key), As::Value);
+        let mut open = vec![(key, false)];
+        while let Some((one, has_parts)) = open.pop() {
+            if self.known.contains_key(&one) {
+                continue;
+            }
+            let parts = self.parts(one);
+            if has_parts || parts.is_empty() {
+                let content = self.content(one, &parts);
+                let new = u32::try_from(self.by_content.len()).unwrap_or(u32::MAX);
+                let class = *self.by_content.entry(content).or_insert(new);
+                self.known.insert(one, class);
+            } else {
+                open.push((one, true));
+                open.extend(parts.into_iter().map(|part| (part, false)));
+            }
+        }
+        self.known.get(&key).copied().unwrap_or(u32::MAX)
+    }
+
+    /// What decides about equality, and what it is compared as.
+    fn parts(&self, (id, r#as): (NodeId, As)) -> Vec<(NodeId, As)> {
+        let part = |id: NodeId, r#as| (self.graph.resolve(id), r#as);
+        match self.graph.value(id) {
+            Value::Tuple(items) | Value::FrozenSet(items) | Value::Slice(items) => {
+                items.iter().map(|id| part(*id, r#as)).collect()
+            }
+            // As a constant it is equal to itself only.
+            Value::FrozenDict(items) if r#as == As::Value => items.iter().map(|id| part(*id, r#as)).collect(),
+            Value::Code(code) => {
+                let parts = code.objects().filter_map(|(field, id)| Some(part(id, compared_as(field)?)));
+                parts.collect()
+            }
+            _ => Vec::new(),
+        }
     }
 
     /// What equal objects share.
-    fn content(&self, graph: &Graph, id: NodeId, value: Value) -> Vec<u8> {
-        let class = |part: &NodeId| self.class(graph, *part);
+    fn content(&self, (id, r#as): (NodeId, As), parts: &[(NodeId, As)]) -> Vec<u8> {
+        let classes = parts.iter().map(|part| self.known.get(part).copied().unwrap_or(u32::MAX));
         let tagged = |tag: u8, numbers: &mut dyn Iterator<Item = u32>| {
-            core::iter::once(tag).chain(numbers.flat_map(u32::to_be_bytes)).collect()
+            [r#as as u8, tag].into_iter().chain(numbers.flat_map(u32::to_be_bytes)).collect()
         };
-        match value {
+        let scalar = |value| match r#as {
+            As::Value => scalar_content(value, false),
+            As::Constant => constant_content(value, false),
+        };
+        match self.graph.value(id) {
             Value::Str(text) => tagged(b'"', &mut text.code_points()),
-            Value::Tuple(parts) => tagged(b'(', &mut parts.iter().map(class)),
-            Value::Slice(parts) => tagged(b':', &mut parts.iter().map(class)),
-            Value::FrozenSet(parts) => {
-                tagged(b'>', &mut parts.iter().map(class).collect::<BTreeSet<u32>>().into_iter())
-            }
-            Value::FrozenDict(parts) => {
-                let last: BTreeMap<u32, u32> =
-                    parts.chunks_exact(2).map(|pair| (class(&pair[0]), class(&pair[1]))).collect();
+            Value::Tuple(_) => tagged(b'(', &mut { classes }),
+            Value::Slice(_) => tagged(b':', &mut { classes }),
+            Value::FrozenSet(_) => tagged(b'>', &mut classes.collect::<BTreeSet<u32>>().into_iter()),
+            Value::FrozenDict(_) if r#as == As::Value => {
+                let classes: Vec<u32> = classes.collect();
+                let last: BTreeMap<u32, u32> = classes.chunks_exact(2).map(|pair| (pair[0], pair[1])).collect();
                 tagged(b'}', &mut last.into_iter().flat_map(|(key, value)| [key, value]))
             }
-            value => scalar_content(value, false).unwrap_or_else(|| tagged(b'@', &mut core::iter::once(id.0))),
+            Value::Code(code) => {
+                let ints = code.ints();
+                let counts = [ints.argcount, ints.posonlyargcount, ints.kwonlyargcount, ints.flags, ints.firstlineno];
+                let mut content = tagged(b'c', &mut classes.chain(counts.map(i32::cast_unsigned)));
+                let bytes = code.object(Field::Code).and_then(|id| self.graph.bytes_at(self.graph.resolve(id)));
+                content.extend(opcode::shown(bytes.unwrap_or_default(), ints.flags, self.profile).unwrap_or_default());
+                content
+            }
+            value => match scalar(value) {
+                Some(content) => [&[r#as as u8][..], &content].concat(),
+                None => tagged(b'@', &mut core::iter::once(id.0)),
+            },
         }
     }
 }

@@ -262,6 +262,37 @@ fn unhashable() {
     check(old, b"<\x01\0\0\0)\x02[\0\0\0\0)\x01NNNNNN", "TypeError: unhashable type: 'list'");
 }
 
+/// Code objects that are equal are one key of a frozendict; where they come from does not count, and their constants' types do.
+#[test]
+fn equal_code_objects_are_one_key() {
+    let code = |line: u8, constant: &[u8], file: u8, name: u8, instructions: &[u8]| {
+        let text = |letter: u8| [b'z', 1, letter];
+        let mut code = [b"c", &[0; 20][..], b"s", &u32::try_from(instructions.len()).unwrap().to_le_bytes()].concat();
+        code.extend(
+            [instructions, b")\x01", constant, b")\0)\0s\0\0\0\0", &text(file), &text(name), &text(file)].concat(),
+        );
+        code.extend([&[line, 0, 0, 0][..], b"s\x02\0\0\0\x83\0s\0\0\0\0"].concat());
+        code
+    };
+    const RETURN: &[u8] = b"\x80\0\0\0\x50\0\x21\0";
+    const ADD: &[u8] = b"\x80\0\0\0\x50\0\x50\0\x2c\0\0\0\0\0\0\0\0\0\0\0\x21\0";
+    let unhashable = "TypeError: cannot use 'frozendict' as a set element (unhashable type: 'dict')";
+    let first = code(1, b"i\x01\0\0\0", b'a', b'f', RETURN);
+    for (second, is_equal) in [
+        (first.clone(), true),
+        (code(1, b"i\x01\0\0\0", b'b', b'f', RETURN), true),
+        (code(2, b"i\x01\0\0\0", b'a', b'f', RETURN), false),
+        (code(1, b"T", b'a', b'f', RETURN), false),
+        (code(1, b"i\x01\0\0\0", b'a', b'g', RETURN), false),
+        (code(1, b"i\x01\0\0\0", b'a', b'f', ADD), false),
+    ] {
+        let stream = [b"<\x01\0\0\0}", &first[..], b"{0", &second, b"N0"].concat();
+        let found = outcome("3.15.0", &stream);
+        assert_eq!(found.starts_with("set 1;frozendict 1;code"), is_equal, "{found}");
+        assert_eq!(found == unhashable, !is_equal, "{found}");
+    }
+}
+
 #[test]
 fn undefined_behaviour_is_named() {
     let check = |releases: &[&str], stream: &[u8], name: &str| {

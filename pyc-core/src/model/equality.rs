@@ -18,7 +18,7 @@ use core::ops::Range;
 
 /// What is compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum As {
+pub(crate) enum As {
     /// A value.
     Value,
     /// A constant of a code object.
@@ -381,12 +381,20 @@ fn parts<'l>(loaded: &'l Loaded, (object, r#as): (Object, As)) -> impl Iterator<
     parts.iter().zip(places).filter_map(move |(&part, field)| match (code, field) {
         (b'(' | b')' | b'>' | b':', _) => Some((part, r#as)),
         (b'}', _) => (r#as == As::Value).then_some((part, As::Value)),
-        (b'c', Some(Field::Consts)) => Some((part, As::Constant)),
-        (b'c', Some(Field::Code)) if derived => None,
-        (b'c', Some(Field::Localspluskinds | Field::Filename | Field::Qualname | Field::Lnotab)) => None,
-        (b'c', _) => Some((part, As::Value)),
+        (b'c', Some(Field::Code)) if !derived => Some((part, As::Value)),
+        (b'c', Some(field)) => compared_as(*field).map(|r#as| (part, r#as)),
         _ => None,
     })
+}
+
+/// What the field of a code object is compared as, if it decides about its equality. (The instructions are apart: what counts is
+/// what `co_code` shows.)
+pub(crate) fn compared_as(field: Field) -> Option<As> {
+    match field {
+        Field::Code | Field::Localspluskinds | Field::Filename | Field::Qualname | Field::Lnotab => None,
+        Field::Consts => Some(As::Constant),
+        _ => Some(As::Value),
+    }
 }
 
 /// A text that equal constants share: with the type, and with the signs of zeros.
