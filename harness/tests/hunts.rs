@@ -304,7 +304,7 @@ fn killed_workers_change_no_verdict() {
 #[test]
 fn shards_merge_into_the_whole_run() {
     let Some(mut scene) = Scene::new(&["wrong", "crasher"]) else { return };
-    let limits = ["--seed", "3", "--cases", "1200", "--minimize-for", "0"];
+    let limits = ["--seed", "3", "--cases", "2400", "--minimize-for", "0"];
     let (status, said) = output(&mut provost(&scene.hunt(&limits)));
     assert_eq!(status, Some(1), "{said}");
     let wanted = came(&last_run(&scene.out()));

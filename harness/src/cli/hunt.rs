@@ -47,7 +47,7 @@ pub(crate) struct Hunt {
     subject: Vec<String>,
     /// Sources of the cases, used in turn. `execution` cannot be combined with others. It executes code objects that Provost
     /// made, in confined processes; no other generator executes code
-    #[arg(long, value_delimiter = ',', default_value = "stdlib,values,streams,codes,programs,pyc")]
+    #[arg(long, value_delimiter = ',', default_value = "stdlib,values,streams,keys,codes,programs,pyc")]
     generators: Vec<Generator>,
     /// The files of this folder are the cases, such as the crashes of a fuzzer, in the place of generators
     #[arg(long, value_name = "DIR", conflicts_with_all = ["generators", "full", "minutes", "cases"])]

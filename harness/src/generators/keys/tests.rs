@@ -12,8 +12,12 @@ fn cases(profile: &Profile, n: u64) -> impl Iterator<Item = Generated> {
 fn what_is_to_be_accepted_is() {
     for profile in Profile::all() {
         for Generated { bytes, valid } in cases(profile, 3000).filter(|case| case.valid) {
-            let error = read(&bytes, profile).err().map(|e| e.exception(profile));
+            let graph = read(&bytes, profile);
+            let error = graph.as_ref().err().map(|e| e.exception(profile));
             assert!(error.is_none(), "{} {valid} {error:?} {bytes:x?}", profile.version);
+            // Nothing is asked about what is undefined.
+            let hazard = graph.ok().and_then(|graph| Loaded::new(&graph, profile).hazard());
+            assert!(hazard.is_none(), "{} {hazard:?} {bytes:x?}", profile.version);
         }
     }
 }
