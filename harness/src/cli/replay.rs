@@ -89,6 +89,13 @@ impl Replay {
                 }
             }
         }
+        // What pyc-core promises by itself needs no interpreter.
+        for core in Core::all().filter(|_| answers.is_empty()) {
+            let told = stream.as_ref().and_then(|stream| properties::broken(&core, stream));
+            let version = core.profile().version;
+            broken
+                .extend(told.map(|(property, says)| format!("pyc-core as {version} does not keep {property}: {says}")));
+        }
         let mut out = std::io::stdout().lock();
         let is_stdin = self.case == Path::new("-");
         let file =
