@@ -1,6 +1,6 @@
 //! What the generators find of the mutants, by file, and what they do not: for a terminal, and as a section of docs/MUTANTS.md.
 
-use super::survivors::KNOWN;
+use super::survivors::{KNOWN, Known};
 use crate::progress;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -163,18 +163,20 @@ impl Outcome {
         progress::table(&self.lines())
     }
 
-    /// How many are found, in one sentence.
+    /// How many are found, and how many can be.
     #[must_use]
     pub fn summary(&self, terms: &Terms) -> String {
         let seeds: Vec<String> = terms.seeds.iter().map(u64::to_string).collect();
+        let Share { shown, found, hidden } = self.all;
+        let silent: usize = self.lost.keys().filter_map(|place| known(place)).map(|known| known.silent).sum();
+        #[allow(clippy::cast_precision_loss)] // Some thousands.
+        let share = 100.0 * found as f64 / shown.saturating_sub(silent).max(1) as f64;
         format!(
-            "The generators find {} of {} mutants that they or the tests of pyc-core find, within {} cases from each of the seeds \
-             {}. {} show neither in a case nor in a test.",
-            self.all.found,
-            self.all.shown,
+            "The generators find {found} of {shown} mutants that they or the tests of pyc-core find, within {} cases from each of \
+             the seeds {}. {hidden} show neither in a case nor in a test. Of those that only tests notice no case can show \
+             {silent}, which change speed, memory, or what only programs call; without these {share:.1} % are found.",
             terms.cases,
             seeds.join(", "),
-            self.all.hidden
         )
     }
 
@@ -192,7 +194,7 @@ impl Outcome {
     #[must_use]
     pub fn complaints(&self) -> Vec<String> {
         let lost = self.lost.iter().map(|(place, lost)| (place.as_str(), lost.len())).collect();
-        complaints(&lost, &KNOWN.iter().map(|(place, count, _)| (*place, *count)).collect())
+        complaints(&lost, &KNOWN.iter().map(|known| (known.place, known.count)).collect())
     }
 
     /// The section of docs/MUTANTS.md.
@@ -205,7 +207,7 @@ impl Outcome {
         let lost: String = self.lost.iter().map(|(place, lost)| lost_row(place, lost)).collect();
         format!(
             "{SECTION}\n\n{HOW}\nWritten by `{command}`.\n\n{}\n\n{heading}|---|--:|--:|--:|--:|\n{shares}\n\
-             ### What they do not find\n\n{LOST}\n|---|--:|---|---|\n{lost}",
+             ### What they do not find\n\n{LOST}\n|---|--:|--:|---|---|\n{lost}",
             self.summary(terms)
         )
     }
@@ -220,15 +222,20 @@ fn lost_row(place: &str, lost: &[String]) -> String {
         let times = if *count == 1 { String::new() } else { format!(" ({count} times)") };
         format!("`{}`{times}", what.replace('|', "\\|"))
     });
-    format!("{} {} |\n", known_cells(place, lost.len(), why(place)), names.collect::<Vec<_>>().join("<br>"))
+    let silent = known(place).map_or(0, |known| known.silent);
+    format!("{} {} |\n", known_cells(place, lost.len(), silent, why(place)), names.collect::<Vec<_>>().join("<br>"))
 }
 
-fn known_cells(place: &str, count: usize, why: &str) -> String {
-    format!("| `{place}` | {count} | {why} |")
+fn known_cells(place: &str, count: usize, silent: usize, why: &str) -> String {
+    format!("| `{place}` | {count} | {silent} | {why} |")
+}
+
+fn known(place: &str) -> Option<&'static Known> {
+    KNOWN.iter().find(|known| known.place == place)
 }
 
 fn why(place: &str) -> &'static str {
-    KNOWN.iter().find(|(known, ..)| *known == place).map_or(UNEXPLAINED, |(.., why)| why)
+    known(place).map_or(UNEXPLAINED, |known| known.why)
 }
 
 fn complaints(lost: &BTreeMap<&str, usize>, known: &BTreeMap<&str, usize>) -> Vec<String> {
@@ -246,7 +253,7 @@ const UNEXPLAINED: &str = "unexplained";
 /// Where the section begins.
 pub const SECTION: &str = "## What the generators find";
 
-const LOST: &str = "| place | mutants | why | which |";
+const LOST: &str = "| place | mutants | that no case can show | why not the others, or all | which |";
 
 const HOW: &str = "\
 `cargo provost faults --mutants` measures this and writes this section. The mutants that cargo-mutants lists are compiled into one
@@ -310,7 +317,7 @@ mod tests {
         let lines = section.lines().skip_while(|line| *line != LOST).skip(2).take_while(|line| line.starts_with('|'));
         let is_explained = |line: &&str| !line.contains(&format!(" | {UNEXPLAINED} | "));
         let lines: Vec<&str> = lines.filter(is_explained).collect();
-        let known = KNOWN.iter().map(|(place, count, why)| known_cells(place, *count, why));
+        let known = KNOWN.iter().map(|known| known_cells(known.place, known.count, known.silent, known.why));
         let known: Vec<String> = known.collect();
         assert_eq!(lines.len(), known.len());
         for (line, known) in lines.iter().zip(known) {
