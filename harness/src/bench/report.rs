@@ -215,6 +215,7 @@ pub fn verifier(rows: &[Row], made: &str) -> String {
         "{VERIFIER}
 `cargo provost bench --only verify` measures this table and replaces this section: how many MB of `co_code` of the standard library
 the verifier takes a second, of graphs that are read already, and, as the reference, how many are read. At least 50 are wanted.
+Since 3.11 half of `co_code` are caches: of 3.6 to 3.10 more instructions and more streams a second are verified for fewer MB.
 
 {made}
 
