@@ -17,7 +17,7 @@ pub struct Covering<'c> {
 /// Goes through the tables of a code object beside its instructions.
 ///
 /// ```
-/// # use pyc_core::{Profile, Version, bytecode::Body, graph::Value};
+/// # use pyc_core::bytecode::Body;
 /// # fn show(body: &Body<'_>) {
 /// let mut cursor = body.cursor();
 /// for instruction in body.instructions() {
