@@ -296,7 +296,10 @@ fn killed_workers_change_no_verdict() {
     assert!(kills > 0, "{cases} cases take no ten seconds");
     assert_eq!(waiting.join().unwrap(), calm_status);
     validate(&last_run(&disturbed));
-    assert_eq!(came(&last_run(&disturbed)), came(&last_run(&calm)), "{kills} workers were killed");
+    // Since 3.10 a NaN's hash is its address. A constant set with one is in another order each time that it is compiled, so the
+    // same verdicts may be about other bytes, and those may be dumped once more or once less.
+    let verdicts = |run: &Path| Came { reached: BTreeMap::new(), ..came(run) };
+    assert_eq!(verdicts(&last_run(&disturbed)), verdicts(&last_run(&calm)), "{kills} workers were killed");
 }
 
 /// Three machines share a run. One is killed and goes on, another one is killed and begins anew: together they come to the run of
