@@ -296,8 +296,9 @@ fn killed_workers_change_no_verdict() {
     assert!(kills > 0, "{cases} cases take no ten seconds");
     assert_eq!(waiting.join().unwrap(), calm_status);
     validate(&last_run(&disturbed));
-    // Since 3.10 a NaN's hash is its address. A constant set with one is in another order each time that it is compiled, so the
-    // same verdicts may be about other bytes, and those may be dumped once more or once less.
+    // What a compiler writes may depend on the process. Since 3.10 a NaN's hash is its address, so a constant set with one is in
+    // another order each time; of 3.8 a case more or less reaches one rule, and it is not known why. So the same verdicts may be
+    // about other bytes, and those may be dumped once more or once less.
     let verdicts = |run: &Path| Came { reached: BTreeMap::new(), ..came(run) };
     assert_eq!(verdicts(&last_run(&disturbed)), verdicts(&last_run(&calm)), "{kills} workers were killed");
 }

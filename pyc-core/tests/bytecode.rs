@@ -83,7 +83,6 @@ fn body<'g>(graph: &'g Graph<'_>, profile: &'g Profile) -> Body<'g> {
     Body::new(graph, &code, profile)
 }
 
-#[track_caller]
 /// Entries of an exception table, each behind the one before, or not.
 fn handlers(random: &mut Random, are_in_order: bool) -> Vec<u8> {
     let mut start = 0;
@@ -130,6 +129,7 @@ fn a_cursor_finds_what_covers_an_instruction() {
     }
 }
 
+#[track_caller]
 fn check_assembly<'p>(graph: &Graph<'_>, profile: &'p Profile) -> Assembly<'p> {
     let body = body(graph, profile);
     let assembly = Assembly::of(&body, profile);

@@ -127,7 +127,7 @@ impl<'g> Body<'g> {
         Cursor::new(self)
     }
 
-    /// Where the code may go on but at the next instruction: the targets of its jumps and of its exception table.
+    /// The targets of all jumps and of the exception table.
     #[must_use]
     pub fn targets(&self) -> Targets {
         let mut targets = Targets { words: vec![0; self.code.len().div_ceil(64)] };
