@@ -441,6 +441,14 @@ class Conversations(unittest.TestCase):
         else:
             self.assertLess(len(optimized), len(Fields(worker.compile(SOURCE)).skip(b"P").data))
 
+    @each((3, 0))
+    def test_compile_after_a_load(self, worker):
+        source = b"some_name = other_name\n"
+        before = worker.compile(source)
+        # A list that holds itself stays until a collection, and a name with it.
+        worker.load(seq(b"\xdb", ref(0), b"\xda\x09some_name"))
+        self.assertEqual(worker.compile(source), before)
+
     @each()
     def test_import(self, worker):
         magic = Fields(worker.compile(SOURCE)).skip(b"P").blob()[:4]

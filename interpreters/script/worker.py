@@ -418,7 +418,11 @@ def compile_source(fields):
             raise ValueError("no optimization level %d" % level)
         else:
             arguments = source, filename.decode("utf-8", "surrogateescape"), "exec", 0, True, level
-        data = marshal.dumps(*(compile(*arguments),))  # one owner of the root, as when a stream is dumped again
+        code = [compile(*arguments)]
+        # As in `load_case`: every interned string has a second owner, whatever else this process has seen, and the root has one.
+        keep = marshal.loads(marshal.dumps(code[0]))
+        data = marshal.dumps(*(code.pop(),))
+        del keep
     except Exception as e:
         return b"E" + exception(e)
     header = [magic(), u32(0)]  # flags since 3.7, the time before

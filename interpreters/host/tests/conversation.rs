@@ -251,6 +251,19 @@ fn fields_of_code_follow_the_version() {
     });
 }
 
+/// What a worker has seen before is another owner of interned strings, and those are flagged.
+#[test]
+fn what_is_compiled_does_not_depend_on_what_was_loaded() {
+    let ask = Compile { source: b"some_name = other_name\n".to_vec(), filename: "x.py".into(), optimize: 0 };
+    with_each(|talk, _| {
+        let Answer::Compiled(before) = talk.ask(&Request::Compile(ask.clone())) else { panic!("not compiled") };
+        // A list that holds itself stays until a collection, and a name with it.
+        let cycle = b"\xdb\x02\0\0\0r\0\0\0\0\xda\x09some_name";
+        accepted(&talk.load(&asked(CanonMode::None, &[], &[cycle]))[0]);
+        assert_eq!(talk.ask(&Request::Compile(ask.clone())), Answer::Compiled(before));
+    });
+}
+
 #[test]
 fn rejections_have_class_and_message() {
     let table: &[(&[u8], &str, &str)] = &[

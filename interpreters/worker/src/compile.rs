@@ -20,7 +20,12 @@ fn marshalled_code<'py>(py: Python<'py>, ask: &Compile) -> PyResult<Bound<'py, P
     let source = PyBytes::new(py, &ask.source);
     let arguments = (source, &ask.filename, "exec", flags, dont_inherit, ask.optimize);
     let code = py.import("builtins")?.getattr("compile")?.call1(arguments)?;
-    Ok(py.import("marshal")?.getattr("dumps")?.call1((code,))?.cast_into()?)
+    let marshal = py.import("marshal")?;
+    // As when a stream is dumped: every interned string has a second owner, whatever else this process has seen.
+    let keep = marshal.call_method1("loads", (marshal.call_method1("dumps", (&code,))?,))?;
+    let dumped = marshal.call_method1("dumps", (code,))?;
+    drop(keep);
+    Ok(dumped.cast_into()?)
 }
 
 /// Magic, flags 0, mtime 0, length of the source modulo 2^32: the layout since 3.7.
