@@ -21,7 +21,7 @@ mod code;
 use crate::graph::{Graph, NodeId, Value, bit};
 use crate::prelude::*;
 use crate::profile::Profile;
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeSet;
 use classes::Classes;
 
 /// A cause of a difference.
@@ -152,9 +152,9 @@ pub fn compare(left: &Graph<'_>, right: &Graph<'_>, profile: &Profile) -> Compar
         of_left,
         of_right,
         open: vec![(left.root, right.root, Kind::Value)],
-        done: BTreeSet::new(),
+        done: Pairs::of(left),
         mild: BTreeSet::new(),
-        partner: BTreeMap::new(),
+        partner: Pairs::of(left),
         found: Comparison::default(),
         budget: (1 << 12) + PAIRS * (left.len() + right.len()),
     };
@@ -171,13 +171,43 @@ struct Walk<'w, 'l, 'r> {
     of_right: Vec<u32>,
     /// Pairs to compare, and what a difference of values there is.
     open: Vec<(NodeId, NodeId, Kind)>,
-    done: BTreeSet<(NodeId, NodeId)>,
+    done: Pairs,
     /// Those of them that differ as a docstring, a line or a file name only: the program may use the same object elsewhere.
     mild: BTreeSet<(NodeId, NodeId)>,
-    /// For each object of the first graph: the one of the second that it was met with.
-    partner: BTreeMap<NodeId, NodeId>,
+    /// Objects that have an identity, with those that they were met with.
+    partner: Pairs,
     found: Comparison,
     budget: usize,
+}
+
+/// Pairs of objects. Nearly always an object is in one pair, so that has a place of its own.
+struct Pairs {
+    /// For each object of the first graph: the one of the second that it was met with first.
+    first: Vec<Option<NodeId>>,
+    others: BTreeSet<(NodeId, NodeId)>,
+}
+
+impl Pairs {
+    fn of(left: &Graph<'_>) -> Pairs {
+        Pairs { first: vec![None; left.len()], others: BTreeSet::new() }
+    }
+
+    /// Whether an object was met with another one before; if with none, it is met with this one now.
+    fn has_another(&mut self, left: NodeId, right: NodeId) -> bool {
+        self.first.get_mut(left.at()).is_some_and(|first| *first.get_or_insert(right) != right)
+    }
+
+    /// Adds a pair; whether it is a new one.
+    fn insert(&mut self, left: NodeId, right: NodeId) -> bool {
+        match self.first.get_mut(left.at()) {
+            Some(first @ None) => {
+                *first = Some(right);
+                true
+            }
+            Some(Some(first)) if *first == right => false,
+            _ => self.others.insert((left, right)),
+        }
+    }
 }
 
 impl Walk<'_, '_, '_> {
@@ -218,11 +248,11 @@ impl Walk<'_, '_, '_> {
         match are_references {
             _ if !self.left.node(l).has_identity() || !is_equal => {}
             (true, false) | (false, true) => self.tell(sharing, left, right),
-            _ if *self.partner.entry(l).or_insert(r) != r => self.tell(sharing, left, right),
+            _ if self.partner.has_another(l, r) => self.tell(sharing, left, right),
             (false, false) if a.is(bit::FLAG) != b.is(bit::FLAG) => self.tell(Kind::Flags, left, right),
             _ => {}
         }
-        if !self.done.insert((l, r)) {
+        if !self.done.insert(l, r) {
             if !context.keeps_program() && self.mild.remove(&(l, r)) {
                 self.tell(context, left, right);
             }

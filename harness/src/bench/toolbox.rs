@@ -29,7 +29,7 @@ does the first 1,000 in one thread, and its time is taken for all (`bench/toolbo
 | `info` | with `dis.get_instructions` over all code objects, counted by opcode |
 | `verify` | with what importlib asks of header and source, and `marshal.loads` |
 | `identify` | with `marshal.loads`: Python has nothing that tells who wrote a stream |
-| `normalize` | with `marshal.dumps(marshal.loads(...))` and a file that is written; ours checks what it writes, and puts it in the place of the file as a whole |
+| `normalize` | with `marshal.dumps(marshal.loads(...))` and a file that is written; ours compares both values, has the interpreter confirm it, and puts the result in the place of the file as a whole |
 | `diff` | the tree and its normal form, with two `marshal.loads` and a comparison, which does not say what differs |
 ";
 

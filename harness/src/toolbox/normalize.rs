@@ -3,7 +3,8 @@
 use super::Trouble;
 use super::verify::not_pyc;
 use crate::export::plain::same_value;
-use crate::observation::{Canon, Observation};
+use crate::observation::{Accepted, Canon, Dump, Observation};
+use crate::subjects::core::dump;
 use crate::subjects::{Reality, Subject};
 use interpreters::{Interpreter, Limits};
 use protocol::{CanonMode, Load};
@@ -140,38 +141,127 @@ impl Verifier {
         if before == after {
             return Ok(None);
         }
-        let differs = |who: &str| {
-            let what = format!("the normal form would not load as the same value, says {who}");
-            Trouble::new("not-verified", what, "report it, with the file")
+        let (Ok(old), Ok(new)) = (read(before, profile), read(after, profile)) else {
+            return Err(differs("the model"));
         };
-        let (old, new) = (read(before, profile), read(after, profile));
-        let is_same = old.ok().zip(new.ok()).is_some_and(|(old, new)| {
-            // Most show it by themselves; canons also know what loading does to code, and to members that are equal.
-            compare(&old, &new, profile).is_same_value()
-                || same_value(&Loaded::new(&old, profile).canon(), &Loaded::new(&new, profile).canon())
-        });
-        if !is_same {
+        let values = [Loaded::new(&old, profile), Loaded::new(&new, profile)];
+        // Most show it by themselves; canons also know what loading does to code, and to members that are equal.
+        if !compare(&old, &new, profile).is_same_value() && !same_value(&values[0].canon(), &values[1].canon()) {
             return Err(differs("the model"));
         }
         let Some((name, subject)) = self.interpreters.get(&profile.version) else { return Ok(None) };
-        let cases = vec![before.to_vec(), after.to_vec()];
-        let load = Load { canon: CanonMode::Text, consumed: false, versions: Vec::new(), cases };
-        let said = subject.lock().unwrap_or_else(PoisonError::into_inner).load(&load);
-        let said =
-            said.map_err(|e| Trouble::new("not-verified", format!("{name} cannot be asked: {e}"), "try again"))?;
-        let canons: Vec<&str> = said
-            .iter()
-            .filter_map(|one| match one {
-                Observation::Accepted(accepted) => match &accepted.canon {
-                    Canon::Text(text) => Some(text.as_str()),
-                    _ => None,
-                },
-                _ => None,
-            })
-            .collect();
+        let ask = |canon, versions| {
+            let load = Load { canon, consumed: false, versions, cases: vec![before.to_vec(), after.to_vec()] };
+            let said = subject.lock().unwrap_or_else(PoisonError::into_inner).load(&load);
+            said.map_err(|e| Trouble::new("not-verified", format!("{name} cannot be asked: {e}"), "try again"))
+        };
+        // Who dumps both as the model says has loaded what the model compared.
+        let version = profile.marshal_version;
+        let expected = values.each_ref().map(|value| dump(value, version));
+        let is_certain = |dump: &Dump| matches!(dump, Dump::Bytes { unpredictable: None, .. });
+        if expected.iter().all(is_certain) {
+            let said = ask(CanonMode::None, vec![version])?;
+            if said.len() == expected.len() && said.iter().zip(&expected).all(|(said, dump)| has_dumped(said, dump)) {
+                return Ok(Some(name.clone()));
+            }
+        }
+        let said = ask(CanonMode::Text, Vec::new())?;
+        let canons: Vec<&str> = said.iter().filter_map(canon).collect();
         match canons[..] {
             [old, new] if same_value(old, new) => Ok(Some(name.clone())),
             _ => Err(differs(name)),
         }
+    }
+}
+
+fn differs(who: &str) -> Trouble {
+    let what = format!("the normal form would not load as the same value, says {who}");
+    Trouble::new("not-verified", what, "report it, with the file")
+}
+
+/// Whether these bytes are what was dumped.
+fn has_dumped(said: &Observation, expected: &Dump) -> bool {
+    let Observation::Accepted(accepted) = said else { return false };
+    match (&accepted.dumps[..], expected) {
+        ([(_, Dump::Bytes { bytes, .. })], Dump::Bytes { bytes: expected, .. }) => bytes == expected,
+        _ => false,
+    }
+}
+
+fn canon(said: &Observation) -> Option<&str> {
+    match said {
+        Observation::Accepted(Accepted { canon: Canon::Text(text), .. }) => Some(text),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::comparison::Question;
+    use crate::subjects::core::Core;
+    use crate::subjects::{Broken, Compiled};
+    use protocol::Compile;
+
+    /// Answers as the model does, but for the dumps, or for the canon of each stream but the first.
+    #[derive(Clone)]
+    struct Fake {
+        core: Core,
+        dumps: bool,
+        canon: bool,
+    }
+
+    impl Subject for Fake {
+        fn load(&mut self, load: &Load) -> Result<Vec<Observation>, Broken> {
+            let question = Question { canon: load.canon != CanonMode::None, versions: load.versions.clone() };
+            let observe = |case: &Vec<u8>| {
+                let mut said = self.core.observe_about(case, &question);
+                let Observation::Accepted(accepted) = &mut said else { return said };
+                if let (false, [(_, Dump::Bytes { bytes, .. })]) = (self.dumps, &mut accepted.dumps[..]) {
+                    bytes.push(0);
+                }
+                if !self.canon && question.canon && case != &load.cases[0] {
+                    accepted.canon = Canon::Text("none\n".into());
+                }
+                said
+            };
+            Ok(load.cases.iter().map(observe).collect())
+        }
+
+        fn compile(&mut self, _: &Compile) -> Result<Compiled, Broken> {
+            Ok(Compiled::Faulted("nothing is compiled".into()))
+        }
+
+        fn restarts(&self) -> u32 {
+            0
+        }
+
+        fn fresh(&self) -> Box<dyn Subject> {
+            Box::new(self.clone())
+        }
+    }
+
+    /// Dumps that are as predicted confirm it; else canons have to.
+    #[test]
+    fn an_interpreter_that_sees_another_value_is_heard() {
+        let profile = Profile::of(Version::new(3, 12)).unwrap();
+        let check = |dumps, canon, after: &[u8], expected: Result<Option<&str>, &str>| {
+            let subject: Box<dyn Subject> = Box::new(Fake { core: Core::with(profile.clone()), dumps, canon });
+            let interpreters = BTreeMap::from([(profile.version, ("a fake".to_owned(), Mutex::new(subject)))]);
+            let said = Verifier { interpreters }.verify(profile, b"\xa9\x02i\x05\0\0\0\xda\x02ab", after);
+            let said = said.map_err(|trouble| trouble.to_string());
+            match (&said, expected) {
+                (Ok(name), Ok(expected)) => assert_eq!(name.as_deref(), expected),
+                (Err(text), Err(expected)) => assert!(text.contains(expected), "{text}"),
+                _ => panic!("{said:?} in place of {expected:?}"),
+            }
+        };
+        let same = b")\x02i\x05\0\0\0\xda\x02ab";
+        check(true, true, same, Ok(Some("a fake")));
+        check(false, true, same, Ok(Some("a fake")));
+        check(true, false, same, Ok(Some("a fake")));
+        check(false, false, same, Err("says a fake"));
+        check(true, true, b")\x02i\x06\0\0\0\xda\x02ab", Err("says the model"));
+        check(false, false, b"\xa9\x02i\x05\0\0\0\xda\x02ab", Ok(None));
     }
 }

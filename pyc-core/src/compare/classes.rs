@@ -1,15 +1,19 @@
 //! What objects are worth: equal values have equal numbers, in both graphs, whatever is shared, flagged or interned.
 
 use crate::graph::{Graph, NodeId, Value, index};
+use crate::model::Table;
 use crate::model::equality::constant_content;
 use crate::prelude::*;
-use alloc::collections::BTreeMap;
 
 /// Numbers by content.
 #[derive(Default)]
 pub(super) struct Classes {
-    by_content: BTreeMap<Vec<u8>, u32>,
-    next: u32,
+    /// The numbers, by content.
+    table: Table,
+    /// All contents, one after the other.
+    contents: Vec<u8>,
+    /// For each number: where its content is. What is like nothing else has none.
+    content: Vec<(usize, usize)>,
 }
 
 impl Classes {
@@ -23,8 +27,13 @@ impl Classes {
             let id = *id;
             let Some(&child) = graph.children(id).get(*place) else {
                 path.pop();
-                let content = if graph.node(id).has_edges() { whole(graph, id, &of) } else { leaf(graph, id) };
-                let number = self.number(content);
+                let start = self.contents.len();
+                if graph.node(id).has_edges() {
+                    self.add_whole(graph, id, &of);
+                } else {
+                    self.add_leaf(graph, id);
+                }
+                let number = self.number(start);
                 // An empty graph has no root.
                 if let Some(of) = of.get_mut(id.at()) {
                     *of = number;
@@ -49,56 +58,87 @@ impl Classes {
         of
     }
 
-    fn number(&mut self, content: Vec<u8>) -> u32 {
-        let next = self.next;
-        let number = *self.by_content.entry(content).or_insert(next);
-        self.next += u32::from(number == next);
+    /// The number of the content that begins there and is the last one.
+    fn number(&mut self, start: usize) -> u32 {
+        let Classes { table, contents, content, .. } = self;
+        let last = &contents[start..];
+        let hash = table.hash(last);
+        let next = index(content.len());
+        let number = table.find_or_add(hash, next, |other| {
+            let (start, end) = content[other as usize];
+            contents[start..end] == *last
+        });
+        if number == next {
+            content.push((start, contents.len()));
+        } else {
+            contents.truncate(start);
+        }
         number
     }
 
     fn fresh(&mut self) -> u32 {
-        self.next += 1;
-        self.next - 1
+        self.content.push((0, 0));
+        index(self.content.len() - 1)
     }
-}
 
-fn leaf(graph: &Graph<'_>, id: NodeId) -> Vec<u8> {
-    let value = graph.value(id);
-    let (tag, bytes) = match value {
-        Value::Str(text) if text.latin1 && !text.is_ascii() => (b'u', text.to_string_lossy().into_bytes()),
-        Value::Str(text) => (b'u', text.bytes.to_vec()),
-        // NaNs are the same if their bits are.
-        Value::Float(bits) => (b'g', bits.to_le_bytes().to_vec()),
-        Value::Complex(real, imaginary) => (b'y', [real.to_le_bytes(), imaginary.to_le_bytes()].concat()),
-        _ => match constant_content(value, graph.python2) {
-            Some(content) if matches!(content.first(), Some(b'f' | b'y')) => {
-                (if content[0] == b'f' { b'g' } else { b'y' }, content[1..].to_vec())
+    fn add_leaf(&mut self, graph: &Graph<'_>, id: NodeId) {
+        let out = &mut self.contents;
+        let tag = match graph.value(id) {
+            Value::Str(text) => {
+                if text.latin1 && !text.is_ascii() {
+                    out.extend_from_slice(text.to_string_lossy().as_bytes());
+                } else {
+                    out.extend_from_slice(text.bytes);
+                }
+                b'u'
             }
-            Some(content) => (b'c', content),
-            None => (graph.type_byte(id), graph.payload(graph.node(id)).to_vec()),
-        },
-    };
-    let mut out = bytes;
-    out.push(tag);
-    out
-}
+            // NaNs are the same if their bits are.
+            Value::Float(bits) => {
+                out.extend_from_slice(&bits.to_le_bytes());
+                b'g'
+            }
+            Value::Complex(real, imaginary) => {
+                out.extend([real, imaginary].into_iter().flat_map(u64::to_le_bytes));
+                b'y'
+            }
+            value => match constant_content(value, graph.python2) {
+                Some(content) if matches!(content.first(), Some(b'f' | b'y')) => {
+                    out.extend_from_slice(&content[1..]);
+                    if content[0] == b'f' { b'g' } else { b'y' }
+                }
+                Some(content) => {
+                    out.extend_from_slice(&content);
+                    b'c'
+                }
+                None => {
+                    out.extend_from_slice(graph.payload(graph.node(id)));
+                    graph.type_byte(id)
+                }
+            },
+        };
+        out.push(tag);
+    }
 
-fn whole(graph: &Graph<'_>, id: NodeId, of: &[u32]) -> Vec<u8> {
-    let mut out = Vec::new();
-    let code = graph.type_byte(id);
-    let children = graph.children(id);
-    if let Value::Code(code) = graph.value(id) {
-        let i = code.ints();
-        let ints = [i.argcount, i.posonlyargcount, i.kwonlyargcount, i.nlocals, i.stacksize, i.flags, i.firstlineno];
-        out.extend(ints.iter().flat_map(|int| int.to_le_bytes()));
+    fn add_whole(&mut self, graph: &Graph<'_>, id: NodeId, of: &[u32]) {
+        let out = &mut self.contents;
+        let code = graph.type_byte(id);
+        if let Value::Code(code) = graph.value(id) {
+            let i = code.ints();
+            let ints =
+                [i.argcount, i.posonlyargcount, i.kwonlyargcount, i.nlocals, i.stacksize, i.flags, i.firstlineno];
+            out.extend(ints.iter().flat_map(|int| int.to_le_bytes()));
+        }
+        let children = graph.children(id);
+        out.extend(index(children.len()).to_le_bytes());
+        let parts = children.iter().map(|child| of.get(child.at()).copied().unwrap_or(0));
+        if matches!(code, b'<' | b'>') {
+            let mut parts: Vec<u32> = parts.collect();
+            parts.sort_unstable();
+            out.extend(parts.iter().flat_map(|part| part.to_le_bytes()));
+        } else {
+            out.extend(parts.flat_map(u32::to_le_bytes));
+        }
+        out.push(if code == b')' { b'(' } else { code });
+        out.push(b'*');
     }
-    let mut parts: Vec<u32> = children.iter().map(|child| of.get(child.at()).copied().unwrap_or(0)).collect();
-    if matches!(code, b'<' | b'>') {
-        parts.sort_unstable();
-    }
-    out.extend(index(parts.len()).to_le_bytes());
-    out.extend(parts.iter().flat_map(|part| part.to_le_bytes()));
-    out.push(if code == b')' { b'(' } else { code });
-    out.push(b'*');
-    out
 }

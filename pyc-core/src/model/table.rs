@@ -9,7 +9,7 @@ use crate::prelude::*;
 
 /// An open-addressing table of objects.
 #[derive(Default)]
-pub(super) struct Table {
+pub(crate) struct Table {
     /// Hash and object; the object is `FREE` where there is none.
     slots: Vec<(u32, Object)>,
     used: usize,
@@ -22,14 +22,14 @@ const FREE: Object = u32::MAX;
 
 impl Table {
     /// Forgets all objects. The table need not grow for so many new ones, and takes no memory before the first comes.
-    pub(super) fn begin(&mut self, objects: usize) {
+    pub(crate) fn begin(&mut self, objects: usize) {
         self.slots.clear();
         self.used = 0;
         self.first = (2 * objects).next_power_of_two();
     }
 
     /// The object that `equal` accepts among those with this hash; if there is none, `object` is added and returned.
-    pub(super) fn find_or_add(&mut self, hash: u64, object: Object, equal: impl FnMut(Object) -> bool) -> Object {
+    pub(crate) fn find_or_add(&mut self, hash: u64, object: Object, equal: impl FnMut(Object) -> bool) -> Object {
         match self.find(hash, equal) {
             Ok(found) => found,
             Err(place) => {
@@ -40,7 +40,7 @@ impl Table {
     }
 
     /// The object that `equal` accepts among those with this hash, or where it can be added.
-    pub(super) fn find(&self, hash: u64, mut equal: impl FnMut(Object) -> bool) -> Result<Object, usize> {
+    pub(crate) fn find(&self, hash: u64, mut equal: impl FnMut(Object) -> bool) -> Result<Object, usize> {
         let hash = folded(hash);
         let mask = self.slots.len().wrapping_sub(1);
         let mut place = hash as usize & mask;
@@ -58,7 +58,7 @@ impl Table {
     }
 
     /// Adds an object at the place that `find` has told.
-    pub(super) fn add(&mut self, mut place: usize, hash: u64, object: Object) {
+    pub(crate) fn add(&mut self, mut place: usize, hash: u64, object: Object) {
         let hash = folded(hash);
         if (self.used + 1) * 2 > self.slots.len() {
             self.grow();
@@ -91,7 +91,7 @@ impl Table {
     }
 
     /// The hash of some bytes in this table.
-    pub(super) fn hash(&mut self, bytes: &[u8]) -> u64 {
+    pub(crate) fn hash(&mut self, bytes: &[u8]) -> u64 {
         if self.seed == 0 {
             self.seed = seed();
         }
