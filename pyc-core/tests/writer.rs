@@ -299,6 +299,9 @@ fn sharing_matters_where_objects_change() {
     };
     check(b")\x02\xa9\x01Nr\0\0\0\0", b")\x02)\x01N)\x01N", &[Kind::Flags, Kind::Sharing]);
     check(b")\x02\xdb\x01\0\0\0Nr\0\0\0\0", b")\x02[\x01\0\0\0N[\x01\0\0\0N", &[Kind::Flags, Kind::Value]);
+    // An object is compared with each that it is met with, not only with the first.
+    check(b")\x02\xa9\x01Nr\0\0\0\0", b")\x02)\x01N)\x01T", &[Kind::Flags, Kind::Value]);
+    check(b")\x02\xe9\x05\0\0\0r\0\0\0\0", b")\x02i\x05\0\0\0i\x06\0\0\0", &[Kind::Flags, Kind::Value]);
 }
 
 /// Graphs that no stream can be: none of this loops or panics.
