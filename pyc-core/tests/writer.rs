@@ -179,6 +179,7 @@ fn what_cannot_be_written_is_refused_where_it_is() {
         "[0]: the object is in two places, and it matters that it is one",
     );
     check(13, b")\x02N\xdb\x01\0\0\0r\0\0\0\0", 13, merged, "[1]: the object holds itself");
+    check(13, b"\xdb\x01\0\0\0r\0\0\0\0", 13, merged, "the object holds itself");
     check(14, b")\x02N:NNN", 13, |_| {}, "[1]: that Python refuses it: unknown type byte 0x3a");
     let fifth: Change = |config| (config.references, config.marshal_version) = (References::Minimal, Some(5));
     check(13, b"[\x01\0\0\0z\x01a", 13, fifth, "the options contradict each other: the target has no such version");

@@ -334,6 +334,7 @@ impl fmt::Display for PycWriteError {
         match self {
             PycWriteError::Config(what) => write!(f, "the options contradict each other: {what}"),
             PycWriteError::Header(HeaderError::NoHashes) => f.write_str("headers have hashes since 3.7"),
+            PycWriteError::Stream { path, why, .. } if path.is_empty() => why.fmt(f),
             PycWriteError::Stream { path, why, .. } => write!(f, "{path}: {why}"),
             #[cfg(feature = "std")]
             PycWriteError::Io(error) => write!(f, "the file cannot be written: {error}"),
