@@ -154,7 +154,7 @@ pub fn compare(left: &Graph<'_>, right: &Graph<'_>, profile: &Profile) -> Compar
         open: vec![(left.root, right.root, Kind::Value)],
         done: Pairs::of(left),
         mild: BTreeSet::new(),
-        partner: Pairs::of(left),
+        partner: vec![None; left.len()],
         found: Comparison::default(),
         budget: (1 << 12) + PAIRS * (left.len() + right.len()),
     };
@@ -174,8 +174,8 @@ struct Walk<'w, 'l, 'r> {
     done: Pairs,
     /// Those of them that differ as a docstring, a line or a file name only: the program may use the same object elsewhere.
     mild: BTreeSet<(NodeId, NodeId)>,
-    /// Objects that have an identity, with those that they were met with.
-    partner: Pairs,
+    /// For each object of the first graph that has an identity: the one of the second that it was met with first.
+    partner: Vec<Option<NodeId>>,
     found: Comparison,
     budget: usize,
 }
@@ -190,11 +190,6 @@ struct Pairs {
 impl Pairs {
     fn of(left: &Graph<'_>) -> Pairs {
         Pairs { first: vec![None; left.len()], others: BTreeSet::new() }
-    }
-
-    /// Whether an object was met with another one before; if with none, it is met with this one now.
-    fn has_another(&mut self, left: NodeId, right: NodeId) -> bool {
-        self.first.get_mut(left.at()).is_some_and(|first| *first.get_or_insert(right) != right)
     }
 
     /// Adds a pair; whether it is a new one.
@@ -248,7 +243,9 @@ impl Walk<'_, '_, '_> {
         match are_references {
             _ if !self.left.node(l).has_identity() || !is_equal => {}
             (true, false) | (false, true) => self.tell(sharing, left, right),
-            _ if self.partner.has_another(l, r) => self.tell(sharing, left, right),
+            _ if self.partner.get_mut(l.at()).is_some_and(|first| *first.get_or_insert(r) != r) => {
+                self.tell(sharing, left, right)
+            }
             (false, false) if a.is(bit::FLAG) != b.is(bit::FLAG) => self.tell(Kind::Flags, left, right),
             _ => {}
         }

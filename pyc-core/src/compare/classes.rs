@@ -1,20 +1,13 @@
 //! What objects are worth: equal values have equal numbers, in both graphs, whatever is shared, flagged or interned.
 
 use crate::graph::{Graph, NodeId, Value, index};
-use crate::model::Table;
+use crate::model::Contents;
 use crate::model::equality::constant_content;
 use crate::prelude::*;
 
 /// Numbers by content.
 #[derive(Default)]
-pub(super) struct Classes {
-    /// The numbers, by content.
-    table: Table,
-    /// All contents, one after the other.
-    contents: Vec<u8>,
-    /// For each number: where its content is. What is like nothing else has none.
-    content: Vec<(usize, usize)>,
-}
+pub(super) struct Classes(Contents);
 
 impl Classes {
     /// For each node of a graph its number; of a reference that of its object.
@@ -27,13 +20,13 @@ impl Classes {
             let id = *id;
             let Some(&child) = graph.children(id).get(*place) else {
                 path.pop();
-                let start = self.contents.len();
+                let start = self.0.bytes.len();
                 if graph.node(id).has_edges() {
                     self.add_whole(graph, id, &of);
                 } else {
                     self.add_leaf(graph, id);
                 }
-                let number = self.number(start);
+                let number = self.0.number(start);
                 // An empty graph has no root.
                 if let Some(of) = of.get_mut(id.at()) {
                     *of = number;
@@ -50,7 +43,7 @@ impl Classes {
                 continue;
             }
             // What is in the object that it refers to is like nothing else.
-            let number = if done == OPEN { self.fresh() } else { done };
+            let number = if done == OPEN { self.0.fresh() } else { done };
             if let Some(of) = of.get_mut(child.at()).filter(|of| **of == OPEN && object != child) {
                 *of = number;
             }
@@ -58,31 +51,8 @@ impl Classes {
         of
     }
 
-    /// The number of the content that begins there and is the last one.
-    fn number(&mut self, start: usize) -> u32 {
-        let Classes { table, contents, content, .. } = self;
-        let last = &contents[start..];
-        let hash = table.hash(last);
-        let next = index(content.len());
-        let number = table.find_or_add(hash, next, |other| {
-            let (start, end) = content[other as usize];
-            contents[start..end] == *last
-        });
-        if number == next {
-            content.push((start, contents.len()));
-        } else {
-            contents.truncate(start);
-        }
-        number
-    }
-
-    fn fresh(&mut self) -> u32 {
-        self.content.push((0, 0));
-        index(self.content.len() - 1)
-    }
-
     fn add_leaf(&mut self, graph: &Graph<'_>, id: NodeId) {
-        let out = &mut self.contents;
+        let out = &mut self.0.bytes;
         let tag = match graph.value(id) {
             Value::Str(text) => {
                 if text.latin1 && !text.is_ascii() {
@@ -120,7 +90,7 @@ impl Classes {
     }
 
     fn add_whole(&mut self, graph: &Graph<'_>, id: NodeId, of: &[u32]) {
-        let out = &mut self.contents;
+        let out = &mut self.0.bytes;
         let code = graph.type_byte(id);
         if let Value::Code(code) = graph.value(id) {
             let i = code.ints();

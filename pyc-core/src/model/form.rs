@@ -2,7 +2,7 @@
 //! an order of their own. They load as the same value but for the sharing of immutable objects.
 
 use super::dump::{Rule, Writer};
-use super::table::Table;
+use super::table::{Contents, Table};
 use super::{Around, Dump, INTERNED, Loaded, NONE, Object};
 use crate::error::{Cause, Exception};
 use crate::graph::{Graph, NodeId, Value, index};
@@ -204,11 +204,10 @@ impl Loaded<'_, '_> {
 /// Equal objects, by their content.
 struct Merging {
     form: Form,
-    table: Table,
     /// Contents of all objects so far: plain streams of leaves, and the parts of containers.
-    contents: Vec<u8>,
-    /// For each object: where its content is.
-    content: Vec<(usize, usize)>,
+    contents: Contents,
+    /// For each of them: the first object that has it.
+    first: Vec<Object>,
     /// For each object: the one that is written in its place.
     stands_for: Vec<Object>,
     /// For each object: how many bytes it takes without references, as far as that matters.
@@ -220,13 +219,10 @@ struct Merging {
 impl Merging {
     fn new(loaded: &Loaded<'_, '_>, form: Form) -> Merging {
         let objects = loaded.bits.len();
-        let mut table = Table::default();
-        table.begin(objects / 4);
         Merging {
             form,
-            table,
-            contents: Vec::new(),
-            content: vec![(0, 0); objects],
+            contents: Contents::with_room(objects / 4),
+            first: Vec::new(),
             stands_for: vec![NONE; objects],
             length: vec![0; objects],
             budget: (1 << 20) + 64 * loaded.graph.consumed.max(loaded.graph.owned.len()),
@@ -264,37 +260,30 @@ impl Merging {
             self.length[at] = REFERENCE + 1;
             return Ok(());
         }
-        let start = self.contents.len();
+        let start = self.contents.bytes.len();
         if loaded.node(object).has_edges() {
             // The two types of tuples are one.
             let code = if code == b')' { b'(' } else { code };
-            self.contents.push(code);
-            self.contents.extend(loaded.parts[places.clone()].iter().flat_map(|part| part.to_le_bytes()));
+            self.contents.bytes.push(code);
+            self.contents.bytes.extend(loaded.parts[places.clone()].iter().flat_map(|part| part.to_le_bytes()));
             let parts = loaded.parts[places.clone()].iter().map(|part| self.length[*part as usize]);
             let own = if code == b'(' && places.len() < 256 && !loaded.profile.is_python2() { 2 } else { 5 };
             self.length[at] = parts.fold(own, u32::saturating_add);
         } else {
             let mut writer = Writer::plain(loaded);
-            core::mem::swap(&mut writer.out, &mut self.contents);
+            core::mem::swap(&mut writer.out, &mut self.contents.bytes);
             writer.add(object);
-            core::mem::swap(&mut writer.out, &mut self.contents);
-            self.length[at] = u32::try_from(self.contents.len() - start).unwrap_or(u32::MAX);
+            core::mem::swap(&mut writer.out, &mut self.contents.bytes);
+            self.length[at] = u32::try_from(self.contents.bytes.len() - start).unwrap_or(u32::MAX);
         }
-        let end = self.contents.len();
-        self.content[at] = (start, end);
-        let content = &self.contents[start..end];
-        let hash = self.table.hash(content);
-        let other = |other: Object| {
-            let (start, end) = self.content[other as usize];
-            self.contents[start..end] == *content
-        };
-        let first = self.table.find_or_add(hash, object, other);
+        let number = self.contents.number(start) as usize;
+        if number == self.first.len() {
+            self.first.push(object);
+        }
+        let first = self.first[number];
         self.stands_for[at] = first;
-        if first != object {
-            self.contents.truncate(start);
-            let interned = loaded.bits[at] & INTERNED;
-            loaded.bits[first as usize] |= interned;
-        }
+        let interned = loaded.bits[at] & INTERNED;
+        loaded.bits[first as usize] |= interned;
         Ok(())
     }
 

@@ -32,7 +32,7 @@ mod table;
 pub use dump::{Aspect, Dump, SLOW_COST, Slow};
 pub(crate) use form::{Form, FormError, Sharing, stream as form_stream};
 pub use loss::Loss;
-pub(crate) use table::Table;
+pub(crate) use table::Contents;
 
 use crate::code::{CodeInts, Field, flag, place};
 use crate::error::Cause;

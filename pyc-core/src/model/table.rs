@@ -5,11 +5,12 @@
 //! an operating system gives a seed, he cannot know which keys collide; nothing but time depends on it.
 
 use super::Object;
+use crate::graph::index;
 use crate::prelude::*;
 
 /// An open-addressing table of objects.
 #[derive(Default)]
-pub(crate) struct Table {
+pub(super) struct Table {
     /// Hash and object; the object is `FREE` where there is none.
     slots: Vec<(u32, Object)>,
     used: usize,
@@ -22,14 +23,14 @@ const FREE: Object = u32::MAX;
 
 impl Table {
     /// Forgets all objects. The table need not grow for so many new ones, and takes no memory before the first comes.
-    pub(crate) fn begin(&mut self, objects: usize) {
+    pub(super) fn begin(&mut self, objects: usize) {
         self.slots.clear();
         self.used = 0;
         self.first = (2 * objects).next_power_of_two();
     }
 
     /// The object that `equal` accepts among those with this hash; if there is none, `object` is added and returned.
-    pub(crate) fn find_or_add(&mut self, hash: u64, object: Object, equal: impl FnMut(Object) -> bool) -> Object {
+    pub(super) fn find_or_add(&mut self, hash: u64, object: Object, equal: impl FnMut(Object) -> bool) -> Object {
         match self.find(hash, equal) {
             Ok(found) => found,
             Err(place) => {
@@ -40,7 +41,7 @@ impl Table {
     }
 
     /// The object that `equal` accepts among those with this hash, or where it can be added.
-    pub(crate) fn find(&self, hash: u64, mut equal: impl FnMut(Object) -> bool) -> Result<Object, usize> {
+    pub(super) fn find(&self, hash: u64, mut equal: impl FnMut(Object) -> bool) -> Result<Object, usize> {
         let hash = folded(hash);
         let mask = self.slots.len().wrapping_sub(1);
         let mut place = hash as usize & mask;
@@ -58,7 +59,7 @@ impl Table {
     }
 
     /// Adds an object at the place that `find` has told.
-    pub(crate) fn add(&mut self, mut place: usize, hash: u64, object: Object) {
+    pub(super) fn add(&mut self, mut place: usize, hash: u64, object: Object) {
         let hash = folded(hash);
         if (self.used + 1) * 2 > self.slots.len() {
             self.grow();
@@ -91,7 +92,7 @@ impl Table {
     }
 
     /// The hash of some bytes in this table.
-    pub(crate) fn hash(&mut self, bytes: &[u8]) -> u64 {
+    pub(super) fn hash(&mut self, bytes: &[u8]) -> u64 {
         if self.seed == 0 {
             self.seed = seed();
         }
@@ -105,6 +106,49 @@ impl Table {
             hash = mixed(hash, u64::from_le_bytes(eight));
         }
         mixed(hash, u64::from_le_bytes(last))
+    }
+}
+
+/// Numbers for contents: the same number for the same bytes.
+#[derive(Default)]
+pub(crate) struct Contents {
+    table: Table,
+    /// All contents, one after the other. A new one is written at the end, before it is numbered.
+    pub(crate) bytes: Vec<u8>,
+    /// For each number: where its content is. What is like nothing else has none.
+    spans: Vec<(usize, usize)>,
+}
+
+impl Contents {
+    /// Room for so many of them.
+    pub(super) fn with_room(contents: usize) -> Contents {
+        let mut all = Contents::default();
+        all.table.begin(contents);
+        all
+    }
+
+    /// The number of the content that begins there and ends with the bytes; if it is a new one, as many as there were before.
+    pub(crate) fn number(&mut self, start: usize) -> u32 {
+        let Contents { table, bytes, spans } = self;
+        let last = &bytes[start..];
+        let hash = table.hash(last);
+        let next = index(spans.len());
+        let number = table.find_or_add(hash, next, |other| {
+            let (start, end) = spans[other as usize];
+            bytes[start..end] == *last
+        });
+        if number == next {
+            spans.push((start, bytes.len()));
+        } else {
+            bytes.truncate(start);
+        }
+        number
+    }
+
+    /// The number of what is like nothing else.
+    pub(crate) fn fresh(&mut self) -> u32 {
+        self.spans.push((0, 0));
+        index(self.spans.len() - 1)
     }
 }
 
